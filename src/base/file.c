@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/vec.h"
+
+tarn_err tarn_file_map_open(const char *path, tarn_file_map *map)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return tarn_err_set(TARN_BAD_FILE, "%s: %s", path, strerror(errno));
+	struct stat st;
+	tarn_err err = TARN_OK;
+	if (fstat(fd, &st))
+		CHECK_GOTO(out, 0, TARN_BAD_FILE, "%s: %s", path, strerror(errno));
+	CHECK_GOTO(out, S_ISREG(st.st_mode), TARN_BAD_FILE, "%s: not a regular file", path);
+	if (st.st_size == 0) {
+		*map = (tarn_file_map){(const uint8_t *)"", 0};
+		goto out;
+	}
+	void *at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	CHECK_GOTO(out, at != MAP_FAILED, TARN_BAD_FILE, "%s: %s", path, strerror(errno));
+	*map = (tarn_file_map){at, (size_t)st.st_size};
+out:
+	close(fd);
+	return err;
+}
+
+void tarn_file_map_close(tarn_file_map *map)
+{
+	if (map->size)
+		munmap((void *)(uintptr_t)map->at, map->size);
+	*map = (tarn_file_map){0};
+}
+
+static tarn_err write_all(int fd, const char *path, const void *bytes, size_t n)
+{
+	for (const char *p = bytes; n;) {
+		ssize_t done = write(fd, p, n);
+		if (done < 0 && errno == EINTR)
+			continue;
+		CHECK(done > 0, TARN_IO, "%s: %s", path, done < 0 ? strerror(errno) : "nothing was written");
+		p += done;
+		n -= (size_t)done;
+	}
+	return TARN_OK;
+}
+
+tarn_err tarn_file_write_pieces(const char *path, const tarn_file_piece *piece, size_t n)
+{
+	static atomic_uint serial;
+	tarn_str tmp = {0};
+	tarn_str_addf(&tmp, "%s.%d.%u.tmp", path, (int)getpid(), atomic_fetch_add(&serial, 1));
+	tarn_err err;
+	int fd = -1;
+	TRY_GOTO(out, tarn_str_done(&tmp));
+	fd = open(tmp.at, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	CHECK_GOTO(out, fd >= 0, TARN_IO, "%s: cannot be written: %s", path, strerror(errno));
+	for (size_t i = 0; i < n; i++)
+		TRY_GOTO(out, write_all(fd, path, piece[i].at, piece[i].size));
+	CHECK_GOTO(out, !fsync(fd) || errno == EINVAL || errno == ENOTSUP, TARN_IO, "%s: %s", path, strerror(errno));
+	CHECK_GOTO(out, !rename(tmp.at, path), TARN_IO, "%s: %s", path, strerror(errno));
+	err = TARN_OK;
+out:
+	if (fd >= 0) {
+		close(fd);
+		if (err != TARN_OK)
+			unlink(tmp.at);
+	}
+	tarn_str_fini(&tmp);
+	return err;
+}
+
+tarn_err tarn_file_write(const char *path, const void *bytes, size_t n)
+{
+	return tarn_file_write_pieces(path, &(tarn_file_piece){bytes, n}, 1);
+}
+
+bool tarn_file_exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+bool tarn_file_is_dir(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+tarn_err tarn_file_mkdirs(const char *path)
+{
+	char *copy = tarn_mem_strdup(path);
+	if (!copy)
+		return tarn_err_nomem(strlen(path));
+	tarn_err err = TARN_OK;
+	for (char *p = copy + 1;; p++) {
+		if (*p && *p != '/')
+			continue;
+		char c = *p;
+		*p = 0;
+		int failed = mkdir(copy, 0777) && errno != EEXIST;
+		CHECK_GOTO(out, !failed && tarn_file_is_dir(copy), TARN_IO, "%s: folder cannot be made: %s", path,
+			   failed ? strerror(errno) : "something else has that name");
+		*p = c;
+		if (!c)
+			break;
+	}
+out:
+	tarn_mem_free(copy);
+	return err;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+tarn_err tarn_file_list(const char *path, char ***names, size_t *n)
+{
+	DIR *d = opendir(path);
+	CHECK(d, TARN_BAD_FILE, "%s: %s", path, strerror(errno));
+	tarn_str text = {0};
+	size_t count = 0;
+	for (struct dirent *e; (e = readdir(d));)
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..")) {
+			tarn_str_add_n(&text, e->d_name, strlen(e->d_name) + 1);
+			count++;
+		}
+	closedir(d);
+	tarn_err err;
+	TRY_GOTO(out, tarn_str_done(&text));
+	/* One block: the pointers, then the characters. */
+	char **list = tarn_mem_alloc(count * sizeof *list + text.len);
+	if (!list) {
+		err = tarn_err_nomem(text.len);
+		goto out;
+	}
+	char *p = (char *)(list + count);
+	if (text.len)
+		memcpy(p, text.at, text.len);
+	for (size_t i = 0; i < count; i++, p += strlen(p) + 1)
+		list[i] = p;
+	qsort(list, count, sizeof *list, by_name);
+	*names = list;
+	*n = count;
+out:
+	tarn_str_fini(&text);
+	return err;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files: mapped reading, writing beside and renaming, folders. Errors name the path. The only place of OS file calls. */
+#ifndef TARN_BASE_FILE_H
+#define TARN_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* A read-only view of a whole file (private mapping; an empty file has at == "" and size 0). */
+typedef struct tarn_file_map {
+	const uint8_t *at;
+	size_t size;
+} tarn_file_map;
+/* TARN_BAD_FILE when the file cannot be opened or is not a regular file. */
+TARN_MUST tarn_err tarn_file_map_open(const char *path, tarn_file_map *map);
+void tarn_file_map_close(tarn_file_map *map);
+
+/* Writes a temporary file in the same folder, syncs and renames it: readers see the old or the new content, never a part. */
+TARN_MUST tarn_err tarn_file_write(const char *path, const void *bytes, size_t n);
+/* The same with several pieces in a row. */
+typedef struct tarn_file_piece {
+	const void *at;
+	size_t size;
+} tarn_file_piece;
+TARN_MUST tarn_err tarn_file_write_pieces(const char *path, const tarn_file_piece *piece, size_t n);
+
+bool tarn_file_exists(const char *path);
+bool tarn_file_is_dir(const char *path);
+/* Creates the folder and its parents; an existing folder is success. */
+TARN_MUST tarn_err tarn_file_mkdirs(const char *path);
+/* Names (not paths) of the entries of a folder, without . and .., sorted by byte; one heap block, freed with tarn_mem_free. */
+TARN_MUST tarn_err tarn_file_list(const char *path, char ***names, size_t *n);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/f16.h"
+#include "base/file.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/pool.h"
+#include "base/str.h"
+
+static tarn_err fails(void)
+{
+	return tarn_err_set(TARN_SHAPE, "axis %d out of range for rank %d", 5, 3);
+}
+
+static void error_collects_notes(void **state)
+{
+	(void)state;
+	tarn_err err = tarn_err_note(fails(), "in node '%s'", "prob");
+	assert_int_equal(err, TARN_SHAPE);
+	assert_string_equal(tarn_err_text(), "axis 5 out of range for rank 3; in node 'prob'");
+	assert_int_equal(tarn_err_exit_code(TARN_DEVICE), 4);
+	assert_int_equal(tarn_err_note(TARN_OK, "never"), TARN_OK);
+}
+
+static void arena_is_zeroed_and_aligned(void **state)
+{
+	(void)state;
+	tarn_arena a = {0};
+	for (size_t n = 1; n < 200000; n = n * 3 + 1) {
+		unsigned char *p = tarn_arena_alloc(&a, n);
+		assert_non_null(p);
+		assert_int_equal((uintptr_t)p % 16, 0);
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(p[i], 0);
+		memset(p, 0xff, n);
+		assert_int_equal((uintptr_t)tarn_arena_alloc_aligned(&a, n) % 64, 0);
+	}
+	assert_string_equal(tarn_arena_printf(&a, "%s-%d", "x", 7), "x-7");
+	tarn_arena_fini(&a);
+}
+
+/* Every half through float and back is the identity; floats round to the nearest half, ties to even (searched exhaustively). */
+static void f16_rounds_to_nearest_even(void **state)
+{
+	(void)state;
+	for (uint32_t h = 0; h < 0x10000; h++) {
+		float f = tarn_f16_to_f32((uint16_t)h);
+		if (isnan(f))
+			assert_true(isnan(tarn_f16_to_f32(tarn_f32_to_f16(f))));
+		else
+			assert_int_equal(tarn_f32_to_f16(f), h);
+	}
+	for (uint32_t h = 0; h < 0x7bff; h++) {
+		double lo = tarn_f16_to_f32((uint16_t)h), hi = tarn_f16_to_f32((uint16_t)(h + 1)), mid = (lo + hi) / 2;
+		assert_int_equal(tarn_f32_to_f16((float)mid), h % 2 ? h + 1 : h);
+		assert_int_equal(tarn_f32_to_f16(nextafterf((float)mid, 0)), h);
+		assert_int_equal(tarn_f32_to_f16(nextafterf((float)mid, INFINITY)), h + 1);
+	}
+	assert_int_equal(tarn_f32_to_f16(65520.0f), 0x7c00);
+	assert_int_equal(tarn_f32_to_f16(65519.0f), 0x7bff);
+}
+
+static void map_finds_what_was_put(void **state)
+{
+	(void)state;
+	tarn_map m = {0};
+	static char keys[1000][8];
+	for (int i = 0; i < 1000; i++) {
+		snprintf(keys[i], sizeof keys[i], "k%d", i);
+		assert_int_equal(tarn_map_put(&m, keys[i], keys[i]), TARN_OK);
+	}
+	for (int i = 0; i < 1000; i++)
+		assert_ptr_equal(tarn_map_find(&m, keys[i]), keys[i]);
+	assert_null(tarn_map_find(&m, "absent"));
+	assert_int_equal(m.len, 1000);
+	tarn_map_fini(&m);
+}
+
+static void numbers_are_whole_strings(void **state)
+{
+	(void)state;
+	int64_t i;
+	double d;
+	assert_true(tarn_str_to_i64("-42", &i) && i == -42);
+	assert_false(tarn_str_to_i64("42x", &i));
+	assert_false(tarn_str_to_i64(" 42", &i));
+	assert_false(tarn_str_to_i64("", &i));
+	assert_false(tarn_str_to_i64("99999999999999999999", &i));
+	assert_true(tarn_str_to_f64("1e-3", &d) && d == 1e-3);
+	assert_false(tarn_str_to_f64("1e999", &d));
+}
+
+static void file_write_is_whole_or_absent(void **state)
+{
+	(void)state;
+	char dir[] = "/tmp/tarn-test-XXXXXX", path[64];
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/a", dir);
+	assert_int_equal(tarn_file_write(path, "hello", 5), TARN_OK);
+	tarn_file_map map;
+	assert_int_equal(tarn_file_map_open(path, &map), TARN_OK);
+	assert_int_equal(map.size, 5);
+	assert_memory_equal(map.at, "hello", 5);
+	tarn_file_map_close(&map);
+	char **names;
+	size_t n;
+	assert_int_equal(tarn_file_list(dir, &names, &n), TARN_OK);
+	assert_int_equal(n, 1);
+	assert_string_equal(names[0], "a");
+	tarn_mem_free(names);
+	unlink(path);
+	assert_int_equal(tarn_file_map_open(path, &map), TARN_BAD_FILE);
+	assert_non_null(strstr(tarn_err_text(), path));
+	assert_int_equal(tarn_file_map_open(dir, &map), TARN_BAD_FILE);
+	rmdir(dir);
+}
+
+static void count_task(void *arg, int task, int n)
+{
+	atomic_int *hits = arg;
+	assert_true(task < n);
+	atomic_fetch_add(&hits[task], 1);
+}
+
+static void pool_runs_each_task_once(void **state)
+{
+	(void)state;
+	for (int threads = 1; threads <= 4; threads++) {
+		tarn_pool *pool;
+		assert_int_equal(tarn_pool_new(threads, &pool), TARN_OK);
+		assert_int_equal(tarn_pool_threads(pool), threads);
+		for (int round = 0; round < 300; round++) {
+			atomic_int hits[37] = {0};
+			tarn_pool_run(pool, 37, count_task, hits);
+			for (int i = 0; i < 37; i++)
+				assert_int_equal(hits[i], 1);
+		}
+		tarn_pool_free(pool);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(error_collects_notes), cmocka_unit_test(arena_is_zeroed_and_aligned),
+		cmocka_unit_test(f16_rounds_to_nearest_even), cmocka_unit_test(map_finds_what_was_put),
+		cmocka_unit_test(numbers_are_whole_strings), cmocka_unit_test(file_write_is_whole_or_absent),
+		cmocka_unit_test(pool_runs_each_task_once),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
