@@ -35,9 +35,11 @@ int tarn_err_exit_code(tarn_err code);
 TARN_MUST tarn_err tarn_err_nomem(unsigned long long bytes);
 
 /* The four macros of the idiom: pass an error on; jump to the cleanup; the same with a condition and a sentence. */
+/* clang-format off */
 #define TRY(expr) do { tarn_err try_ = (expr); if (try_ != TARN_OK) return try_; } while (0)
 #define TRY_GOTO(label, expr) do { err = (expr); if (err != TARN_OK) goto label; } while (0)
 #define CHECK(cond, code, ...) do { if (!(cond)) return tarn_err_set(code, __VA_ARGS__); } while (0)
 #define CHECK_GOTO(label, cond, code, ...) do { if (!(cond)) { err = tarn_err_set(code, __VA_ARGS__); goto label; } } while (0)
+/* clang-format on */
 
 #endif

@@ -7,7 +7,11 @@
 
 #include "base/err.h"
 
-#define VEC(T) struct { T *at; size_t len, cap; }
+#define VEC(T) \
+	struct { \
+		T *at; \
+		size_t len, cap; \
+	}
 
 /* Room for at least `need` elements of `size` bytes. */
 TARN_MUST tarn_err tarn_vec_reserve(void *at, size_t *cap, size_t need, size_t size);

@@ -158,9 +158,9 @@ static void pool_runs_each_task_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(error_collects_notes), cmocka_unit_test(arena_is_zeroed_and_aligned),
+		cmocka_unit_test(error_collects_notes),       cmocka_unit_test(arena_is_zeroed_and_aligned),
 		cmocka_unit_test(f16_rounds_to_nearest_even), cmocka_unit_test(map_finds_what_was_put),
-		cmocka_unit_test(numbers_are_whole_strings), cmocka_unit_test(file_write_is_whole_or_absent),
+		cmocka_unit_test(numbers_are_whole_strings),  cmocka_unit_test(file_write_is_whole_or_absent),
 		cmocka_unit_test(pool_runs_each_task_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
