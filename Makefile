@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+# The front door. CMakeLists.txt and CMakePresets.json hold the build itself; `make help` lists what works here.
+BUILD ?= build
+FUZZ_SECONDS ?= 60
+CONFIGURE := $(if $(TARN_WERROR),-DTARN_WERROR=$(TARN_WERROR))
+
+.DEFAULT_GOAL := all
+.PHONY: all bootstrap build demo test bench asan tsan ubsan fuzz lint fmt docs clean help
+
+# Without its tools a plain `make` only says what to install; `make demo` and `make test` install it.
+all:
+	@command -v cmake >/dev/null && command -v cc >/dev/null || { echo "tarn: compiler or CMake missing; install what is needed with:"; \
+	  scripts/bootstrap --print; exit 1; }
+	@$(MAKE) --no-print-directory build
+	@echo "built: $(BUILD)/bin $(BUILD)/lib"
+
+bootstrap:
+	@scripts/bootstrap
+
+# The generator is chosen once, when the folder is new. Configuring again is cheap and takes a changed TARN_WERROR.
+build:
+	@test -f $(BUILD)/CMakeCache.txt && cmake -S . -B $(BUILD) $(CONFIGURE) >/dev/null || \
+	  cmake -S . -B $(BUILD) $$(command -v ninja >/dev/null && echo -G Ninja) $(CONFIGURE)
+	@cmake --build $(BUILD) --parallel
+
+demo: bootstrap
+	@test -x examples/demo.sh || { echo "tarn: examples/demo.sh is not part of this version; there is no demo to run yet" >&2; exit 1; }
+	@$(MAKE) --no-print-directory build
+	@examples/demo.sh $(BUILD)
+
+test: bootstrap
+	@$(MAKE) --no-print-directory build
+	@scripts/run-tests $(BUILD)
+
+bench:
+	@test -x bench/run.sh || { echo "tarn: bench/run.sh is not part of this version; there is nothing to measure yet" >&2; exit 1; }
+	@$(MAKE) --no-print-directory build
+	@bench/run.sh $(BUILD)
+
+asan ubsan:
+	@cmake --preset $@ && cmake --build --preset $@ && scripts/run-tests build-$@
+
+# ThreadSanitizer's shadow memory and a fully randomised address space collide on newer kernels.
+tsan:
+	@cmake --preset tsan && setarch -R cmake --build --preset tsan && setarch -R scripts/run-tests build-tsan
+
+fuzz:
+	@scripts/run-fuzz $(FUZZ_SECONDS)
+
+lint:
+	@scripts/check
+
+fmt:
+	@clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
+
+docs:
+	@test -x scripts/gen-docs || { echo "tarn: scripts/gen-docs is not part of this version; nothing is generated yet" >&2; exit 1; }
+	@$(MAKE) --no-print-directory build
+	@scripts/gen-docs
+
+clean:
+	@rm -rf build build-asan build-tsan build-ubsan build-fuzz build-cov build-release
+
+help:
+	@echo "make           build: the command and the libraries in $(BUILD)/bin and $(BUILD)/lib"
+	@test ! -x examples/demo.sh || echo "make demo      install what is missing, build, show what Tarn does on small models of its own"
+	@echo "make test      install what is missing, build, run every test"
+	@test ! -x bench/run.sh || echo "make bench     measure on this machine"
+	@echo "make asan      the tests under AddressSanitizer (also: ubsan, tsan)"
+	@echo "make fuzz      libFuzzer, $(FUZZ_SECONDS) s a target (FUZZ_SECONDS=...); needs clang"
+	@echo "make lint      the rules of the tree (scripts/check)"
+	@echo "make fmt       clang-format on every C file"
+	@test ! -x scripts/gen-docs || echo "make docs      write the generated pages of docs/"
+	@echo "make clean     remove every build folder"
