@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Passes: transformations of a graph that keep its meaning. A pass is a function on a model; pass/pipeline.c lists the standard
+ * order. After each pass the graph is sorted and (in debug builds) verified.
+ */
+#ifndef TARN_PASS_PASS_H
+#define TARN_PASS_PASS_H
+
+#include "ir/graph.h"
+
+/* New shapes for inputs (by position; shape[i].rank -1 keeps input i): re-infers everything, folds what became constant. Undone on
+ * failure. TARN_SHAPE with node and sizes when a node refuses. */
+TARN_MUST tarn_err tarn_model_reshape(tarn_model *m, const tarn_shape *shape, int n);
+
+/* Evaluates nodes whose inputs are all constant (or known); shape subgraphs of static shapes vanish. Bodies included. */
+TARN_MUST tarn_err tarn_pass_fold(tarn_model *m);
+/* Identity, Dropout, casts to the same type, transposes that cancel, reshapes of reshapes ... */
+TARN_MUST tarn_err tarn_pass_simplify(tarn_model *m);
+/* Batch normalisation, scale and shift by constants folded into a preceding convolution or matrix product. */
+TARN_MUST tarn_err tarn_pass_fold_affine(tarn_model *m);
+/* If with a constant condition becomes the taken branch. */
+TARN_MUST tarn_err tarn_pass_inline(tarn_model *m);
+/* Replaces each node for which `keep` says no by its decomposition, where it has one. */
+TARN_MUST tarn_err tarn_pass_decompose(tarn_model *m, bool (*keep)(void *ctx, const tarn_node *n), void *ctx);
+/* All of the above in the standard order, until nothing changes; what every device starts from. */
+TARN_MUST tarn_err tarn_pass_standard(tarn_model *m);
+
+#endif
