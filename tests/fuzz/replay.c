@@ -17,7 +17,7 @@ static unsigned long inputs, runs;
 /* A copy of exactly `size` bytes: reading past the end is then visible to a memory checker. */
 static int run_bytes(const uint8_t *data, size_t size)
 {
-	uint8_t *copy = malloc(size ? size : 1);
+	uint8_t *copy = calloc(size ? size : 1, 1);
 	if (!copy)
 		return 1;
 	if (size)

@@ -80,7 +80,7 @@ static void map_finds_what_was_put(void **state)
 {
 	(void)state;
 	tarn_map m = {0};
-	static char keys[1000][8];
+	static char keys[1000][16];
 	for (int i = 0; i < 1000; i++) {
 		snprintf(keys[i], sizeof keys[i], "k%d", i);
 		assert_int_equal(tarn_map_put(&m, keys[i], keys[i]), TARN_OK);
