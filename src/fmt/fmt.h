@@ -11,8 +11,8 @@ typedef struct tarn_model_format {
 	const char *const *ends; /* file name endings, NULL-terminated: {".onnx", NULL} */
 	/* Do the first bytes look like this format? */
 	bool (*probe)(const uint8_t *at, size_t n);
-	/* `main` holds the file; `side` (may be NULL) a second one (the .bin of an IR). The model keeps references to both. `path` (may be
-	 * NULL) is for messages and for files named inside the model (external data). */
+	/* `main` holds the file; `side` (may be NULL) a second one (the .bin of an IR). The model keeps references to both.
+	 * `path` (may be NULL) is for messages and for files named inside the model (external data). */
 	tarn_err (*read)(tarn_buffer *main, tarn_buffer *side, const char *path, tarn_model **m);
 	tarn_err (*write)(const tarn_model *m, const char *path);
 } tarn_model_format;

@@ -24,16 +24,16 @@ typedef struct tarn_model tarn_model;
 
 /* An edge: produced once (by a node, as an input, or constant), used any number of times. */
 typedef struct tarn_value {
-	const char *name;         /* unique in its graph, never NULL */
-	const char *aliases;      /* further tensor names (IR "names"), comma separated, comma inside a name as "\\,"; NULL: none */
-	tarn_dtype type;          /* NONE until inferred */
-	tarn_shape shape;         /* rank -1 until inferred */
-	tarn_node *def;           /* NULL: graph input or constant */
-	int def_slot;             /* output index of def */
+	const char *name;    /* unique in its graph, never NULL */
+	const char *aliases; /* further tensor names (IR "names"), comma separated, comma inside a name as "\\,"; NULL: none */
+	tarn_dtype type;     /* NONE until inferred */
+	tarn_shape shape;    /* rank -1 until inferred */
+	tarn_node *def;      /* NULL: graph input or constant */
+	int def_slot;        /* output index of def */
 	const tarn_tensor *konst; /* constant data, NULL otherwise */
-	const tarn_dim *known;    /* elements of a small integer tensor known as dimensions (shape arithmetic); NULL otherwise */
+	const tarn_dim *known; /* elements of a small integer tensor known as dimensions (shape arithmetic); NULL otherwise */
 	int n_known;
-	uint32_t id;              /* dense per graph: index into graph->value */
+	uint32_t id; /* dense per graph: index into graph->value */
 } tarn_value;
 
 /* Attribute values, in the order of the operator's schema (ops/op.h). */
@@ -62,10 +62,11 @@ struct tarn_node {
 	int n_in;
 	tarn_value **out; /* NULL element: optional output nobody asked for */
 	int n_out;
-	tarn_attr *attr;    /* op->n_attr of them */
-	tarn_graph **body;  /* If: then, else. Loop, Scan: one. */
+	tarn_attr *attr;   /* op->n_attr of them */
+	tarn_graph **body; /* If: then, else. Loop, Scan: one. */
 	int n_body;
-	int n_capture;      /* the last n_capture inputs of the node are captures: the last n_capture inputs of every body, same order */
+	int n_capture;      /* the last n_capture inputs of the node are captures: the last n_capture inputs of every body, same
+			       order */
 	const char *origin; /* version of the operator it was read as, for writing back ("opset8"); NULL when unknown */
 	int index;          /* position in graph->node; kept by tarn_graph_sort */
 };
@@ -78,7 +79,8 @@ struct tarn_graph {
 	VEC(tarn_node *) node;    /* topological order */
 	VEC(tarn_value *) input;  /* constants are never inputs */
 	VEC(tarn_value *) output; /* the same value may appear twice */
-	tarn_map names;           /* taken names of values and nodes; maintained by the functions below */
+	tarn_map names;           /* taken names of values, and of nodes; maintained by the functions below */
+	tarn_map node_names;
 };
 
 typedef struct tarn_meta {
@@ -130,8 +132,8 @@ TARN_MUST tarn_err tarn_node_new(tarn_graph *g, const tarn_op_def *op, const cha
 TARN_MUST tarn_err tarn_node_add_body(tarn_graph *g, tarn_node *n, tarn_graph **body);
 /* Replaces the node's inputs by n_in of them (old ones kept in front). */
 TARN_MUST tarn_err tarn_node_resize_inputs(tarn_graph *g, tarn_node *n, int n_in);
-/* Makes every use of `from` (inputs of nodes, graph outputs) use `to`. When `from` is a graph output the two swap names, so that
- * the output keeps its own. Linear in the graph. */
+/* Makes every use of `from` (inputs of nodes, graph outputs) use `to`. When `from` is a graph output the two swap names, so
+ * that the output keeps its own. Linear in the graph. */
 void tarn_graph_replace(tarn_graph *g, tarn_value *from, tarn_value *to);
 /* Unlinks node from the list; its outputs must be unused. */
 void tarn_graph_remove(tarn_graph *g, tarn_node *n);

@@ -62,15 +62,16 @@ TARN_MUST tarn_err tarn_attr_set_ints(tarn_graph *g, tarn_node *n, int i, const 
 TARN_MUST tarn_err tarn_attr_set_floats(tarn_graph *g, tarn_node *n, int i, const double *at, int count);
 TARN_MUST tarn_err tarn_attr_set_str(tarn_graph *g, tarn_node *n, int i, const char *s);
 
-/* ---- import: what a reader offers an operator ----------------------------------------------------------------------------- */
+/* ---- import: what a reader offers an operator -----------------------------------------------------------------------------
+ */
 
-/* The reader has made the node, set its inputs, and filled the attributes whose names are in the schema. The hook mends what older
- * or other forms say differently. Lists and text are borrowed until the hook returns. */
+/* The reader has made the node, set its inputs, and filled the attributes whose names are in the schema. The hook mends what
+ * older or other forms say differently. Lists and text are borrowed until the hook returns. */
 typedef struct tarn_import {
 	tarn_graph *graph;
 	tarn_node *node;
-	bool onnx;  /* else OpenVINO IR */
-	int opset;  /* ONNX: opset of the node's domain. IR: the number of opsetN */
+	bool onnx; /* else OpenVINO IR */
+	int opset; /* ONNX: opset of the node's domain. IR: the number of opsetN */
 	bool (*find_i)(const struct tarn_import *, const char *name, int64_t *v);
 	bool (*find_f)(const struct tarn_import *, const char *name, double *v);
 	bool (*find_s)(const struct tarn_import *, const char *name, const char **v);
@@ -79,14 +80,15 @@ typedef struct tarn_import {
 	const void *src; /* the reader's */
 } tarn_import;
 
-/* ---- inference ------------------------------------------------------------------------------------------------------------- */
+/* ---- inference -------------------------------------------------------------------------------------------------------------
+ */
 
 /* The same slot serves symbolic inference over a model and concrete inference before evaluation: then every input has a static
  * shape and `konst` (its actual data). Reads node->in[i]; writes node->out[i] through tarn_infer_out. */
 typedef struct tarn_infer {
 	tarn_node *node;
 	tarn_symtab *syms;
-	tarn_arena *arena; /* for `known` lists; lives as long as the values */
+	tarn_arena *arena;                                             /* for `known` lists; lives as long as the values */
 	tarn_err (*infer_body)(struct tarn_infer *, tarn_graph *body); /* its inputs' types and shapes have been set */
 } tarn_infer;
 
@@ -94,14 +96,16 @@ typedef struct tarn_infer {
 void tarn_infer_out(tarn_infer *c, int i, tarn_dtype type, const tarn_shape *shape);
 /* TARN_SHAPE / TARN_TYPE unless input i is present and its rank (when known) lies in [lo, hi] (hi < 0: no limit). */
 TARN_MUST tarn_err tarn_infer_rank(const tarn_infer *c, int i, int lo, int hi);
-/* The elements of input i as dimensions: from its constant or from `known`. False when not known (or absent). At most max. */
+/* The elements of input i: from its constant or from `known`; negative numbers as literals (tarn_dim_of_int). False when not
+ * known, absent, not of integer or bool type, or more than max. */
 bool tarn_infer_dims(const tarn_infer *c, int i, tarn_dim *at, int max, int *n);
-/* The same when all elements are numbers. Values may be negative here only when they come from a constant. */
+/* The same when all of them are numbers: plain values, negative ones as they are. */
 bool tarn_infer_ints(const tarn_infer *c, int i, int64_t *at, int max, int *n);
 /* Sets `known` of output i (used by the bounds slot). */
 TARN_MUST tarn_err tarn_infer_known(tarn_infer *c, int i, const tarn_dim *at, int n);
 
-/* ---- evaluation ------------------------------------------------------------------------------------------------------------ */
+/* ---- evaluation ------------------------------------------------------------------------------------------------------------
+ */
 
 /* One reference execution. Outputs whose shape inference gives are allocated before eval; others (and all of operators flagged
  * TARN_OP_DATA_SHAPE) are made by the operator with tarn_eval_out. */
@@ -115,7 +119,8 @@ typedef struct tarn_eval {
 
 TARN_MUST tarn_err tarn_eval_out(tarn_eval *e, int i, tarn_dtype type, int rank, const int64_t *dim);
 
-/* ---- quantization, padding, cost --------------------------------------------------------------------------------------------- */
+/* ---- quantization, padding, cost
+ * --------------------------------------------------------------------------------------------- */
 
 /* How an operator takes part in INT8 (quantization.md section 3.3). */
 typedef struct tarn_op_quant {
@@ -142,14 +147,15 @@ typedef struct tarn_pad tarn_pad;
 /* Gradient for quantization-aware training (quant/qat asks). */
 typedef struct tarn_grad tarn_grad;
 
-/* ---- the definition --------------------------------------------------------------------------------------------------------- */
+/* ---- the definition ---------------------------------------------------------------------------------------------------------
+ */
 
 enum {
-	TARN_OP_DATA_SHAPE = 1, /* output shapes depend on input data beyond small integer inputs (NonZero, If, Loop) */
-	TARN_OP_CONTROL = 2,    /* has bodies */
-	TARN_OP_RANDOM = 4,     /* never folded */
+	TARN_OP_DATA_SHAPE = 1,  /* output shapes depend on input data beyond small integer inputs (NonZero, If, Loop) */
+	TARN_OP_CONTROL = 2,     /* has bodies */
+	TARN_OP_RANDOM = 4,      /* never folded */
 	TARN_OP_ELEMENTWISE = 8, /* output element i depends only on (broadcast) input elements i */
-	TARN_OP_VIEW = 16,      /* output bytes equal input 0's bytes in order (Reshape, Squeeze, ...) */
+	TARN_OP_VIEW = 16,       /* output bytes equal input 0's bytes in order (Reshape, Squeeze, ...) */
 };
 
 struct tarn_op_def {
@@ -157,7 +163,8 @@ struct tarn_op_def {
 	const char *domain; /* ONNX domain; "" (NULL reads the same) is the standard one */
 	int onnx_since;     /* first ONNX opset with it; 0: ONNX has no such operator */
 	int onnx_until;     /* last opset with it; 0: still there */
-	const char *ir;     /* OpenVINO's type when it is the same operator but for spelling ("ReLU"); NULL: none, or fmt/ovir maps it */
+	const char *ir; /* OpenVINO's type when it is the same operator but for spelling ("ReLU"); NULL: none, or fmt/ovir maps
+			   it */
 	int min_in, max_in; /* inputs; max -1: any number */
 	int min_out, max_out;
 	const tarn_attr_def *attr;

@@ -26,6 +26,22 @@ static inline bool tarn_dim_is_static(tarn_dim d)
 	return d >= 0;
 }
 
+/* Lists of known elements (shape arithmetic) may hold negative numbers, such as the -1 of a Reshape: they are shifted far below
+ * every symbol. Only such lists hold them; a shape never does. */
+#define TARN_DIM_LITERAL ((int64_t)1 << 50)
+static inline tarn_dim tarn_dim_of_int(int64_t v)
+{
+	int64_t limit = (int64_t)1 << 48, c = v > limit ? limit : v < -limit ? -limit : v;
+	return c >= 0 ? c : c - TARN_DIM_LITERAL;
+}
+/* True, with the number, for sizes and literals; false for symbols. */
+static inline bool tarn_dim_is_int(tarn_dim d, int64_t *v)
+{
+	bool literal = d < -(TARN_DIM_LITERAL / 2);
+	*v = literal ? d + TARN_DIM_LITERAL : d;
+	return d >= 0 || literal;
+}
+
 typedef struct tarn_shape {
 	int rank; /* -1: unknown */
 	tarn_dim dim[TARN_MAX_RANK];
@@ -60,12 +76,13 @@ const tarn_sym *tarn_sym_get(const tarn_symtab *t, tarn_dim d); /* d < 0 */
 TARN_MUST tarn_err tarn_symtab_named(tarn_symtab *t, const char *name, tarn_dim *d);
 /* A new unnamed symbol, equal to nothing but itself. */
 TARN_MUST tarn_err tarn_symtab_fresh(tarn_symtab *t, int64_t lo, int64_t hi, tarn_dim *d);
-/* Arithmetic: folds constants and neutral elements, interns the rest. A negative or too large static result is TARN_SHAPE, as is
- * division by zero. Sums of a symbol and constants collapse ((x+1)+2 = x+3, (x+1)-1 = x), as does x*a/a. */
+/* Arithmetic: folds constants and neutral elements, interns the rest. A negative or too large static result is TARN_SHAPE, as
+ * is division by zero. Sums of a symbol and constants collapse ((x+1)+2 = x+3, (x+1)-1 = x), as does x*a/a. */
 TARN_MUST tarn_err tarn_dim_op(tarn_symtab *t, tarn_sym_op op, tarn_dim a, tarn_dim b, tarn_dim *out);
 int64_t tarn_dim_lo(const tarn_symtab *t, tarn_dim d);
 int64_t tarn_dim_hi(const tarn_symtab *t, tarn_dim d);
-/* Value of d when the named symbols have the given values (value[i] for symbol -(i+1); < 0: unknown). -1 when it cannot be told. */
+/* Value of d when the named symbols have the given values (value[i] for symbol -(i+1); < 0: unknown). -1 when it cannot be
+ * told. */
 int64_t tarn_dim_value(const tarn_symtab *t, tarn_dim d, const int64_t *value, size_t n);
 
 bool tarn_shape_same(const tarn_shape *a, const tarn_shape *b); /* same rank (known) and every dimension certainly the same */

@@ -25,7 +25,7 @@ TARN_MUST tarn_err tarn_tensor_new(tarn_dtype type, int rank, const int64_t *dim
 void tarn_tensor_fini(tarn_tensor *t);               /* drops the reference, zeroes the struct */
 tarn_tensor tarn_tensor_share(const tarn_tensor *t); /* another struct on the same bytes, with its own reference */
 TARN_MUST tarn_err tarn_tensor_copy(const tarn_tensor *t, tarn_tensor *out); /* own bytes */
-int64_t tarn_tensor_count(const tarn_tensor *t);     /* elements */
+int64_t tarn_tensor_count(const tarn_tensor *t);                             /* elements */
 size_t tarn_tensor_bytes(const tarn_tensor *t);
 tarn_shape tarn_tensor_shape(const tarn_tensor *t);
 

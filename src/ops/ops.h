@@ -16,12 +16,13 @@ const tarn_op_def *tarn_op_find(const char *domain, const char *name);
 /* By OpenVINO type word (exact); NULL when no operator claims it. */
 const tarn_op_def *tarn_op_find_ir(const char *type);
 
-/* Reference evaluation of one node on concrete tensors: infers output shapes, allocates, runs eval (or, without eval, evaluates the
- * decomposition). Errors carry the node's name. `out` holds n->n_out zeroed structs; on success each present output owns its
- * tensor; on failure all are released. `run_body` and ctx are for control flow; NULL: bodies are evaluated by tarn_graph_eval. */
+/* Reference evaluation of one node on concrete tensors: infers output shapes, allocates, runs eval (or, without eval, evaluates
+ * the decomposition). Errors carry the node's name. `out` holds n->n_out zeroed structs; on success each present output owns
+ * its tensor; on failure all are released. `run_body` and ctx are for control flow; NULL: bodies are evaluated by
+ * tarn_graph_eval. */
 TARN_MUST tarn_err tarn_node_eval(const tarn_node *n, const tarn_tensor *const *in, tarn_tensor *out);
-/* The same for a whole graph: inputs in order of graph->input, outputs in order of graph->output. Frees intermediates when their
- * last use is past. `observe` (may be NULL) sees every value once computed. */
+/* The same for a whole graph: inputs in order of graph->input, outputs in order of graph->output. Frees intermediates when
+ * their last use is past. `observe` (may be NULL) sees every value once computed. */
 typedef tarn_err (*tarn_observe_fn)(void *ctx, const tarn_value *v, const tarn_tensor *t);
 TARN_MUST tarn_err tarn_graph_eval(const tarn_graph *g, const tarn_tensor *const *in, tarn_tensor *out, tarn_observe_fn observe,
 				   void *ctx);

@@ -8,8 +8,8 @@
 
 #include "ir/graph.h"
 
-/* New shapes for inputs (by position; shape[i].rank -1 keeps input i): re-infers everything, folds what became constant. Undone on
- * failure. TARN_SHAPE with node and sizes when a node refuses. */
+/* New shapes for inputs (by position; shape[i].rank -1 keeps input i): re-infers everything, folds what became constant. Undone
+ * on failure. TARN_SHAPE with node and sizes when a node refuses. */
 TARN_MUST tarn_err tarn_model_reshape(tarn_model *m, const tarn_shape *shape, int n);
 
 /* Evaluates nodes whose inputs are all constant (or known); shape subgraphs of static shapes vanish. Bodies included. */

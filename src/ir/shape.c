@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ir/shape.h"
+
+#include <string.h>
+
+void tarn_symtab_fini(tarn_symtab *t)
+{
+	VEC_FINI(&t->sym);
+}
+
+const tarn_sym *tarn_sym_get(const tarn_symtab *t, tarn_dim d)
+{
+	return &t->sym.at[-d - 1];
+}
+
+static bool is_sym(const tarn_symtab *t, tarn_dim d)
+{
+	return d < 0 && (size_t)(-d - 1) < t->sym.len;
+}
+
+static tarn_err add(tarn_symtab *t, tarn_sym s, tarn_dim *d)
+{
+	TRY(VEC_GROW(&t->sym));
+	t->sym.at[t->sym.len++] = s;
+	*d = -(tarn_dim)t->sym.len;
+	return TARN_OK;
+}
+
+tarn_err tarn_symtab_named(tarn_symtab *t, const char *name, tarn_dim *d)
+{
+	for (size_t i = 0; i < t->sym.len; i++)
+		if (t->sym.at[i].op == TARN_SYM_NAMED && t->sym.at[i].name && !strcmp(t->sym.at[i].name, name)) {
+			*d = -(tarn_dim)i - 1;
+			return TARN_OK;
+		}
+	char *copy = tarn_arena_strdup(t->arena, name);
+	if (!copy)
+		return tarn_err_nomem(strlen(name));
+	return add(t, (tarn_sym){.op = TARN_SYM_NAMED, .name = copy, .lo = 1, .hi = TARN_DIM_MAX}, d);
+}
+
+tarn_err tarn_symtab_fresh(tarn_symtab *t, int64_t lo, int64_t hi, tarn_dim *d)
+{
+	return add(t, (tarn_sym){.op = TARN_SYM_NAMED, .lo = lo, .hi = hi}, d);
+}
+
+int64_t tarn_dim_lo(const tarn_symtab *t, tarn_dim d)
+{
+	return d >= 0 ? d : is_sym(t, d) ? tarn_sym_get(t, d)->lo : 0;
+}
+
+int64_t tarn_dim_hi(const tarn_symtab *t, tarn_dim d)
+{
+	return d >= 0 ? d : is_sym(t, d) ? tarn_sym_get(t, d)->hi : TARN_DIM_MAX;
+}
+
+/* Plain arithmetic; false when the result is no size (negative, too large, or a division by zero). */
+static bool compute(tarn_sym_op op, int64_t a, int64_t b, int64_t *r)
+{
+	switch (op) {
+	case TARN_SYM_ADD:
+		*r = a + b;
+		break;
+	case TARN_SYM_SUB:
+		*r = a - b;
+		break;
+	case TARN_SYM_MUL:
+		if (__builtin_mul_overflow(a, b, r))
+			return false;
+		break;
+	case TARN_SYM_FLOORDIV:
+		if (b <= 0)
+			return false;
+		*r = a / b;
+		break;
+	case TARN_SYM_CEILDIV:
+		if (b <= 0)
+			return false;
+		*r = (a + b - 1) / b;
+		break;
+	case TARN_SYM_MIN:
+		*r = a < b ? a : b;
+		break;
+	case TARN_SYM_MAX:
+		*r = a > b ? a : b;
+		break;
+	default:
+		return false;
+	}
+	return *r >= 0 && *r <= TARN_DIM_MAX;
+}
+
+static int64_t clamp_dim(int64_t v)
+{
+	return v < 0 ? 0 : v > TARN_DIM_MAX ? TARN_DIM_MAX : v;
+}
+
+static int64_t bound(tarn_sym_op op, int64_t a, int64_t b, int64_t otherwise)
+{
+	int64_t r;
+	if (op == TARN_SYM_SUB)
+		return clamp_dim(a - b);
+	if (op == TARN_SYM_MUL && (__builtin_mul_overflow(a, b, &r) || r > TARN_DIM_MAX))
+		return TARN_DIM_MAX;
+	if (op == TARN_SYM_ADD)
+		return clamp_dim(a + b);
+	return compute(op, a, b, &r) ? r : otherwise;
+}
+
+static tarn_err intern(tarn_symtab *t, tarn_sym_op op, tarn_dim a, tarn_dim b, tarn_dim *out)
+{
+	for (size_t i = 0; i < t->sym.len; i++)
+		if (t->sym.at[i].op == op && op != TARN_SYM_NAMED && t->sym.at[i].a == a && t->sym.at[i].b == b) {
+			*out = -(tarn_dim)i - 1;
+			return TARN_OK;
+		}
+	int64_t alo = tarn_dim_lo(t, a), ahi = tarn_dim_hi(t, a), blo = tarn_dim_lo(t, b), bhi = tarn_dim_hi(t, b);
+	bool falls = op == TARN_SYM_SUB || op == TARN_SYM_FLOORDIV || op == TARN_SYM_CEILDIV; /* in its second operand */
+	tarn_sym s = {.op = op, .a = a, .b = b};
+	s.lo = bound(op, alo, falls ? bhi : blo, 0);
+	s.hi = ahi == TARN_DIM_MAX && op != TARN_SYM_MIN ? TARN_DIM_MAX
+							 : bound(op, ahi, falls ? (blo ? blo : 1) : bhi, TARN_DIM_MAX);
+	if (op == TARN_SYM_SUB && ahi != TARN_DIM_MAX)
+		s.hi = clamp_dim(ahi - blo);
+	return add(t, s, out);
+}
+
+/* A sum: symbols that are no sums themselves, sorted, and a constant. A product likewise. */
+enum { MAX_TERMS = 16 };
+typedef struct terms {
+	tarn_dim at[MAX_TERMS];
+	int n;
+	int64_t c;
+	bool full; /* more than fit: not to be used */
+} terms;
+
+static void insert(terms *x, tarn_dim d)
+{
+	if (x->n == MAX_TERMS) {
+		x->full = true;
+		return;
+	}
+	int i = x->n++;
+	for (; i > 0 && x->at[i - 1] < d; i--)
+		x->at[i] = x->at[i - 1];
+	x->at[i] = d;
+}
+
+static void sum_of(const tarn_symtab *t, tarn_dim d, terms *x)
+{
+	if (d >= 0) {
+		x->c += d;
+		return;
+	}
+	const tarn_sym *s = tarn_sym_get(t, d);
+	if (s->op == TARN_SYM_ADD) {
+		sum_of(t, s->a, x);
+		sum_of(t, s->b, x);
+	} else if (s->op == TARN_SYM_SUB && s->b >= 0) {
+		sum_of(t, s->a, x);
+		x->c -= s->b;
+	} else {
+		insert(x, d);
+	}
+}
+
+static void product_of(const tarn_symtab *t, tarn_dim d, terms *x)
+{
+	if (d >= 0) {
+		if (__builtin_mul_overflow(x->c, d, &x->c))
+			x->full = true;
+		return;
+	}
+	const tarn_sym *s = tarn_sym_get(t, d);
+	if (s->op == TARN_SYM_MUL) {
+		product_of(t, s->a, x);
+		product_of(t, s->b, x);
+	} else {
+		insert(x, d);
+	}
+}
+
+static bool take_out(terms *x, tarn_dim d)
+{
+	for (int i = 0; i < x->n; i++)
+		if (x->at[i] == d) {
+			memmove(x->at + i, x->at + i + 1, (size_t)(--x->n - i) * sizeof *x->at);
+			return true;
+		}
+	return false;
+}
+
+static tarn_err rebuild_sum(tarn_symtab *t, const terms *x, tarn_dim *out)
+{
+	if (!x->n) {
+		CHECK(x->c >= 0 && x->c <= TARN_DIM_MAX, TARN_SHAPE, "a size of %lld is out of range", (long long)x->c);
+		*out = x->c;
+		return TARN_OK;
+	}
+	tarn_dim d = x->at[0];
+	for (int i = 1; i < x->n; i++)
+		TRY(intern(t, TARN_SYM_ADD, d, x->at[i], &d));
+	if (x->c > 0)
+		TRY(intern(t, TARN_SYM_ADD, d, x->c, &d));
+	if (x->c < 0)
+		TRY(intern(t, TARN_SYM_SUB, d, -x->c, &d));
+	*out = d;
+	return TARN_OK;
+}
+
+static tarn_err rebuild_product(tarn_symtab *t, const terms *x, tarn_dim *out)
+{
+	if (!x->n || x->c == 0) {
+		CHECK(x->c <= TARN_DIM_MAX, TARN_SHAPE, "a size of %lld is out of range", (long long)x->c);
+		*out = x->c;
+		return TARN_OK;
+	}
+	tarn_dim d = x->at[0];
+	for (int i = 1; i < x->n; i++)
+		TRY(intern(t, TARN_SYM_MUL, d, x->at[i], &d));
+	return x->c == 1 ? (*out = d, TARN_OK) : intern(t, TARN_SYM_MUL, d, x->c, out);
+}
+
+static tarn_err sum(tarn_symtab *t, tarn_sym_op op, tarn_dim a, tarn_dim b, tarn_dim *out)
+{
+	terms x = {0}, y = {0};
+	sum_of(t, a, &x);
+	sum_of(t, b, op == TARN_SYM_ADD ? &x : &y);
+	if (x.full || y.full)
+		return intern(t, op, a, b, out);
+	if (op == TARN_SYM_ADD)
+		return rebuild_sum(t, &x, out);
+	x.c -= y.c;
+	for (int i = 0; i < y.n;) /* what stands on both sides goes */
+		if (take_out(&x, y.at[i]))
+			take_out(&y, y.at[i]);
+		else
+			i++;
+	if (!y.n)
+		return rebuild_sum(t, &x, out);
+	return intern(t, op, a, b, out);
+}
+
+static tarn_err quotient(tarn_symtab *t, tarn_sym_op op, tarn_dim a, tarn_dim b, tarn_dim *out)
+{
+	terms x = {.c = 1}, y = {.c = 1};
+	product_of(t, a, &x);
+	product_of(t, b, &y);
+	if (x.full || y.full || !y.c || !x.c)
+		return intern(t, op, a, b, out);
+	bool changed = false;
+	for (int i = 0; i < y.n;) {
+		/* A named dimension is at least 1, an expression may be 0: only what cannot be 0 may be cancelled. */
+		if (tarn_dim_lo(t, y.at[i]) >= 1 && take_out(&x, y.at[i])) {
+			take_out(&y, y.at[i]);
+			changed = true;
+		} else {
+			i++;
+		}
+	}
+	int64_t g = x.c, r = y.c;
+	while (r) {
+		int64_t m = g % r;
+		g = r;
+		r = m;
+	}
+	if (g > 1 && (y.c == g || !x.n || op == TARN_SYM_FLOORDIV)) { /* floor(gx/gy) = floor(x/y) for whole x, y */
+		x.c /= g;
+		y.c /= g;
+		changed = true;
+	}
+	if (!changed)
+		return intern(t, op, a, b, out);
+	TRY(rebuild_product(t, &x, &a));
+	TRY(rebuild_product(t, &y, &b));
+	if (b == 1) {
+		*out = a;
+		return TARN_OK;
+	}
+	if (a >= 0 && b >= 0)
+		return tarn_dim_op(t, op, a, b, out);
+	return intern(t, op, a, b, out);
+}
+
+tarn_err tarn_dim_op(tarn_symtab *t, tarn_sym_op op, tarn_dim a, tarn_dim b, tarn_dim *out)
+{
+	static const char *const sign[] = {"?", "+", "-", "*", "/", "/", "min", "max"};
+	int64_t r;
+	CHECK((a >= 0 || is_sym(t, a)) && (b >= 0 || is_sym(t, b)), TARN_SHAPE, "a negative number is no size");
+	if (a >= 0 && b >= 0) {
+		CHECK(compute(op, a, b, &r), TARN_SHAPE, "size %lld %s %lld is out of range", (long long)a, sign[op],
+		      (long long)b);
+		*out = r;
+		return TARN_OK;
+	}
+	switch (op) {
+	case TARN_SYM_ADD:
+	case TARN_SYM_SUB:
+		return sum(t, op, a, b, out);
+	case TARN_SYM_MUL: {
+		terms x = {.c = 1};
+		product_of(t, a, &x);
+		product_of(t, b, &x);
+		return x.full ? intern(t, op, a, b, out) : rebuild_product(t, &x, out);
+	}
+	case TARN_SYM_FLOORDIV:
+	case TARN_SYM_CEILDIV:
+		CHECK(b != 0, TARN_SHAPE, "a size is divided by zero");
+		if (b == 1) {
+			*out = a;
+			return TARN_OK;
+		}
+		return quotient(t, op, a, b, out);
+	case TARN_SYM_MIN:
+	case TARN_SYM_MAX:
+		if (a == b || (tarn_dim_hi(t, a) <= tarn_dim_lo(t, b))) {
+			*out = op == TARN_SYM_MIN ? a : b;
+			return TARN_OK;
+		}
+		if (tarn_dim_hi(t, b) <= tarn_dim_lo(t, a)) {
+			*out = op == TARN_SYM_MIN ? b : a;
+			return TARN_OK;
+		}
+		return a < b ? intern(t, op, b, a, out) : intern(t, op, a, b, out);
+	default:
+		return tarn_err_set(TARN_INTERNAL, "unknown size operation %d", op);
+	}
+}
+
+int64_t tarn_dim_value(const tarn_symtab *t, tarn_dim d, const int64_t *value, size_t n)
+{
+	if (d >= 0)
+		return d;
+	if (!is_sym(t, d))
+		return -1;
+	const tarn_sym *s = tarn_sym_get(t, d);
+	if (s->op == TARN_SYM_NAMED)
+		return (size_t)(-d - 1) < n ? value[-d - 1] : -1;
+	int64_t a = tarn_dim_value(t, s->a, value, n), b = tarn_dim_value(t, s->b, value, n), r;
+	return a < 0 || b < 0 || !compute(s->op, a, b, &r) ? -1 : r;
+}
+
+bool tarn_shape_same(const tarn_shape *a, const tarn_shape *b)
+{
+	return a->rank >= 0 && a->rank == b->rank && !memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim);
+}
+
+bool tarn_shape_is_static(const tarn_shape *s)
+{
+	for (int i = 0; i < s->rank; i++)
+		if (s->dim[i] < 0)
+			return false;
+	return s->rank >= 0;
+}
+
+tarn_shape tarn_shape_of(int rank, const int64_t *dim)
+{
+	tarn_shape s = {.rank = rank};
+	for (int i = 0; i < rank && i < TARN_MAX_RANK; i++)
+		s.dim[i] = dim[i];
+	return s;
+}
+
+tarn_err tarn_shape_count(const tarn_shape *s, int64_t *n)
+{
+	CHECK(tarn_shape_is_static(s), TARN_SHAPE, "the shape has free dimensions");
+	int64_t count = 1;
+	for (int i = 0; i < s->rank; i++)
+		CHECK(!__builtin_mul_overflow(count, s->dim[i], &count) && count <= (int64_t)1 << 48, TARN_SHAPE,
+		      "the shape has more than 2^48 elements");
+	*n = count;
+	return TARN_OK;
+}
+
+tarn_err tarn_shape_broadcast(tarn_symtab *t, const tarn_shape *a, const tarn_shape *b, tarn_shape *out)
+{
+	if (a->rank < 0 || b->rank < 0) {
+		out->rank = -1;
+		return TARN_OK;
+	}
+	tarn_shape r = {.rank = a->rank > b->rank ? a->rank : b->rank};
+	for (int i = 1; i <= r.rank; i++) {
+		tarn_dim x = i <= a->rank ? a->dim[a->rank - i] : 1, y = i <= b->rank ? b->dim[b->rank - i] : 1,
+			 *d = &r.dim[r.rank - i];
+		if (x == y || y == 1)
+			*d = x;
+		else if (x == 1)
+			*d = y;
+		else if (x >= 0 && y >= 0) {
+			tarn_str s = {0};
+			tarn_shape_print(&s, t, a);
+			tarn_str_add(&s, " and ");
+			tarn_shape_print(&s, t, b);
+			tarn_err err = tarn_err_set(TARN_SHAPE, "shapes %s do not broadcast", s.at ? s.at : "");
+			tarn_str_fini(&s);
+			return err;
+		} else if (x >= 0 || y >= 0)
+			*d = x >= 0 ? x : y; /* above 1: the symbol is 1 or the same */
+		else
+			TRY(tarn_dim_op(t, TARN_SYM_MAX, x, y, d));
+	}
+	*out = r;
+	return TARN_OK;
+}
+
+tarn_err tarn_shape_axis(int rank, int64_t axis, int *out)
+{
+	CHECK(axis >= -rank && axis < rank, TARN_SHAPE, "axis %lld out of range for rank %d", (long long)axis, rank);
+	*out = (int)(axis < 0 ? axis + rank : axis);
+	return TARN_OK;
+}
+
+void tarn_dim_print(tarn_str *s, const tarn_symtab *t, tarn_dim d)
+{
+	static const char *const infix[] = {"", "+", "-", "*", "/", "/", ",", ","};
+	static const char *const open[] = {"", "(", "(", "", "floor(", "ceil(", "min(", "max("};
+	int64_t v;
+	if (tarn_dim_is_int(d, &v)) {
+		tarn_str_addf(s, "%lld", (long long)v);
+		return;
+	}
+	if (!t || !is_sym(t, d)) {
+		tarn_str_add(s, "?");
+		return;
+	}
+	const tarn_sym *y = tarn_sym_get(t, d);
+	if (y->op == TARN_SYM_NAMED) {
+		tarn_str_add(s, y->name ? y->name : "?");
+		return;
+	}
+	tarn_str_add(s, open[y->op]);
+	tarn_dim_print(s, t, y->a);
+	tarn_str_add(s, infix[y->op]);
+	tarn_dim_print(s, t, y->b);
+	if (*open[y->op])
+		tarn_str_add(s, ")");
+}
+
+void tarn_shape_print(tarn_str *s, const tarn_symtab *t, const tarn_shape *shape)
+{
+	if (shape->rank < 0) {
+		tarn_str_add(s, "[...]");
+		return;
+	}
+	tarn_str_add(s, "[");
+	for (int i = 0; i < shape->rank; i++) {
+		if (i)
+			tarn_str_add(s, ",");
+		tarn_dim_print(s, t, shape->dim[i]);
+	}
+	tarn_str_add(s, "]");
+}

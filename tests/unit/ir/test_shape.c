@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit/test.h"
+
+#include <stdlib.h>
+
+#include "ir/shape.h"
+
+static tarn_arena arena;
+static tarn_symtab tab;
+
+static int setup(void **state)
+{
+	(void)state;
+	tab = (tarn_symtab){.arena = &arena};
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	tarn_symtab_fini(&tab);
+	tarn_arena_fini(&arena);
+	return 0;
+}
+
+static tarn_dim op(tarn_sym_op o, tarn_dim a, tarn_dim b)
+{
+	tarn_dim d = -999;
+	assert_ok(tarn_dim_op(&tab, o, a, b, &d));
+	return d;
+}
+
+static tarn_dim sym(const char *name)
+{
+	tarn_dim d;
+	assert_ok(tarn_symtab_named(&tab, name, &d));
+	return d;
+}
+
+static void equal_expressions_are_one_symbol(void **state)
+{
+	(void)state;
+	tarn_dim h = sym("h"), w = sym("w");
+	assert_int_equal(h, sym("h"));
+	assert_int_equal(op(TARN_SYM_ADD, h, w), op(TARN_SYM_ADD, w, h));
+	assert_int_equal(op(TARN_SYM_SUB, op(TARN_SYM_ADD, h, 3), 3), h);
+	assert_int_equal(op(TARN_SYM_ADD, op(TARN_SYM_SUB, h, 1), 2), op(TARN_SYM_ADD, h, 1));
+	assert_int_equal(op(TARN_SYM_FLOORDIV, op(TARN_SYM_MUL, op(TARN_SYM_MUL, h, w), 64), op(TARN_SYM_MUL, w, 64)), h);
+	assert_int_equal(op(TARN_SYM_FLOORDIV, op(TARN_SYM_MUL, h, 12), 4), op(TARN_SYM_MUL, h, 3));
+	assert_int_equal(op(TARN_SYM_MUL, op(TARN_SYM_MUL, h, 2), op(TARN_SYM_MUL, w, 3)),
+			 op(TARN_SYM_MUL, op(TARN_SYM_MUL, w, 6), h));
+	assert_int_equal(op(TARN_SYM_SUB, op(TARN_SYM_ADD, h, w), w), h);
+	assert_int_equal(op(TARN_SYM_SUB, h, h), 0);
+	assert_int_equal(op(TARN_SYM_MAX, 1, h), h);
+}
+
+/* Random expressions: the interned form has the value plain arithmetic gives. */
+static void expressions_keep_their_value(void **state)
+{
+	(void)state;
+	srand(7);
+	int64_t value[64] = {0};
+	for (int trial = 0; trial < 3000; trial++) {
+		tarn_symtab_fini(&tab);
+		tarn_dim d[16];
+		int64_t v[16];
+		for (int i = 0; i < 3; i++) {
+			char name[2] = {(char)('a' + i), 0};
+			d[i] = sym(name);
+			v[i] = value[-d[i] - 1] = 1 + rand() % 9;
+		}
+		for (int i = 3; i < 16; i++) {
+			tarn_sym_op o = (tarn_sym_op)(TARN_SYM_ADD + rand() % 7);
+			int x = rand() % i, y = rand() % i;
+			tarn_dim dy = d[y];
+			int64_t vy = v[y];
+			if (rand() % 2)
+				dy = vy = 1 + rand() % 6;
+			int64_t want = o == TARN_SYM_ADD        ? v[x] + vy
+				       : o == TARN_SYM_SUB      ? v[x] - vy
+				       : o == TARN_SYM_MUL      ? v[x] * vy
+				       : o == TARN_SYM_FLOORDIV ? (vy ? v[x] / vy : -1)
+				       : o == TARN_SYM_CEILDIV  ? (vy ? (v[x] + vy - 1) / vy : -1)
+				       : o == TARN_SYM_MIN      ? (v[x] < vy ? v[x] : vy)
+				       : v[x] > vy              ? v[x]
+								: vy;
+			tarn_dim got;
+			if (want < 0 || want > 1000000 || tarn_dim_op(&tab, o, d[x], dy, &got) != TARN_OK) {
+				d[i] = v[i] = 1;
+				continue;
+			}
+			int64_t mine = tarn_dim_value(&tab, got, value, 64);
+			assert_true(mine == want || mine == -1); /* -1: an intermediate value below zero */
+			assert_true(tarn_dim_lo(&tab, got) <= want && tarn_dim_hi(&tab, got) >= want);
+			d[i] = got;
+			v[i] = want;
+		}
+	}
+}
+
+static void broadcasting_follows_numpy(void **state)
+{
+	(void)state;
+	tarn_dim n = sym("n");
+	tarn_shape a = {.rank = 3, .dim = {n, 1, 5}}, b = {.rank = 2, .dim = {4, 1}}, r;
+	assert_ok(tarn_shape_broadcast(&tab, &a, &b, &r));
+	assert_int_equal(r.rank, 3);
+	assert_int_equal(r.dim[0], n);
+	assert_int_equal(r.dim[1], 4);
+	assert_int_equal(r.dim[2], 5);
+	b.dim[1] = 3;
+	assert_err(TARN_SHAPE, tarn_shape_broadcast(&tab, &a, &b, &r));
+	assert_string_equal(tarn_err_text(), "shapes [n,1,5] and [4,3] do not broadcast");
+}
+
+static void literals_stay_apart_from_symbols(void **state)
+{
+	(void)state;
+	int64_t v;
+	for (int64_t i = -5; i < 6; i++)
+		assert_true(tarn_dim_is_int(tarn_dim_of_int(i), &v) && v == i);
+	assert_false(tarn_dim_is_int(sym("x"), &v));
+	assert_true(tarn_dim_is_int(tarn_dim_of_int(INT64_MIN), &v) && v < -TARN_DIM_MAX);
+	tarn_dim d;
+	assert_err(TARN_SHAPE, tarn_dim_op(&tab, TARN_SYM_ADD, tarn_dim_of_int(-1), 3, &d));
+}
+
+static void shapes_print(void **state)
+{
+	(void)state;
+	tarn_dim h = sym("h"), f;
+	assert_ok(tarn_symtab_fresh(&tab, 0, 9, &f));
+	tarn_shape s = {.rank = 3, .dim = {2, op(TARN_SYM_FLOORDIV, op(TARN_SYM_ADD, h, 1), 2), f}};
+	tarn_str t = {0};
+	tarn_shape_print(&t, &tab, &s);
+	assert_string_equal(t.at, "[2,floor((h+1)/2),?]");
+	tarn_str_fini(&t);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(equal_expressions_are_one_symbol),
+		T(expressions_keep_their_value),
+		T(broadcasting_follows_numpy),
+		T(literals_stay_apart_from_symbols),
+		T(shapes_print),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
