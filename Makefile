@@ -23,8 +23,9 @@ build:
 	  cmake -S . -B $(BUILD) $$(command -v ninja >/dev/null && echo -G Ninja) $(CONFIGURE)
 	@cmake --build $(BUILD) --parallel
 
-demo: bootstrap
+demo:
 	@test -x examples/demo.sh || { echo "tarn: examples/demo.sh is not part of this version; there is no demo to run yet" >&2; exit 1; }
+	@scripts/bootstrap
 	@$(MAKE) --no-print-directory build
 	@examples/demo.sh $(BUILD)
 
