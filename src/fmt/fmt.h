@@ -17,4 +17,12 @@ typedef struct tarn_model_format {
 	tarn_err (*write)(const tarn_model *m, const char *path);
 } tarn_model_format;
 
+/* Reads a model; the format follows from the name's ending, or else from the first bytes. `side_path` names the weights of an
+ * IR (NULL: the .bin beside it, when there is one). Errors name the file. */
+TARN_MUST tarn_err tarn_model_read(const char *path, const char *side_path, tarn_model **m);
+/* The same from memory; the model keeps references to the buffers where it needs them. */
+TARN_MUST tarn_err tarn_model_read_buffer(tarn_buffer *main, tarn_buffer *side, tarn_model **m);
+/* Writes in the format of the name's ending; nothing is left behind on failure. */
+TARN_MUST tarn_err tarn_model_write(const tarn_model *m, const char *path);
+
 #endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ONNX models, opset 7 to 21. Reading keeps no reference to the file: weights are copied once, aligned. Any thread, one model
+ * per thread at a time.
+ */
+#ifndef TARN_FMT_ONNX_ONNX_H
+#define TARN_FMT_ONNX_ONNX_H
+
+#include "fmt/fmt.h"
+
+enum { ONNX_OLDEST_OPSET = 7, ONNX_NEWEST_OPSET = 21, ONNX_WRITTEN_OPSET = 17, ONNX_WRITTEN_IR = 8 };
+
+extern const tarn_model_format tarn_format_onnx;
+
+/* A serialized TensorProto, such as the files of ONNX's operator tests hold. Text elements live in the arena. */
+TARN_MUST tarn_err tarn_onnx_read_tensor(const uint8_t *at, size_t n, tarn_arena *a, tarn_tensor *t);
+
+#endif
