@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kern/depthwise.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "kern/f32.h"
+
+struct tarn_depthwise_f32 {
+	tarn_depthwise_spec spec;
+	const tarn_f32_set *set;
+	size_t channels, w_stride; /* of the output */
+	float *w, *bias;
+};
+
+tarn_err tarn_depthwise_f32_pack(const tarn_depthwise_spec *s, const float *weights, const float *bias, tarn_depthwise_f32 **dw)
+{
+	CHECK(s->channels > 0 && s->multiplier > 0 && s->multiplier <= (1 << 30) / s->channels, TARN_SHAPE,
+	      "depthwise convolution needs a positive number of channels");
+	CHECK(s->kh > 0 && s->kw > 0 && s->stride_h > 0 && s->stride_w > 0 && s->dilation_h > 0 && s->dilation_w > 0 &&
+		      (long long)s->kh * s->kw <= 1 << 20,
+	      TARN_SHAPE, "kernel size, stride and dilation of a depthwise convolution must be positive");
+	tarn_depthwise_f32 *d = tarn_mem_zalloc(1, sizeof *d);
+	if (!d)
+		return tarn_err_nomem(sizeof *d);
+	size_t taps = (size_t)s->kh * (size_t)s->kw;
+	d->spec = *s;
+	d->set = tarn_f32_set_get();
+	d->channels = (size_t)s->channels * (size_t)s->multiplier;
+	d->w_stride = (d->channels + 15) / 16 * 16;
+	d->w = tarn_mem_alloc_aligned(taps * d->w_stride * sizeof(float));
+	d->bias = tarn_mem_alloc_aligned(d->w_stride * sizeof(float));
+	if (!d->w || !d->bias) {
+		tarn_depthwise_f32_free(d);
+		return tarn_err_nomem(taps * d->w_stride * sizeof(float));
+	}
+	memset(d->w, 0, taps * d->w_stride * sizeof(float));
+	memset(d->bias, 0, d->w_stride * sizeof(float));
+	for (size_t c = 0; c < d->channels; c++)
+		for (size_t t = 0; t < taps; t++)
+			d->w[t * d->w_stride + c] = weights[c * taps + t];
+	if (bias)
+		memcpy(d->bias, bias, d->channels * sizeof(float));
+	*dw = d;
+	return TARN_OK;
+}
+
+void tarn_depthwise_f32_free(tarn_depthwise_f32 *dw)
+{
+	if (!dw)
+		return;
+	tarn_mem_free_aligned(dw->w);
+	tarn_mem_free_aligned(dw->bias);
+	tarn_mem_free(dw);
+}
+
+size_t tarn_depthwise_f32_bytes(const tarn_depthwise_f32 *dw)
+{
+	return sizeof *dw + dw->w_stride * ((size_t)dw->spec.kh * (size_t)dw->spec.kw + 1) * sizeof(float);
+}
+
+int tarn_depthwise_f32_tasks(const tarn_depthwise_shape *shape)
+{
+	return shape->n * shape->oh;
+}
+
+/* Any multiplier, one output value at a time. */
+static void row_general(const tarn_depthwise_row *r, size_t channels)
+{
+	const tarn_depthwise_spec *s = r->spec;
+	for (int ox = 0; ox < r->ow; ox++) {
+		for (size_t o = 0; o < channels; o++) {
+			float acc = r->bias[o];
+			const float *in = r->in + o / (size_t)s->multiplier;
+			for (int ky = r->ky0; ky < r->ky1; ky++, in += r->row_step) {
+				for (int kx = 0; kx < s->kw; kx++) {
+					long long x = (long long)ox * s->stride_w - r->pad_left + (long long)kx * s->dilation_w;
+					if (x >= 0 && x < r->iw)
+						acc += in[(size_t)x * r->in_stride] *
+						       r->w[((size_t)ky * (size_t)s->kw + (size_t)kx) * r->w_stride + o];
+				}
+			}
+			if (r->res)
+				acc += r->res[(size_t)ox * r->res_stride + o];
+			acc = r->lo > acc ? r->lo : acc;
+			r->out[(size_t)ox * r->out_stride + o] = r->hi < acc ? r->hi : acc;
+		}
+	}
+}
+
+/* Kernel rows [*ky0, *ky1) of output row oy that lie in the image; returns the input row of *ky0. */
+static size_t valid_rows(const tarn_depthwise_spec *s, const tarn_depthwise_shape *h, int oy, int *ky0, int *ky1)
+{
+	long long top = (long long)oy * s->stride_h - h->pad_top;
+	int first = 0, last = s->kh;
+	while (first < last && top + (long long)first * s->dilation_h < 0)
+		first++;
+	while (last > first && top + (long long)(last - 1) * s->dilation_h >= h->ih)
+		last--;
+	*ky0 = first;
+	*ky1 = last;
+	return first < last ? (size_t)(top + (long long)first * s->dilation_h) : 0;
+}
+
+void tarn_depthwise_f32_run(const tarn_depthwise_f32 *dw, const tarn_depthwise_f32_args *args, int begin, int end)
+{
+	const tarn_depthwise_spec *s = &dw->spec;
+	const tarn_depthwise_shape *h = &args->shape;
+	const tarn_epilogue *e = &args->epilogue;
+	size_t in_stride = h->in_stride ? h->in_stride : (size_t)s->channels, c = dw->channels;
+	bool after = args->residual && e->residual_after && e->act != TARN_UNARY_IDENTITY, relu = e->act == TARN_UNARY_RELU;
+	bool simple = (e->act == TARN_UNARY_IDENTITY || relu || e->act == TARN_UNARY_CLAMP) && !after;
+	tarn_depthwise_row r = {.spec = s,
+				.iw = h->iw,
+				.ow = h->ow,
+				.pad_left = h->pad_left,
+				.in_stride = in_stride,
+				.w = dw->w,
+				.w_stride = dw->w_stride,
+				.bias = dw->bias,
+				.out_stride = h->out_stride ? h->out_stride : c,
+				.res_stride = h->residual_stride ? h->residual_stride : c,
+				.lo = -INFINITY,
+				.hi = INFINITY};
+	if (simple && e->act != TARN_UNARY_IDENTITY) {
+		r.lo = relu ? 0.0f : e->alpha;
+		r.hi = relu ? INFINITY : e->beta;
+	}
+	r.row_step = (size_t)s->dilation_h * (size_t)h->iw * in_stride;
+	for (int task = begin; task < end; task++) {
+		int image = task / h->oh, oy = task % h->oh;
+		size_t iy = valid_rows(s, h, oy, &r.ky0, &r.ky1), pixel = (size_t)task * (size_t)h->ow;
+		r.in = args->in + ((size_t)image * (size_t)h->ih + iy) * (size_t)h->iw * in_stride;
+		r.out = args->out + pixel * r.out_stride;
+		const float *res = args->residual ? args->residual + pixel * r.res_stride : NULL;
+		r.res = after ? NULL : res;
+		if (s->multiplier == 1)
+			dw->set->depthwise_row(&r);
+		else
+			row_general(&r, c);
+		for (int ox = 0; !simple && ox < h->ow; ox++) {
+			float *out = r.out + (size_t)ox * r.out_stride;
+			dw->set->unary(e->act, e->alpha, e->beta, out, out, c);
+			if (after)
+				dw->set->binary_vv(TARN_BINARY_ADD, out, res + (size_t)ox * r.res_stride, out, c);
+		}
+	}
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * f32 depthwise convolution, channels-last: input [n][ih][iw][c], output [n][oh][ow][c * multiplier], weights given as
+ * [c * multiplier][1][kh][kw]; output channel o reads input channel o / multiplier. The border is handled in the kernel, no
+ * halo is needed. Fast with multiplier 1, most so for 3- and 5-wide kernels of stride 1 and 2; other multipliers run in plain
+ * C.
+ *
+ * The packed object is immutable and may be used by many threads. A task is one row of the output; tasks write disjoint rows.
+ */
+#ifndef TARN_KERN_DEPTHWISE_H
+#define TARN_KERN_DEPTHWISE_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "kern/epilogue.h"
+
+typedef struct tarn_depthwise_f32 tarn_depthwise_f32;
+
+typedef struct tarn_depthwise_spec {
+	int channels, multiplier; /* of the input; outputs per input channel */
+	int kh, kw;
+	int stride_h, stride_w;
+	int dilation_h, dilation_w;
+} tarn_depthwise_spec;
+
+typedef struct tarn_depthwise_shape {
+	int n, ih, iw, oh, ow;
+	int pad_top, pad_left;
+	size_t in_stride, out_stride, residual_stride; /* floats between pixels; 0 = dense */
+} tarn_depthwise_shape;
+
+/* bias is [c * multiplier] or NULL. Both are copied. TARN_SHAPE, TARN_NOMEM. */
+TARN_MUST tarn_err tarn_depthwise_f32_pack(const tarn_depthwise_spec *spec, const float *weights, const float *bias,
+					   tarn_depthwise_f32 **dw);
+void tarn_depthwise_f32_free(tarn_depthwise_f32 *dw);
+size_t tarn_depthwise_f32_bytes(const tarn_depthwise_f32 *dw);
+
+typedef struct tarn_depthwise_f32_args {
+	tarn_depthwise_shape shape;
+	tarn_epilogue epilogue;
+	const float *in;
+	float *out;            /* must not overlap in */
+	const float *residual; /* the output's shape, or NULL; may be out, but for residual_after with an activation */
+} tarn_depthwise_f32_args;
+
+int tarn_depthwise_f32_tasks(const tarn_depthwise_shape *shape);
+/* Runs tasks [begin, end). */
+void tarn_depthwise_f32_run(const tarn_depthwise_f32 *dw, const tarn_depthwise_f32_args *args, int begin, int end);
+
+/* Private to kern: one row of the output, multiplier 1, as the level's kernel sees it. */
+typedef struct tarn_depthwise_row {
+	const tarn_depthwise_spec *spec;
+	int iw, ow, pad_left;
+	int ky0, ky1;    /* kernel rows inside the image */
+	const float *in; /* pixel 0 of the input row that kernel row ky0 reads */
+	size_t row_step; /* floats from there to the row that the next kernel row reads */
+	size_t in_stride;
+	const float *w;    /* [kh][kw][w_stride] */
+	size_t w_stride;   /* channels rounded up to 16 */
+	const float *bias; /* [w_stride] */
+	float *out;
+	size_t out_stride;
+	const float *res; /* NULL = none */
+	size_t res_stride;
+	float lo, hi; /* clamp */
+} tarn_depthwise_row;
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kern/panel.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* What a core keeps close: blocks of A should fit here beside a panel, and weights beyond WEIGHTS_NEAR are read panel by panel.
+ */
+#define BLOCK_NEAR ((size_t)128 << 10)
+#define WEIGHTS_NEAR ((size_t)768 << 10)
+#define TASKS_WANTED 32
+
+const tarn_tile_set *tarn_tile_set_get(void)
+{
+#if defined(__x86_64__)
+	switch (tarn_isa_base()) {
+	case TARN_ISA_AVX512:
+		return &tarn_tiles_avx512;
+	case TARN_ISA_AVX2:
+		return &tarn_tiles_avx2;
+	default:
+		break;
+	}
+#endif
+	return &tarn_tiles_portable;
+}
+
+tarn_err tarn_panels_init(size_t k, size_t n, tarn_panels *b)
+{
+	const tarn_tile_set *set = tarn_tile_set_get();
+	CHECK(k > 0 && n > 0 && n <= (size_t)1 << 30 && k <= SIZE_MAX / 8 / (n + (size_t)set->lanes), TARN_SHAPE,
+	      "a product with %zu x %zu weights cannot be packed", k, n);
+	tarn_panels p = {.set = set, .k = k, .n = n};
+	p.vectors = (int)((n + (size_t)set->lanes - 1) / (size_t)set->lanes);
+	p.count = (p.vectors + set->max_nv - 1) / set->max_nv;
+	p.max_rows = set->max_rows[(p.vectors + p.count - 1) / p.count - 1];
+	size_t cols = (size_t)p.vectors * (size_t)set->lanes;
+	p.w = tarn_mem_alloc_aligned(cols * k * sizeof(float));
+	p.bias = tarn_mem_alloc_aligned(cols * sizeof(float));
+	if (!p.w || !p.bias) {
+		tarn_panels_fini(&p);
+		return tarn_err_nomem(cols * k * sizeof(float));
+	}
+	memset(p.bias, 0, cols * sizeof(float));
+	if (cols != n) /* only the last panel has columns that nobody sets */ {
+		int first, nv = tarn_panel_nv(&p, p.count - 1, &first);
+		memset(p.w + (size_t)first * (size_t)set->lanes * k, 0, (size_t)nv * (size_t)set->lanes * k * sizeof(float));
+	}
+	*b = p;
+	return TARN_OK;
+}
+
+void tarn_panels_fini(tarn_panels *b)
+{
+	tarn_mem_free_aligned(b->w);
+	tarn_mem_free_aligned(b->bias);
+	b->w = b->bias = NULL;
+}
+
+void tarn_panels_set_column(tarn_panels *b, size_t col, const float *src, size_t step)
+{
+	int vector = (int)(col / (size_t)b->set->lanes), q = b->vectors / b->count, r = b->vectors % b->count, first;
+	int p = vector < r * (q + 1) ? vector / (q + 1) : r + (vector - r * (q + 1)) / q;
+	size_t width = (size_t)tarn_panel_nv(b, p, &first) * (size_t)b->set->lanes,
+	       base = (size_t)first * (size_t)b->set->lanes;
+	float *dst = b->w + base * b->k + (col - base);
+	for (size_t i = 0; i < b->k; i++)
+		dst[i * width] = src[i * step];
+}
+
+void tarn_grid_init(const tarn_panels *b, size_t m, size_t row_bytes, size_t max_block_rows, int panels, tarn_grid *g)
+{
+	size_t rows = BLOCK_NEAR / (row_bytes ? row_bytes : 1), max_rows = (size_t)b->max_rows;
+	if (rows < 4 * max_rows)
+		rows = 4 * max_rows;
+	if (rows > max_block_rows)
+		rows = max_block_rows;
+	size_t tiles = (m + max_rows - 1) / max_rows, per_block = rows / max_rows;
+	if (per_block < 1)
+		per_block = 1;
+	while (per_block > 2 && (tiles + per_block - 1) / per_block * (size_t)panels < TASKS_WANTED)
+		per_block = (per_block + 1) / 2;
+	*g = (tarn_grid){.m = m, .tiles = tiles ? tiles : 1, .panels = panels};
+	g->blocks = (int)((tiles + per_block - 1) / per_block);
+	g->panel_major = b->k * b->n * sizeof(float) > WEIGHTS_NEAR;
+}
+
+/* The activation that the tile does not do itself, over rows that are still in the first-level cache. */
+static void second_pass(const tarn_panel_job *job, const tarn_tile *t, size_t row, size_t col, int rows)
+{
+	const tarn_epilogue *e = job->epilogue;
+	for (int i = 0; i < rows; i++) {
+		float *c = t->c + (size_t)i * t->ldc;
+		tarn_unary_f32(e->act, e->alpha, e->beta, c, c, (size_t)t->cols);
+		if (job->res && e->residual_after)
+			tarn_binary_f32(TARN_BINARY_ADD, c, job->res + (row + (size_t)i) * job->ldr + col, c, (size_t)t->cols);
+	}
+}
+
+void tarn_panel_run(const tarn_panel_job *job, const tarn_grid *g, size_t t0, size_t t1, int p)
+{
+	const tarn_panels *b = job->b;
+	const tarn_epilogue *e = job->epilogue;
+	int first, nv = tarn_panel_nv(b, p, &first);
+	size_t lanes = (size_t)b->set->lanes, col = (size_t)first * lanes, width = (size_t)nv * lanes;
+	bool begins = job->first_tap == 0, ends = (job->first_tap + job->taps) * job->depth == b->k;
+	bool after = job->res && e->residual_after && e->act != TARN_UNARY_IDENTITY;
+	bool simple = (e->act == TARN_UNARY_IDENTITY || e->act == TARN_UNARY_RELU || e->act == TARN_UNARY_CLAMP) && !after;
+	tarn_tile t = {.taps = job->taps, .depth = job->depth, .zero = job->zero, .ldc = job->ldc, .ldr = job->ldr};
+	t.w = b->w + col * b->k + job->first_tap * job->depth * width;
+	t.start = begins ? b->bias + col : NULL;
+	t.cols = (int)(b->n - col < width ? b->n - col : width);
+	if (ends && simple && e->act != TARN_UNARY_IDENTITY) {
+		t.clamp = true;
+		t.lo = e->act == TARN_UNARY_RELU ? 0.0f : e->alpha;
+		t.hi = e->act == TARN_UNARY_RELU ? INFINITY : e->beta;
+	}
+	t.a = job->a; /* the residual joins with the first taps, before c is overwritten: it may be c */
+	for (size_t i = t0, row = tarn_tile_row(g, t0); i < t1; i++) {
+		size_t next = tarn_tile_row(g, i + 1);
+		int rows = (int)(next - row);
+		t.c = job->c + row * job->ldc + col;
+		t.res = begins && job->res && !after ? job->res + row * job->ldr + col : NULL;
+		b->set->fn[nv - 1][rows - 1](&t);
+		if (ends && !simple)
+			second_pass(job, &t, row, col, rows);
+		t.a += job->taps * (size_t)rows;
+		row = next;
+	}
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Body of tile_<level>.c: every tile is this one function with constant rows and vectors, fully unrolled. */
+#include "kern/simd.h"
+#include "kern/tile.h"
+
+/* One step of depth: nv loads, rows broadcasts, rows * nv FMAs. */
+INLINE void step(vf acc[TARN_TILE_ROWS][4], const float *const p[TARN_TILE_ROWS], size_t k, const float *w, const int rows,
+		 const int nv)
+{
+	vf b[4];
+	UNROLL for (int j = 0; j < nv; j++) b[j] = v_load(w + j * VL);
+	UNROLL for (int i = 0; i < rows; i++)
+	{
+		vf x = v_set1(p[i][k]);
+		UNROLL for (int j = 0; j < nv; j++) acc[i][j] = v_fma(x, b[j], acc[i][j]);
+	}
+}
+
+INLINE void finish(const tarn_tile *t, vf acc[TARN_TILE_ROWS][4], const int rows, const int nv)
+{
+	int tail = t->cols - (nv - 1) * VL;
+	if (t->res) {
+		UNROLL for (int i = 0; i < rows; i++)
+		{
+			UNROLL for (int j = 0; j < nv; j++)
+			{
+				const float *r = t->res + (size_t)i * t->ldr + j * VL;
+				acc[i][j] += v_load_n(r, j < nv - 1 ? VL : tail);
+			}
+		}
+	}
+	if (t->clamp) {
+		vf lo = v_set1(t->lo), hi = v_set1(t->hi);
+		UNROLL for (int i = 0; i < rows; i++)
+		{
+			UNROLL for (int j = 0; j < nv; j++) acc[i][j] = v_min(hi, v_max(lo, acc[i][j]));
+		}
+	}
+	UNROLL for (int i = 0; i < rows; i++)
+	{
+		float *c = t->c + (size_t)i * t->ldc;
+		UNROLL for (int j = 0; j < nv - 1; j++) v_store(c + j * VL, acc[i][j]);
+		if (tail == VL)
+			v_store(c + (nv - 1) * VL, acc[i][nv - 1]);
+		else
+			v_store_n(c + (nv - 1) * VL, acc[i][nv - 1], tail);
+	}
+}
+
+INLINE void tile(const tarn_tile *t, const int rows, const int nv)
+{
+	vf acc[TARN_TILE_ROWS][4];
+	if (t->start) {
+		UNROLL for (int j = 0; j < nv; j++)
+		{
+			vf b = v_load(t->start + j * VL);
+			UNROLL for (int i = 0; i < rows; i++) acc[i][j] = b;
+		}
+		/* The lines that will be written: asked for now, they arrive while the sums are made. */
+		UNROLL for (int i = 0; i < rows; i++)
+		{
+			UNROLL for (int j = 0; j < nv; j += 16 / VL) __builtin_prefetch(t->c + (size_t)i * t->ldc + j * VL, 1);
+		}
+	} else {
+		int tail = t->cols - (nv - 1) * VL;
+		UNROLL for (int i = 0; i < rows; i++)
+		{
+			UNROLL for (int j = 0; j < nv; j++)
+			{
+				const float *c = t->c + (size_t)i * t->ldc + j * VL;
+				acc[i][j] = v_load_n(c, j < nv - 1 ? VL : tail);
+			}
+		}
+	}
+	const float *w = t->w, *const *a = t->a;
+	const size_t depth = t->depth;
+	for (size_t tap = 0; tap < t->taps; tap++, a += rows) {
+		const float *p[TARN_TILE_ROWS];
+		bool used = !t->zero;
+		UNROLL for (int i = 0; i < rows; i++)
+		{
+			p[i] = a[i];
+			used |= p[i] != t->zero;
+		}
+		if (!used) {
+			w += depth * nv * VL;
+			continue;
+		}
+		for (size_t k = 0; k < depth; k++, w += nv * VL)
+			step(acc, p, k, w, rows, nv);
+	}
+	finish(t, acc, rows, nv);
+}
+
+#define TILE(rows, nv) \
+	static void tile_##nv##_##rows(const tarn_tile *t) \
+	{ \
+		tile(t, rows, nv); \
+	}
+#define TILES_4(nv) TILE(1, nv) TILE(2, nv) TILE(3, nv) TILE(4, nv)
+#define TILES_6(nv) TILES_4(nv) TILE(5, nv) TILE(6, nv)
+#define TILES_8(nv) TILES_6(nv) TILE(7, nv) TILE(8, nv)
+#define ROW_4(nv) tile_##nv##_1, tile_##nv##_2, tile_##nv##_3, tile_##nv##_4
+#define ROW_6(nv) ROW_4(nv), tile_##nv##_5, tile_##nv##_6
+#define ROW_8(nv) ROW_6(nv), tile_##nv##_7, tile_##nv##_8
