@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static _Thread_local char text[1024];
+static _Thread_local char text[4096];
 
 static const struct {
 	const char *name;

@@ -69,6 +69,21 @@ tarn_err tarn_thread_start(tarn_thread *t, const char *name, void *(*run)(void *
 	return TARN_OK;
 }
 
+void tarn_thread_detach(tarn_thread t)
+{
+	pthread_detach(t);
+}
+
+bool tarn_thread_is_self(tarn_thread t)
+{
+	return pthread_equal(t, pthread_self());
+}
+
+tarn_thread tarn_thread_self(void)
+{
+	return pthread_self();
+}
+
 void tarn_thread_join(tarn_thread t)
 {
 	pthread_join(t, NULL);

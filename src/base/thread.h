@@ -31,6 +31,9 @@ void tarn_cond_broadcast(tarn_cond *c);
 /* `name` (at most 15 characters) is what a debugger and top show. */
 TARN_MUST tarn_err tarn_thread_start(tarn_thread *t, const char *name, void *(*run)(void *), void *arg);
 void tarn_thread_join(tarn_thread t);
+void tarn_thread_detach(tarn_thread t); /* instead of join, from the thread itself */
+bool tarn_thread_is_self(tarn_thread t);
+tarn_thread tarn_thread_self(void);
 /* Processors this process may use, at least 1. */
 int tarn_thread_cpus(void);
 

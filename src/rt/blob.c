@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Container of compiled models, little-endian:
+ *   "TARNBLOB"  u32 version  u32 size of info  u64 size of payload  u64 checksum of all that follows, seeded with the sizes
+ *   info: text device, text library version, text model, u32 inputs, u32 outputs, that many ports
+ *   payload
+ * text: u32 length and bytes. port: text name, text aliases, u32 type, i32 rank, rank times (i64 lo, i64 hi).
+ */
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "rt/cache.h"
+#include "rt/program.h"
+
+enum { VERSION = 1, HEAD = 32, MAX_PORTS = 65536, MAX_TEXT = 1 << 20 };
+static const char magic[8] = {'T', 'A', 'R', 'N', 'B', 'L', 'O', 'B'};
+
+static void put_u32(tarn_str *s, uint32_t v)
+{
+	uint8_t b[4] = {(uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16), (uint8_t)(v >> 24)};
+	tarn_str_add_n(s, (const char *)b, sizeof b);
+}
+
+static void put_u64(tarn_str *s, uint64_t v)
+{
+	put_u32(s, (uint32_t)v);
+	put_u32(s, (uint32_t)(v >> 32));
+}
+
+static void put_text(tarn_str *s, const char *text)
+{
+	size_t n = text ? strlen(text) : 0;
+	put_u32(s, (uint32_t)n);
+	tarn_str_add_n(s, text ? text : "", n);
+}
+
+static void put_port(tarn_str *s, const tarn_port *p)
+{
+	put_text(s, p->name);
+	put_text(s, p->aliases);
+	put_u32(s, (uint32_t)p->type);
+	put_u32(s, (uint32_t)p->rank);
+	for (int i = 0; i < p->rank; i++) {
+		put_u64(s, (uint64_t)p->lo[i]);
+		put_u64(s, (uint64_t)p->hi[i]);
+	}
+}
+
+static uint64_t checksum(const uint8_t *info, size_t info_size, const uint8_t *payload, size_t payload_size)
+{
+	uint64_t seed = info_size * 0x9e3779b97f4a7c15u + payload_size;
+	return tarn_hash(payload, payload_size, tarn_hash(info, info_size, seed));
+}
+
+tarn_err tarn_blob_pack(tarn_program *p, tarn_str *blob)
+{
+	CHECK(p->device->api->export_, TARN_UNSUPPORTED, "device %s cannot store compiled models; keep the model itself",
+	      p->device->api->name);
+	tarn_str info = {0}, payload = {0};
+	put_text(&info, p->device->api->name);
+	put_text(&info, TARN_VERSION);
+	put_text(&info, p->model->name);
+	put_u32(&info, (uint32_t)p->n_in);
+	put_u32(&info, (uint32_t)p->n_out);
+	for (int i = 0; i < p->n_in; i++)
+		put_port(&info, &p->in[i]);
+	for (int i = 0; i < p->n_out; i++)
+		put_port(&info, &p->out[i]);
+	tarn_err err;
+	TRY_GOTO(done, tarn_str_done(&info));
+	TRY_GOTO(done, p->device->api->export_(p, &payload));
+	TRY_GOTO(done, tarn_str_done(&payload));
+	tarn_str_add_n(blob, magic, sizeof magic);
+	put_u32(blob, VERSION);
+	put_u32(blob, (uint32_t)info.len);
+	put_u64(blob, payload.len);
+	put_u64(blob, checksum((const uint8_t *)info.at, info.len, (const uint8_t *)payload.at, payload.len));
+	tarn_str_add_n(blob, info.at, info.len);
+	tarn_str_add_n(blob, payload.at, payload.len);
+	err = tarn_str_done(blob);
+done:
+	tarn_str_fini(&info);
+	tarn_str_fini(&payload);
+	return err;
+}
+
+/* Reading with bounds: after the first step past the end `ok` is false and everything reads as 0. */
+typedef struct reader {
+	const uint8_t *at, *end;
+	bool ok;
+} reader;
+
+static const uint8_t *get_bytes(reader *r, size_t n)
+{
+	if (!r->ok || (size_t)(r->end - r->at) < n) {
+		r->ok = false;
+		return NULL;
+	}
+	r->at += n;
+	return r->at - n;
+}
+
+static uint32_t get_u32(reader *r)
+{
+	const uint8_t *b = get_bytes(r, 4);
+	return b ? b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24 : 0;
+}
+
+static uint64_t get_u64(reader *r)
+{
+	uint64_t lo = get_u32(r);
+	return lo | (uint64_t)get_u32(r) << 32;
+}
+
+/* In the arena; "" when broken. */
+static const char *get_text(reader *r, tarn_arena *a)
+{
+	uint32_t n = get_u32(r);
+	const uint8_t *b = n <= MAX_TEXT ? get_bytes(r, n) : NULL;
+	char *s = b ? tarn_arena_strndup(a, (const char *)b, n) : NULL;
+	if (!s)
+		r->ok = false;
+	return s ? s : "";
+}
+
+static void get_port(reader *r, tarn_arena *a, tarn_port *p)
+{
+	p->name = get_text(r, a);
+	p->aliases = get_text(r, a);
+	if (!*p->aliases)
+		p->aliases = NULL;
+	uint32_t type = get_u32(r);
+	p->rank = (int32_t)get_u32(r);
+	r->ok = r->ok && type < TARN_DTYPE_COUNT && p->rank >= -1 && p->rank <= TARN_MAX_RANK;
+	p->type = (tarn_dtype)type;
+	for (int i = 0; r->ok && i < p->rank; i++) {
+		p->lo[i] = (int64_t)get_u64(r);
+		p->hi[i] = (int64_t)get_u64(r);
+		r->ok = r->ok && p->lo[i] >= 0 && p->hi[i] >= p->lo[i] && p->hi[i] <= TARN_DIM_MAX;
+	}
+}
+
+tarn_err tarn_blob_open(const uint8_t *at, size_t size, tarn_blob *blob)
+{
+	CHECK(size >= HEAD && !memcmp(at, magic, sizeof magic), TARN_BAD_FILE,
+	      "not a compiled model of Tarn; compile the model again");
+	reader r = {at + sizeof magic, at + size, true};
+	uint32_t version = get_u32(&r), info = get_u32(&r);
+	uint64_t payload = get_u64(&r), sum = get_u64(&r);
+	CHECK(version == VERSION, TARN_BAD_FILE, "compiled model has format %u, this library reads %d; compile the model again",
+	      version, VERSION);
+	CHECK(info <= size - HEAD && payload <= size - HEAD - info, TARN_BAD_FILE,
+	      "compiled model is truncated; compile the model again");
+	blob->info = at + HEAD;
+	blob->info_size = info;
+	blob->payload = at + HEAD + info;
+	blob->payload_size = (size_t)payload;
+	CHECK(checksum(blob->info, info, blob->payload, (size_t)payload) == sum, TARN_BAD_FILE,
+	      "compiled model is damaged; compile the model again");
+	r = (reader){blob->info, blob->info + info, true};
+	uint32_t n = get_u32(&r);
+	const uint8_t *device = n < sizeof blob->device ? get_bytes(&r, n) : NULL;
+	CHECK(device, TARN_BAD_FILE, "compiled model names no device; compile the model again");
+	memcpy(blob->device, device, n);
+	blob->device[n] = 0;
+	return TARN_OK;
+}
+
+static void drop_whole(void *whole, void *at, size_t size)
+{
+	(void)at;
+	(void)size;
+	tarn_buffer_unref(whole);
+}
+
+tarn_err tarn_blob_payload(const tarn_blob *blob, tarn_buffer *whole, tarn_buffer **payload)
+{
+	TRY(tarn_buffer_wrap((void *)(uintptr_t)blob->payload, blob->payload_size, drop_whole, whole, payload));
+	(void)tarn_buffer_ref(whole);
+	return TARN_OK;
+}
+
+/* A model that has the program's name and inputs and nothing else. */
+static tarn_err make_model(tarn_program *p, const char *name)
+{
+	TRY(tarn_model_new(&p->model));
+	tarn_model *m = p->model;
+	m->name = tarn_arena_strdup(&m->arena, name);
+	if (!m->name)
+		return tarn_err_nomem(strlen(name));
+	for (int i = 0; i < p->n_in; i++) {
+		tarn_shape s = {.rank = p->in[i].rank};
+		for (int k = 0; k < s.rank; k++) {
+			s.dim[k] = p->in[i].lo[k];
+			if (p->in[i].hi[k] != p->in[i].lo[k])
+				TRY(tarn_symtab_fresh(&m->syms, p->in[i].lo[k], p->in[i].hi[k], &s.dim[k]));
+		}
+		tarn_value *v;
+		TRY(tarn_value_input(m->main, p->in[i].name, p->in[i].type, &s, &v));
+	}
+	return TARN_OK;
+}
+
+tarn_err tarn_program_unpack(tarn_program *p, tarn_buffer *whole)
+{
+	tarn_blob blob;
+	TRY(tarn_blob_open(whole->at, whole->size, &blob));
+	CHECK(!strcmp(blob.device, p->device->api->name), TARN_BAD_FILE,
+	      "the model was compiled for device %s, not %s; import it there", blob.device, p->device->api->name);
+	reader r = {blob.info, blob.info + blob.info_size, true};
+	(void)get_text(&r, &p->arena);
+	const char *version = get_text(&r, &p->arena);
+	CHECK(!strcmp(version, TARN_VERSION), TARN_BAD_FILE, "the model was compiled by Tarn %s, this is %s; compile it again",
+	      version, TARN_VERSION);
+	const char *name = get_text(&r, &p->arena);
+	uint32_t n_in = get_u32(&r), n_out = get_u32(&r);
+	CHECK(r.ok && n_in <= MAX_PORTS && n_out <= MAX_PORTS, TARN_BAD_FILE,
+	      "compiled model has unreadable inputs; compile it again");
+	p->n_in = (int)n_in;
+	p->n_out = (int)n_out;
+	p->in = tarn_arena_zalloc(&p->arena, n_in + 1, sizeof *p->in);
+	p->out = tarn_arena_zalloc(&p->arena, n_out + 1, sizeof *p->out);
+	if (!p->in || !p->out)
+		return tarn_err_nomem((n_in + n_out) * sizeof *p->in);
+	for (uint32_t i = 0; i < n_in && r.ok; i++)
+		get_port(&r, &p->arena, &p->in[i]);
+	for (uint32_t i = 0; i < n_out && r.ok; i++)
+		get_port(&r, &p->arena, &p->out[i]);
+	CHECK(r.ok, TARN_BAD_FILE, "compiled model has unreadable inputs; compile it again");
+	TRY(make_model(p, name));
+	tarn_buffer *payload;
+	TRY(tarn_blob_payload(&blob, whole, &payload));
+	tarn_err err = p->device->api->import(p, payload);
+	tarn_buffer_unref(payload);
+	return err;
+}
+
+tarn_err tarn_program_export(tarn_program *p, tarn_str *blob)
+{
+	return tarn_blob_pack(p, blob);
+}
