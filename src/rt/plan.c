@@ -51,7 +51,7 @@ tarn_err tarn_plan(const tarn_usage *use, int n, size_t *offset, size_t *total)
 	int *placed = tarn_mem_zalloc((size_t)n + 1, sizeof *placed);
 	CHECK_GOTO(done, order && placed, TARN_NOMEM, "out of memory while planning %d buffers", n);
 	for (int i = 0; i < n; i++) {
-		CHECK_GOTO(done, use[i].size <= SIZE_MAX / 4 - sum, TARN_LIMIT,
+		CHECK_GOTO(done, use[i].size < SIZE_MAX / 4 && sum < SIZE_MAX / 4, TARN_LIMIT,
 			   "temporary memory exceeds the address space; use smaller shapes");
 		CHECK_GOTO(done, use[i].first <= use[i].last, TARN_INTERNAL, "buffer %d is used last before it is used first",
 			   i);

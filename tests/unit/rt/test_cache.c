@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "fake_device.h"
+
+static char dir[64];
+
+static tarn_program *load(tarn_device *d, float seed, const char *key, const char *value)
+{
+	tarn_model *m = fake_model(seed);
+	tarn_props props = {0};
+	tarn_program *p = NULL;
+	assert_int_equal(tarn_props_set(&props, "CACHE_DIR", dir), TARN_OK);
+	if (key)
+		assert_int_equal(tarn_props_set(&props, key, value), TARN_OK);
+	assert_int_equal(tarn_program_compile(d, m, &props, &p), TARN_OK);
+	tarn_model_unref(m);
+	tarn_props_fini(&props);
+	return p;
+}
+
+static void expect(tarn_device *d, float seed, const char *key, const char *value, bool hit)
+{
+	int compiled = atomic_load(&fake_compiled);
+	tarn_program *p = load(d, seed, key, value);
+	assert_int_equal(p->cache_hit, hit);
+	assert_int_equal(p->compilations, !hit);
+	assert_int_equal(atomic_load(&fake_compiled) - compiled, !hit);
+	tarn_request *r;
+	assert_int_equal(tarn_request_new(p, &r), TARN_OK);
+	assert_int_equal(tarn_request_begin(r), TARN_OK);
+	assert_int_equal(tarn_request_infer(r), TARN_OK);
+	assert_true(((const float *)r->out[0].data)[5] == 1);
+	tarn_request_free(r);
+	tarn_program_unref(p);
+}
+
+static void the_same_model_is_compiled_once(void **state)
+{
+	(void)state;
+	tarn_device d = {.api = &fake_api};
+	expect(&d, 1, NULL, NULL, false);
+	expect(&d, 1, NULL, NULL, true);
+	expect(&d, 2, NULL, NULL, false); /* another constant */
+	expect(&d, 1, "INFERENCE_NUM_THREADS", "2", false);
+	expect(&d, 1, "INFERENCE_NUM_THREADS", "2", true);
+	expect(&d, 1, "PERF_COUNT", "YES", true);
+	tarn_device_close(&d);
+}
+
+static void any_flipped_byte_is_noticed(void **state)
+{
+	(void)state;
+	tarn_device d = {.api = &fake_api};
+	tarn_program *p = load(&d, 7, NULL, NULL);
+	tarn_str key = {0}, path = {0};
+	assert_int_equal(tarn_cache_key(p, &key), TARN_OK);
+	tarn_program_unref(p);
+	tarn_str_addf(&path, "%s/%s.tarnblob", dir, key.at);
+	tarn_file_map map;
+	assert_int_equal(tarn_file_map_open(path.at, &map), TARN_OK);
+	size_t n = map.size;
+	uint8_t *bytes = tarn_mem_alloc(n);
+	memcpy(bytes, map.at, n);
+	tarn_file_map_close(&map);
+	for (size_t i = 0; i < n; i++) {
+		bytes[i] ^= 0x10;
+		tarn_blob blob;
+		assert_int_equal(tarn_blob_open(bytes, n, &blob), TARN_BAD_FILE);
+		bytes[i] ^= 0x10;
+	}
+	for (size_t i = 0; i < n; i++) {
+		tarn_blob blob;
+		assert_int_equal(tarn_blob_open(bytes, i, &blob), TARN_BAD_FILE);
+	}
+	bytes[n - 1] ^= 1;
+	assert_int_equal(tarn_file_write(path.at, bytes, n), TARN_OK);
+	expect(&d, 7, NULL, NULL, false); /* compiled again, and mended */
+	expect(&d, 7, NULL, NULL, true);
+	tarn_mem_free(bytes);
+	tarn_str_fini(&key);
+	tarn_str_fini(&path);
+	tarn_device_close(&d);
+}
+
+static void exported_programs_come_back_with_their_ports(void **state)
+{
+	(void)state;
+	tarn_device d = {.api = &fake_api};
+	tarn_program *p = load(&d, 3, NULL, NULL), *q = NULL;
+	tarn_str blob = {0};
+	assert_int_equal(tarn_program_export(p, &blob), TARN_OK);
+	tarn_str_add_n(&blob, "", 1); /* a trailing byte is tolerated */
+	tarn_buffer *b;
+	assert_int_equal(tarn_buffer_wrap(blob.at, blob.len, NULL, NULL, &b), TARN_OK);
+	assert_int_equal(tarn_program_import(&d, b, NULL, &q), TARN_OK);
+	assert_int_equal(q->n_in, 1);
+	assert_int_equal(q->n_out, 2);
+	assert_string_equal(q->in[0].name, "x");
+	assert_int_equal(q->in[0].hi[1], 3);
+	assert_string_equal(q->out[1].name, "w");
+	tarn_program_unref(q);
+	blob.at[9] ^= 1;
+	assert_int_equal(tarn_program_import(&d, b, NULL, &q), TARN_BAD_FILE);
+	tarn_buffer_unref(b);
+	tarn_program_unref(p);
+	tarn_str_fini(&blob);
+	tarn_device_close(&d);
+}
+
+static void a_folder_that_cannot_be_written_is_a_note(void **state)
+{
+	(void)state;
+	tarn_device d = {.api = &fake_api};
+	char keep[sizeof dir];
+	memcpy(keep, dir, sizeof dir);
+	strcpy(dir, "/dev/null/cache");
+	tarn_program *p = load(&d, 1, NULL, NULL);
+	assert_int_equal(p->note.len, 1);
+	assert_non_null(strstr(p->note.at[0], "not stored"));
+	tarn_program_unref(p);
+	memcpy(dir, keep, sizeof dir);
+	tarn_device_close(&d);
+}
+
+int main(void)
+{
+	strcpy(dir, "/tmp/tarn-test-cache-XXXXXX");
+	if (!mkdtemp(dir))
+		return 1;
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_same_model_is_compiled_once),
+		cmocka_unit_test(any_flipped_byte_is_noticed),
+		cmocka_unit_test(exported_programs_come_back_with_their_ports),
+		cmocka_unit_test(a_folder_that_cannot_be_written_is_a_note),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	char **names;
+	size_t n;
+	if (!tarn_file_list(dir, &names, &n)) {
+		for (size_t i = 0; i < n; i++) {
+			char path[512];
+			snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+			unlink(path);
+		}
+		tarn_mem_free(names);
+	}
+	rmdir(dir);
+	return failed;
+}
