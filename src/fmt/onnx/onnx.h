@@ -12,7 +12,7 @@ enum { ONNX_OLDEST_OPSET = 7, ONNX_NEWEST_OPSET = 21, ONNX_WRITTEN_OPSET = 17, O
 
 extern const tarn_model_format tarn_format_onnx;
 
-/* A serialized TensorProto, such as the files of ONNX's operator tests hold. Text elements live in the arena. */
-TARN_MUST tarn_err tarn_onnx_read_tensor(const uint8_t *at, size_t n, tarn_arena *a, tarn_tensor *t);
+/* A serialized TensorProto, such as the files of ONNX's operator tests hold. */
+TARN_MUST tarn_err tarn_onnx_read_tensor(const uint8_t *at, size_t n, tarn_tensor *t);
 
 #endif

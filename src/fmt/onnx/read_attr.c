@@ -240,18 +240,7 @@ static tarn_err make(tarn_dtype type, int rank, size_t n, tarn_tensor *t)
 	return tarn_tensor_new(type, rank, &dim, t);
 }
 
-static tarn_err text_tensor(onnx_reader *r, const ProtobufCBinaryData *s, int rank, size_t n, tarn_tensor *t)
-{
-	TRY(make(TARN_STRING, rank, n, t));
-	tarn_err err = TARN_OK;
-	for (size_t i = 0; i < n && err == TARN_OK; i++)
-		err = text_copy(r, &s[i], &((const char **)t->data)[i]);
-	if (err != TARN_OK)
-		tarn_tensor_fini(t);
-	return err;
-}
-
-static tarn_err list_tensor(onnx_reader *r, const Onnx__AttributeProto *a, int type, tarn_tensor *t)
+static tarn_err list_tensor(const Onnx__AttributeProto *a, int type, tarn_tensor *t)
 {
 	switch (type) {
 	case A_FLOAT:
@@ -263,7 +252,7 @@ static tarn_err list_tensor(onnx_reader *r, const Onnx__AttributeProto *a, int t
 		*(int64_t *)t->data = a->i;
 		return TARN_OK;
 	case A_STRING:
-		return text_tensor(r, &a->s, 0, 1, t);
+		return onnx_text_tensor(&a->s, 1, "the constant", 0, NULL, t);
 	case A_FLOATS:
 		TRY(make(TARN_F32, 1, a->n_floats, t));
 		if (a->n_floats)
@@ -275,7 +264,7 @@ static tarn_err list_tensor(onnx_reader *r, const Onnx__AttributeProto *a, int t
 			memcpy(t->data, a->ints, a->n_ints * sizeof(int64_t));
 		return TARN_OK;
 	default:
-		return text_tensor(r, a->strings, 1, a->n_strings, t);
+		return onnx_text_tensor(a->strings, a->n_strings, "the constant", 1, &(int64_t){(int64_t)a->n_strings}, t);
 	}
 }
 
@@ -296,7 +285,7 @@ tarn_err onnx_constant_read(onnx_reader *r, const Onnx__NodeProto *p, tarn_tenso
 		a = onnx_attr_find(p, forms[i].name);
 		if (a) {
 			TRY(expect(a, forms[i].type));
-			return list_tensor(r, a, forms[i].type, t);
+			return list_tensor(a, forms[i].type, t);
 		}
 	}
 	CHECK(!onnx_attr_find(p, "sparse_value"), TARN_UNSUPPORTED, "sparse constants are not supported; make them dense");

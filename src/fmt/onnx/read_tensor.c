@@ -85,19 +85,30 @@ static tarn_err list_read(const Onnx__TensorProto *p, const char *what, tarn_dty
 	}
 }
 
-/* Bytes become text in the arena; a NUL inside ends it early and is refused. */
-static tarn_err text_read(tarn_arena *a, const Onnx__TensorProto *p, const char *what, int64_t count, tarn_tensor *t)
+tarn_err onnx_text_tensor(const ProtobufCBinaryData *s, size_t n, const char *what, int rank, const int64_t *dim,
+			  tarn_tensor *t)
 {
-	TRY(list_check(what, p->n_string_data, (size_t)count));
-	const char **at = t->data;
-	for (int64_t i = 0; i < count; i++) {
-		const ProtobufCBinaryData *s = &p->string_data[i];
-		CHECK(!s->len || !memchr(s->data, 0, s->len), TARN_UNSUPPORTED, "%s holds text with a zero byte; use integers",
-		      what);
-		at[i] = tarn_arena_strndup(a, s->len ? (const char *)s->data : "", s->len);
-		if (!at[i])
-			return tarn_err_nomem(s->len + 1);
+	/* Pointers and characters share one buffer, so that the tensor stands alone. */
+	size_t chars = 0;
+	for (size_t i = 0; i < n; i++) {
+		CHECK(!s[i].len || !memchr(s[i].data, 0, s[i].len), TARN_UNSUPPORTED,
+		      "%s holds text with a zero byte; use integers", what);
+		chars += s[i].len + 1;
 	}
+	tarn_tensor made = {.type = TARN_STRING, .rank = rank};
+	for (int i = 0; i < rank; i++)
+		made.dim[i] = dim[i];
+	TRY(tarn_buffer_new(n * sizeof(char *) + chars, &made.buf));
+	made.data = made.buf->at;
+	const char **at = made.data;
+	char *end = (char *)(at + n);
+	for (size_t i = 0; i < n; i++) {
+		at[i] = end;
+		if (s[i].len)
+			memcpy(end, s[i].data, s[i].len);
+		end += s[i].len + 1;
+	}
+	*t = made;
 	return TARN_OK;
 }
 
@@ -203,14 +214,13 @@ static tarn_err inline_read(onnx_reader *r, const Onnx__TensorProto *p, const ch
 		TRY(list_check(what, have, list_length(t->type, count)));
 	} else {
 		TRY(list_check(what, p->n_string_data, (size_t)count));
+		return onnx_text_tensor(p->string_data, p->n_string_data, what, t->rank, t->dim, t);
 	}
 	TRY(tarn_tensor_new(t->type, t->rank, t->dim, t));
 	tarn_err err = TARN_OK;
 	if (p->has_raw_at) {
 		if (bytes)
 			memcpy(t->data, r->file + p->raw_at, bytes);
-	} else if (t->type == TARN_STRING) {
-		err = text_read(r->arena, p, what, count, t);
 	} else {
 		err = list_read(p, what, t->type, count, t->data);
 	}
@@ -243,7 +253,7 @@ tarn_err onnx_tensor_read(onnx_reader *r, const Onnx__TensorProto *p, const char
 	return TARN_OK;
 }
 
-tarn_err tarn_onnx_read_tensor(const uint8_t *at, size_t n, tarn_arena *a, tarn_tensor *t)
+tarn_err tarn_onnx_read_tensor(const uint8_t *at, size_t n, tarn_tensor *t)
 {
 	tarn_str bytes = {0};
 	tarn_err err = onnx_wire_skeleton(ONNX_WIRE_TENSOR, at, n, &bytes);
@@ -255,7 +265,7 @@ tarn_err tarn_onnx_read_tensor(const uint8_t *at, size_t n, tarn_arena *a, tarn_
 	}
 	tarn_str_fini(&bytes);
 	if (err == TARN_OK) {
-		onnx_reader r = {.file = at, .size = n, .arena = a};
+		onnx_reader r = {.file = at, .size = n};
 		err = onnx_tensor_read(&r, p, "the tensor", t);
 	}
 	if (p)

@@ -29,6 +29,10 @@ typedef struct onnx_scope onnx_scope;
 /* read_tensor.c. `what` names the tensor in errors. On success the caller owns t. */
 TARN_MUST tarn_err onnx_tensor_read(onnx_reader *r, const Onnx__TensorProto *p, const char *what, tarn_tensor *t);
 
+/* A text tensor that owns its characters. */
+TARN_MUST tarn_err onnx_text_tensor(const ProtobufCBinaryData *s, size_t n, const char *what, int rank, const int64_t *dim,
+				    tarn_tensor *t);
+
 /* read_attr.c: attributes of the schema; the import hook; a Constant node's value. */
 TARN_MUST tarn_err onnx_attrs_read(onnx_reader *r, const Onnx__NodeProto *p, tarn_node *n);
 TARN_MUST tarn_err onnx_import_call(onnx_reader *r, const Onnx__NodeProto *p, tarn_graph *g, tarn_node *n, int opset);
