@@ -51,6 +51,8 @@ bad "bad.csv:2: more cells" "$head" "$good,7"
 bad "out_h is 0" "$head" '4000,CONVOLUTION,UINT8,28,28,64,28,0,64,1,1,1,1'
 bad "kernel width is 12" "$head" '4000,CONVOLUTION,UINT8,28,28,64,28,28,64,12,1,1,1'
 bad "never closed" "$head" "\"$good"
+bad "column 'wt_sparsity_enabled'" "$head,wt_sparsity_enabled" "$good,perhaps"
+bad "column 'wt_sparsity'" "$head,wt_sparsity" "$good,1.5"
 bad "column 'bytes'" 'device,direction,bytes' '4000,DDR2CMX,-1'
 bad "column 'bytes'" 'device,direction,bytes' '4000,DDR2CMX,99999999999999999999'
 : >bad.csv

@@ -15,7 +15,7 @@ static const char usage[] =
 	"FILE.csv names its columns in the first line; order does not matter, other columns are ignored.\n"
 	"  DPU workloads (prints DPU clock cycles):\n"
 	"    device op dtype_in in_w in_h in_c out_w out_h out_c kw kh sw sh\n"
-	"    optional: dtype_wt dtype_out pad_t pad_b pad_l pad_r mpe_mode isi output_write_tiles\n"
+	"    optional: dtype_wt dtype_out pad_t pad_b pad_l pad_r mpe_mode output_write_tiles\n"
 	"              act_sparsity_enabled wt_sparsity_enabled act_sparsity wt_sparsity\n"
 	"    Without mpe_mode the best mode is taken.\n"
 	"  DMA transfers (prints microseconds, one engine):\n"

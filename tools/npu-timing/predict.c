@@ -27,8 +27,6 @@ static const word types[] = {
 	{"FLOAT16", TARN_DPU_F16}, {"BFLOAT16", TARN_DPU_F16}, {"FLOAT32", TARN_DPU_F32}, {NULL, 0}};
 static const word modes[] = {
 	{"CUBOID_16x16", TARN_DPU_16X16}, {"CUBOID_8x16", TARN_DPU_8X16}, {"CUBOID_4x16", TARN_DPU_4X16}, {NULL, 0}};
-static const word splits[] = {
-	{"Clustering", TARN_DPU_CLUSTERING}, {"SplitOverH", TARN_DPU_SPLIT_H}, {"SplitOverK", TARN_DPU_SPLIT_K}, {NULL, 0}};
 static const word directions[] = {{"DDR2CMX", TARN_DMA_DDR2CMX},
 				  {"CMX2DDR", TARN_DMA_CMX2DDR},
 				  {"CMX2CMX", TARN_DMA_CMX2CMX},
@@ -83,6 +81,16 @@ static int64_t read_int(reader *r, const char *column, bool needed, int64_t othe
 	return otherwise;
 }
 
+static bool read_bool(reader *r, const char *column)
+{
+	const char *text = cell_of(r, column, false);
+	bool v = false;
+	if (r->err == TARN_OK && *text && !tarn_str_to_bool(text, &v))
+		r->err = tarn_err_set(TARN_BAD_FILE, "%s:%zu: column '%s': '%.40s' is neither true nor false; give 1 or 0",
+				      r->c->path, r->c->line[r->row + 1], column, text);
+	return v;
+}
+
 static double read_fraction(reader *r, const char *column)
 {
 	const char *text = cell_of(r, column, false);
@@ -122,10 +130,9 @@ static tarn_err read_workload(reader *r, tarn_dpu_workload *w)
 	w->pad_left = read_size(r, "pad_l", false, 0);
 	w->pad_right = read_size(r, "pad_r", false, 0);
 	w->mode = (tarn_dpu_mode)read_word(r, "mpe_mode", modes, false, TARN_DPU_BEST);
-	w->isi = (tarn_dpu_isi)read_word(r, "isi", splits, false, TARN_DPU_CLUSTERING);
 	w->output_write_tiles = read_size(r, "output_write_tiles", false, 1);
-	w->act_sparse = read_int(r, "act_sparsity_enabled", false, 0, 1) != 0;
-	w->wt_sparse = read_int(r, "wt_sparsity_enabled", false, 0, 1) != 0;
+	w->act_sparse = read_bool(r, "act_sparsity_enabled");
+	w->wt_sparse = read_bool(r, "wt_sparsity_enabled");
 	w->act_zeros = read_fraction(r, "act_sparsity");
 	w->wt_zeros = read_fraction(r, "wt_sparsity");
 	return r->err;
