@@ -8,5 +8,5 @@ for program in "$build"/bench/bench_*; do
 	[ -x "$program" ] || continue
 	echo "== $(basename "$program")"
 	"$program" 1
-	[ "$(nproc)" -gt 1 ] && "$program" "$(nproc)"
+	if [ "$(nproc)" -gt 1 ]; then "$program" "$(nproc)"; fi
 done

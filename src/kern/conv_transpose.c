@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kern/conv_transpose.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "kern/panel.h"
+
+#define TABLE 4096 /* tap pointers, on the stack */
+#define MAX_TAPS (TABLE / TARN_TILE_ROWS)
+
+struct tarn_conv_transpose_f32 {
+	tarn_conv_spec spec;
+	tarn_panels *group; /* [groups] */
+	float *zero;        /* [ic / groups] */
+};
+
+tarn_err tarn_conv_transpose_f32_pack(const tarn_conv_spec *s, const float *weights, const float *bias,
+				      tarn_conv_transpose_f32 **conv)
+{
+	CHECK(s->ic > 0 && s->oc > 0 && s->groups > 0 && s->ic % s->groups == 0 && s->oc % s->groups == 0, TARN_SHAPE,
+	      "transposed convolution with %d input and %d output channels cannot have %d groups", s->ic, s->oc, s->groups);
+	CHECK(s->kh > 0 && s->kw > 0 && s->stride_h > 0 && s->stride_w > 0 && s->dilation_h > 0 && s->dilation_w > 0,
+	      TARN_SHAPE, "kernel size, stride and dilation of a transposed convolution must be positive");
+	CHECK((long long)s->kh * s->kw <= MAX_TAPS, TARN_UNSUPPORTED,
+	      "transposed convolution with a %d x %d kernel: at most %d taps are supported", s->kh, s->kw, MAX_TAPS);
+	size_t groups = (size_t)s->groups, icg = (size_t)s->ic / groups, ocg = (size_t)s->oc / groups;
+	size_t taps = (size_t)s->kh * (size_t)s->kw;
+	tarn_err err = TARN_OK;
+	tarn_conv_transpose_f32 *c = tarn_mem_zalloc(1, sizeof *c);
+	float *column = tarn_mem_zalloc(taps * icg, sizeof(float));
+	if (c) {
+		c->group = tarn_mem_zalloc(groups, sizeof *c->group);
+		c->zero = tarn_mem_zalloc(icg, sizeof(float));
+	}
+	CHECK_GOTO(fail, c && column && c->group && c->zero, TARN_NOMEM, "out of memory packing a transposed convolution");
+	c->spec = *s;
+	for (size_t g = 0; g < groups; g++) {
+		TRY_GOTO(fail, tarn_panels_init(taps * icg, ocg, &c->group[g]));
+		for (size_t o = 0; o < ocg; o++) {
+			for (size_t i = 0; i < icg; i++)
+				for (size_t t = 0; t < taps; t++)
+					column[t * icg + i] = weights[((g * icg + i) * ocg + o) * taps + t];
+			tarn_panels_set_column(&c->group[g], o, column, 1);
+		}
+		if (bias)
+			memcpy(c->group[g].bias, bias + g * ocg, ocg * sizeof(float));
+	}
+	tarn_mem_free(column);
+	*conv = c;
+	return TARN_OK;
+fail:
+	tarn_mem_free(column);
+	tarn_conv_transpose_f32_free(c);
+	return err;
+}
+
+void tarn_conv_transpose_f32_free(tarn_conv_transpose_f32 *conv)
+{
+	if (!conv)
+		return;
+	for (int g = 0; conv->group && g < conv->spec.groups; g++)
+		tarn_panels_fini(&conv->group[g]);
+	tarn_mem_free(conv->group);
+	tarn_mem_free(conv->zero);
+	tarn_mem_free(conv);
+}
+
+size_t tarn_conv_transpose_f32_bytes(const tarn_conv_transpose_f32 *conv)
+{
+	const tarn_panels *b = conv->group;
+	return sizeof *conv + (size_t)conv->spec.groups *
+				      (sizeof *b + (size_t)b->vectors * (size_t)b->set->lanes * (b->k + 1) * sizeof(float));
+}
+
+int tarn_conv_transpose_f32_tasks(const tarn_conv_transpose_f32 *conv, const tarn_conv_shape *shape)
+{
+	return shape->ow ? shape->n * shape->oh * conv->spec.groups * conv->group->count : 0;
+}
+
+/* The input position that tap k brings to output o, or -1. */
+static long long source(int o, int pad, int k, int stride, int dilation, int size)
+{
+	long long at = (long long)o + pad - (long long)k * dilation;
+	return at < 0 || at % stride || at / stride >= size ? -1 : at / stride;
+}
+
+/* Pointers for the outputs ox, ox + stride, ... of the grid's rows: [tile][tap][row of the tile]. */
+static void fill(const tarn_conv_transpose_f32 *conv, const tarn_conv_shape *h, const float *image, int oy, int ox,
+		 const tarn_grid *g, const float **table)
+{
+	const tarn_conv_spec *s = &conv->spec;
+	for (size_t t = 0; t < g->tiles; t++) {
+		int rows = (int)(tarn_tile_row(g, t + 1) - tarn_tile_row(g, t));
+		for (int ky = 0; ky < s->kh; ky++) {
+			long long y = source(oy, h->pad_top, ky, s->stride_h, s->dilation_h, h->ih);
+			for (int kx = 0; kx < s->kw; kx++, table += rows) {
+				for (int r = 0; r < rows; r++) {
+					long long x = source(ox + r * s->stride_w, h->pad_left, kx, s->stride_w, s->dilation_w,
+							     h->iw);
+					table[r] = x < 0 || y < 0
+							   ? conv->zero
+							   : image + ((size_t)y * (size_t)h->iw + (size_t)x) * h->in_stride;
+				}
+			}
+		}
+		ox += rows * s->stride_w;
+	}
+}
+
+void tarn_conv_transpose_f32_run(const tarn_conv_transpose_f32 *conv, const tarn_conv_transpose_f32_args *args, int begin,
+				 int end)
+{
+	const float *table[TABLE];
+	const tarn_conv_spec *s = &conv->spec;
+	tarn_conv_shape h = args->shape;
+	h.in_stride = h.in_stride ? h.in_stride : (size_t)s->ic;
+	h.out_stride = h.out_stride ? h.out_stride : (size_t)s->oc;
+	h.residual_stride = h.residual_stride ? h.residual_stride : (size_t)s->oc;
+	int per_group = conv->group->count, panels = per_group * s->groups, rows = h.n * h.oh;
+	size_t icg = (size_t)(s->ic / s->groups), ocg = (size_t)(s->oc / s->groups), taps = (size_t)s->kh * (size_t)s->kw;
+	size_t stride = (size_t)s->stride_w, most = TABLE / taps;
+	tarn_panel_job job = {.epilogue = &args->epilogue,
+			      .a = table,
+			      .taps = taps,
+			      .depth = icg,
+			      .zero = conv->zero,
+			      .ldc = stride * h.out_stride,
+			      .ldr = stride * h.residual_stride};
+	for (int task = begin; task < end; task++) {
+		int panel = task / rows, row = task % rows, group = panel / per_group,
+		    oy = row % h.oh; /* panels outside: weights stay near */
+		const float *image =
+			args->in + (size_t)(row / h.oh) * (size_t)h.ih * (size_t)h.iw * h.in_stride + (size_t)group * icg;
+		job.b = &conv->group[group];
+		for (int phase = 0; phase < s->stride_w && phase < h.ow; phase++) {
+			size_t count = ((size_t)(h.ow - phase) + stride - 1) / stride;
+			for (size_t first = 0; first < count; first += most) {
+				size_t m = count - first < most ? count - first : most, max_rows = (size_t)job.b->max_rows;
+				tarn_grid g = {.m = m, .tiles = (m + max_rows - 1) / max_rows, .blocks = 1, .panels = panels};
+				size_t ox = (size_t)phase + first * stride, pixel = (size_t)row * (size_t)h.ow + ox;
+				fill(conv, &h, image, oy, (int)ox, &g, table);
+				job.c = args->out + pixel * h.out_stride + (size_t)group * ocg;
+				job.res = args->residual ? args->residual + pixel * h.residual_stride + (size_t)group * ocg
+							 : NULL;
+				tarn_panel_run(&job, &g, 0, g.tiles, panel % per_group);
+			}
+		}
+	}
+}
