@@ -34,4 +34,20 @@ TARN_MUST tarn_err tarn_file_mkdirs(const char *path);
 /* Names (not paths) of the entries of a folder, without . and .., sorted by byte; one heap block, freed with tarn_mem_free. */
 TARN_MUST tarn_err tarn_file_list(const char *path, char ***names, size_t *n);
 
+typedef struct tarn_file_info {
+	uint64_t size;
+	int64_t accessed_ns, modified_ns; /* since 1970 */
+	bool regular;
+} tarn_file_info;
+/* False when there is no such file (a link is not followed). */
+bool tarn_file_get_info(const char *path, tarn_file_info *info);
+/* Makes now the time of the last access; the time of modification stays. Failure is ignored. */
+void tarn_file_touch(const char *path);
+/* An absent file is success. */
+TARN_MUST tarn_err tarn_file_remove(const char *path);
+/* Waits for the advisory lock of a file or folder, shared by all processes that ask for it. Released by tarn_file_unlock or the
+ * end of the process. */
+TARN_MUST tarn_err tarn_file_lock(const char *path, int *lock);
+void tarn_file_unlock(int lock);
+
 #endif

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static atomic_uint_fast64_t asked, fail_at;
 
@@ -59,4 +60,10 @@ char *tarn_mem_strdup(const char *s)
 	size_t n = strlen(s) + 1;
 	char *copy = tarn_mem_alloc(n);
 	return copy ? memcpy(copy, s, n) : NULL;
+}
+
+uint64_t tarn_mem_total(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+	return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0;
 }

@@ -27,4 +27,7 @@ char *tarn_mem_strdup(const char *s);
  * since the last call. Process-wide. */
 uint64_t tarn_mem_fail_after(uint64_t n);
 
+/* Bytes of memory this machine has. */
+uint64_t tarn_mem_total(void);
+
 #endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which NPU is simulated and how: the device's identity as Level Zero shows it, and the driver's settings.
+ *
+ * Settings come from tarn_ze_configure (zexTarnConfigure, before zeInit) or else from the environment:
+ *   TARN_NPU_PLATFORM=3720|4000 (4000)   TARN_NPU_MODE=exact|paced (exact)   TARN_NPU_THREADS=n (0: one per processor)
+ *   TARN_NPU_IDENTITY=simulated|hardware (simulated): the name of the device as hardware has it, for conformance suites only.
+ */
+#ifndef TARN_DRIVER_ZE_PLATFORM_H
+#define TARN_DRIVER_ZE_PLATFORM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+typedef struct tarn_ze_platform {
+	int number;
+	uint32_t pci_device;
+	uint32_t tiles;
+	uint32_t clock_hz; /* highest public clock; what TOPS figures are made of */
+	uint32_t timer_hz; /* of device timestamps */
+	uint32_t simd_width, eus_per_subslice;
+} tarn_ze_platform;
+
+typedef struct tarn_ze_config {
+	int platform;
+	bool paced, hardware_name;
+	int threads;
+} tarn_ze_config;
+
+/* NULL: not simulated. */
+const tarn_ze_platform *tarn_ze_platform_find(int number);
+/* One setting by name, without TARN_NPU_, in lower case: "platform", "mode", "threads", "identity". TARN_USAGE with what is
+ * allowed. */
+TARN_MUST tarn_err tarn_ze_configure(const char *key, const char *value);
+/* What was configured, and the environment for the rest. */
+TARN_MUST tarn_err tarn_ze_config_get(tarn_ze_config *config);
+
+#endif
