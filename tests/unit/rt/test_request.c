@@ -35,6 +35,12 @@ static void check_output(const tarn_request *r, float v)
 		assert_true(((const float *)r->out[0].data)[i] == v + (float)i + 1);
 }
 
+static void start(tarn_request *r)
+{
+	assert_int_equal(tarn_request_begin(r), TARN_OK);
+	assert_int_equal(tarn_request_start(r), TARN_OK);
+}
+
 static void one_inference_and_its_times(void **state)
 {
 	(void)state;
@@ -131,6 +137,11 @@ static void again(void *arg)
 	}
 }
 
+static void say_gone(void *owner)
+{
+	atomic_store((atomic_int *)owner, 1);
+}
+
 static void callbacks_run_once_each_and_may_restart_or_free(void **state)
 {
 	(void)state;
@@ -143,20 +154,22 @@ static void callbacks_run_once_each_and_may_restart_or_free(void **state)
 		assert_int_equal(tarn_request_new(p, &c.r), TARN_OK);
 		set_input(c.r, 0);
 		assert_int_equal(tarn_request_set_callback(c.r, again, &c), TARN_OK);
-		assert_int_equal(tarn_request_begin(c.r), TARN_OK);
-		assert_int_equal(tarn_request_start(c.r), TARN_OK);
-		if (own) { /* the last callback frees the request, and with it, on the stream's thread, the program */
-			tarn_program_unref(p);
-			while (atomic_load(&c.left) > 0)
-				tarn_clock_sleep_until(tarn_clock_ns() + 100000);
-			tarn_clock_sleep_until(tarn_clock_ns() + 5000000);
-		} else {
+		atomic_int gone;
+		atomic_init(&gone, 0);
+		p->release = say_gone;
+		p->owner = &gone;
+		start(c.r);
+		if (!own) {
 			while (atomic_load(&c.left) > 0)
 				assert_int_equal(tarn_request_wait(c.r), TARN_OK);
 			assert_int_equal(tarn_request_wait(c.r), TARN_OK);
 			tarn_request_free(c.r);
-			tarn_program_unref(p);
 		}
+		/* With free_at_end the last callback frees the request; either way the last reference to the program may be
+		 * dropped on one of its own threads. */
+		tarn_program_unref(p);
+		while (!atomic_load(&gone))
+			tarn_clock_sleep_until(tarn_clock_ns() + 100000);
 		assert_int_equal(atomic_load(&c.called), 50);
 	}
 	tarn_device_close(&d);
@@ -207,7 +220,13 @@ static void eight_threads_share_a_program_of_two_streams(void **state)
 		tarn_thread_join(t[i]);
 	assert_int_equal(atomic_load(&wrong_results), 0);
 	assert_true(atomic_load(&fake_most) <= 2);
+	atomic_int gone;
+	atomic_init(&gone, 0);
+	shared->release = say_gone;
+	shared->owner = &gone;
 	tarn_program_unref(shared);
+	while (!atomic_load(&gone))
+		tarn_clock_sleep_until(tarn_clock_ns() + 100000);
 	tarn_device_close(&d);
 }
 
