@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-tarn_err tarn_device_open(tarn_device *d)
+static tarn_err open_locked(tarn_device *d)
 {
 	if (d->opened)
 		return TARN_OK;
@@ -12,6 +12,14 @@ tarn_err tarn_device_open(tarn_device *d)
 		TRY(tarn_err_note(d->api->open(d), "device %s", d->api->name));
 	d->opened = true;
 	return TARN_OK;
+}
+
+tarn_err tarn_device_open(tarn_device *d)
+{
+	tarn_mutex_lock(&d->lock);
+	tarn_err err = open_locked(d);
+	tarn_mutex_unlock(&d->lock);
+	return err;
 }
 
 void tarn_device_close(tarn_device *d)
@@ -24,9 +32,22 @@ void tarn_device_close(tarn_device *d)
 
 tarn_err tarn_device_set(tarn_device *d, const char *key, const char *value)
 {
+	tarn_err err = TARN_OK;
+	tarn_mutex_lock(&d->lock);
 	if (d->opened)
-		TRY(tarn_props_check(d->api->name, key, value));
-	return tarn_props_set(&d->props, key, value);
+		err = tarn_props_check(d->api->name, key, value);
+	if (!err)
+		err = tarn_props_set(&d->props, key, value);
+	tarn_mutex_unlock(&d->lock);
+	return err;
+}
+
+tarn_err tarn_device_props(tarn_device *d, tarn_props *to)
+{
+	tarn_mutex_lock(&d->lock);
+	tarn_err err = tarn_props_overlay(to, &d->props);
+	tarn_mutex_unlock(&d->lock);
+	return err;
 }
 
 static void add_keys(const char *device, tarn_str *value)
@@ -38,6 +59,13 @@ static void add_keys(const char *device, tarn_str *value)
 			tarn_str_addf(value, "%s%s", more ? " " : "", row->key);
 			more = true;
 		}
+}
+
+static void get_set(tarn_device *d, const tarn_prop_def *row, tarn_str *value)
+{
+	tarn_mutex_lock(&d->lock);
+	tarn_prop_canon(row, tarn_props_value(&d->props, d->api->name, row->key), value);
+	tarn_mutex_unlock(&d->lock);
 }
 
 tarn_err tarn_device_get(tarn_device *d, const char *key, tarn_str *value)
@@ -58,7 +86,7 @@ tarn_err tarn_device_get(tarn_device *d, const char *key, tarn_str *value)
 	else if (!strcmp(key, "FULL_DEVICE_NAME"))
 		tarn_str_add(value, d->api->full_name ? d->api->full_name(d) : device);
 	else
-		tarn_prop_canon(row, tarn_props_value(&d->props, device, key), value);
+		get_set(d, row, value);
 	return value->failed ? tarn_err_nomem(value->len) : TARN_OK;
 }
 
@@ -91,7 +119,8 @@ tarn_err tarn_port_fits(const tarn_port *p, const tarn_tensor *t)
 	      p->name, tarn_dtype_info(p->type)->word, tarn_dtype_info(t->type)->word);
 	bool fits = p->rank < 0 || p->rank == t->rank;
 	for (int i = 0; fits && i < p->rank; i++)
-		fits = t->dim[i] >= p->lo[i] && (t->dim[i] <= p->hi[i] || p->hi[i] >= TARN_DIM_MAX);
+		/* An axis without upper bound may be empty, too: the first step of a decoder has no past. */
+		fits = p->hi[i] >= TARN_DIM_MAX || (t->dim[i] >= p->lo[i] && t->dim[i] <= p->hi[i]);
 	if (fits)
 		return TARN_OK;
 	tarn_str want = {0}, have = {0};

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "base/str.h"
+#include "base/thread.h"
 #include "ir/graph.h"
 #include "rt/props.h"
 
@@ -62,6 +63,7 @@ typedef struct tarn_device_api {
 struct tarn_device {
 	const tarn_device_api *api;
 	void *impl;
+	tarn_mutex lock; /* of the two below; zeroed it is unlocked */
 	bool opened;
 	tarn_props props; /* set by the user on the device, defaults for compiling */
 };
@@ -71,6 +73,8 @@ TARN_MUST tarn_err tarn_device_open(tarn_device *d);
 void tarn_device_close(tarn_device *d); /* and releases the properties */
 /* Unchecked until the device is open. */
 TARN_MUST tarn_err tarn_device_set(tarn_device *d, const char *key, const char *value);
+/* Copies what is set over `to`. */
+TARN_MUST tarn_err tarn_device_props(tarn_device *d, tarn_props *to);
 /* Opens the device. TARN_USAGE for a key it does not know, listing what there is. Appends to `value`. */
 TARN_MUST tarn_err tarn_device_get(tarn_device *d, const char *key, tarn_str *value);
 

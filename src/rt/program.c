@@ -45,7 +45,7 @@ tarn_err tarn_program_new(tarn_device *d, const tarn_props *props, tarn_program 
 	tarn_ref_init(&p->refs);
 	p->device = d;
 	p->cache_level = "none";
-	tarn_err err = tarn_props_overlay(&p->props, &d->props);
+	tarn_err err = tarn_device_props(d, &p->props);
 	if (!err && props)
 		err = tarn_props_overlay(&p->props, props);
 	if (err) {
