@@ -16,6 +16,7 @@
 #include "kern/conv.h"
 #include "kern/depthwise.h"
 #include "kern/isa.h"
+#include "kern/winograd.h"
 
 typedef struct layer {
 	int ic, oc, k, stride, size; /* size: rows and columns of the input */
@@ -52,6 +53,10 @@ typedef struct bound {
 	tarn_conv_f32_plan *plan;
 	tarn_depthwise_f32 *dw;
 	tarn_depthwise_f32_args args;
+	tarn_winograd_f32 *wino;
+	tarn_winograd_f32_args wino_args;
+	size_t scratch_bytes;
+	char *scratch; /* one piece for each thread */
 	float *in, *out, *res;
 	int tasks;
 	double gflop;
@@ -80,11 +85,13 @@ static void run_tasks(void *arg, int task, int n_tasks)
 	int begin = (int)((long long)b->tasks * task / n_tasks), end = (int)((long long)b->tasks * (task + 1) / n_tasks);
 	if (b->dw)
 		tarn_depthwise_f32_run(b->dw, &b->args, begin, end);
+	else if (b->wino)
+		tarn_winograd_f32_run(b->wino, &b->wino_args, begin, end, b->scratch + (size_t)task * b->scratch_bytes);
 	else
 		tarn_conv_f32_run(b->plan, b->in, b->out, b->res, begin, end);
 }
 
-static void bind_layer(const layer *l, bound *b)
+static void bind_layer(const layer *l, bool winograd, int threads, bound *b)
 {
 	int pad = l->k / 2, out = (l->size + 2 * pad - l->k) / l->stride + 1;
 	size_t pixels = (size_t)out * (size_t)out, taps = (size_t)(l->k * l->k);
@@ -107,11 +114,23 @@ static void bind_layer(const layer *l, bound *b)
 		tarn_conv_spec s = {l->ic, l->oc, 1, l->k, l->k, l->stride, l->stride, 1, 1};
 		tarn_conv_shape h = {
 			.n = 1, .ih = l->size, .iw = l->size, .oh = out, .ow = out, .pad_top = pad, .pad_left = pad};
+		if (winograd && tarn_winograd_f32_worth(&s, &h)) {
+			if (tarn_winograd_f32_pack(&s, w, bias, &b->wino) != TARN_OK)
+				fail();
+			b->wino_args = (tarn_winograd_f32_args){h, e, b->in, b->out, b->res};
+			b->tasks = tarn_winograd_f32_tasks(b->wino, &h);
+			b->scratch_bytes = (tarn_winograd_f32_scratch(b->wino, &h) + 63) / 64 * 64;
+			b->scratch = tarn_mem_alloc_aligned(b->scratch_bytes * (size_t)threads);
+			if (!b->scratch)
+				exit(1);
+			goto done;
+		}
 		if (tarn_conv_f32_pack(&s, w, bias, &b->conv) != TARN_OK ||
 		    tarn_conv_f32_plan_new(b->conv, &h, &e, &b->plan) != TARN_OK)
 			fail();
 		b->tasks = tarn_conv_f32_tasks(b->plan);
 	}
+done:
 	tarn_mem_free_aligned(w);
 	tarn_mem_free_aligned(bias);
 }
@@ -121,6 +140,8 @@ static void release(bound *b)
 	tarn_conv_f32_plan_free(b->plan);
 	tarn_conv_f32_free(b->conv);
 	tarn_depthwise_f32_free(b->dw);
+	tarn_winograd_f32_free(b->wino);
+	tarn_mem_free_aligned(b->scratch);
 	tarn_mem_free_aligned(b->in);
 	tarn_mem_free_aligned(b->out);
 	tarn_mem_free_aligned(b->res);
@@ -175,13 +196,13 @@ static double percent(double rate, double top)
 	return top > 0 ? 100 * rate / top : 0;
 }
 
-static void network(const char *name, const layer *layers, size_t n, tarn_pool *pool, bool print, double top)
+static void network(const char *name, const layer *layers, size_t n, bool winograd, tarn_pool *pool, bool print, double top)
 {
 	bound *b = calloc(n, sizeof *b);
 	if (!b)
 		exit(1);
 	for (size_t i = 0; i < n; i++)
-		bind_layer(&layers[i], &b[i]);
+		bind_layer(&layers[i], winograd, tarn_pool_threads(pool), &b[i]);
 	for (int round = 0; round < 12; round++) { /* interleaved: a quiet moment serves every layer */
 		for (size_t i = 0; i < n; i++) {
 			for (int rep = 0; rep < 3; rep++) {
@@ -198,12 +219,16 @@ static void network(const char *name, const layer *layers, size_t n, tarn_pool *
 		gflop += b[i].gflop * l->times;
 		ns += (double)b[i].best * l->times;
 		if (print)
-			printf("  %4d x %4d %dx%d/%d%s %3d  x%d %8.1f us %7.1f GFLOP/s %4.0f %%\n", l->ic, l->oc, l->k, l->k,
-			       l->stride, l->depthwise ? " dw" : "   ", l->size, l->times, (double)b[i].best / 1e3,
-			       b[i].gflop / (double)b[i].best * 1e9, percent(b[i].gflop / (double)b[i].best * 1e9, top));
+			printf("  %4d x %4d %dx%d/%d %s %3d  x%d %8.1f us %7.1f GFLOP/s %4.0f %%\n", l->ic, l->oc, l->k, l->k,
+			       l->stride,
+			       b[i].dw     ? "depthwise"
+			       : b[i].wino ? "winograd "
+					   : "direct   ",
+			       l->size, l->times, (double)b[i].best / 1e3, b[i].gflop / (double)b[i].best * 1e9,
+			       percent(b[i].gflop / (double)b[i].best * 1e9, top));
 		release(&b[i]);
 	}
-	printf("%-12s %7.3f ms %7.1f GFLOP/s %4.0f %% of peak (sum of each layer's minimum, measured)\n", name, ns / 1e6,
+	printf("%-19s %7.3f ms %7.1f GFLOP/s %4.0f %% of peak (sum of each layer's minimum, measured)\n", name, ns / 1e6,
 	       gflop / ns * 1e9, percent(gflop / ns * 1e9, top));
 	free(b);
 }
@@ -217,8 +242,9 @@ int main(int argc, char **argv)
 	double top = peak(pool);
 	printf("%s, %d thread(s), register-only FMA peak %.1f GFLOP/s (measured)\n", tarn_isa_name(tarn_isa_get()),
 	       tarn_pool_threads(pool), top);
-	network("ResNet-50", resnet50, sizeof resnet50 / sizeof *resnet50, pool, print, top);
-	network("MobileNetV2", mobilenetv2, sizeof mobilenetv2 / sizeof *mobilenetv2, pool, print, top);
+	network("ResNet-50", resnet50, sizeof resnet50 / sizeof *resnet50, false, pool, print, top);
+	network("ResNet-50, Winograd", resnet50, sizeof resnet50 / sizeof *resnet50, true, pool, print, top);
+	network("MobileNetV2", mobilenetv2, sizeof mobilenetv2 / sizeof *mobilenetv2, false, pool, print, top);
 	tarn_pool_free(pool);
 	return 0;
 }

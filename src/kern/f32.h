@@ -11,6 +11,7 @@
 #include "kern/eltwise.h"
 #include "kern/pool2d.h"
 #include "kern/reduce.h"
+#include "kern/winograd.h"
 
 typedef struct tarn_f32_set {
 	void (*unary)(tarn_unary fn, float alpha, float beta, const float *x, float *y, size_t n);
@@ -23,6 +24,8 @@ typedef struct tarn_f32_set {
 	void (*reduce_cols)(tarn_reduce op, const float *x, float *y, size_t axis, size_t inner);
 	void (*pool_row)(const tarn_pool2d *p, const float *in, float *out, int n, int oy);
 	void (*depthwise_row)(const tarn_depthwise_row *r);
+	void (*winograd_in)(const tarn_winograd_in *t);
+	void (*winograd_out)(const tarn_winograd_out *t);
 } tarn_f32_set;
 
 const tarn_f32_set *tarn_f32_set_get(void); /* of the level in force */

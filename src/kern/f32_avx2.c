@@ -4,6 +4,7 @@
 #include "kern/rows_body.inc.h"
 #include "kern/depthwise_body.inc.h"
 #include "kern/pool2d_body.inc.h"
+#include "kern/winograd_body.inc.h"
 
 const tarn_f32_set tarn_f32_avx2 = {
 	.unary = unary,
@@ -16,4 +17,6 @@ const tarn_f32_set tarn_f32_avx2 = {
 	.reduce_cols = reduce_cols,
 	.pool_row = pool_row,
 	.depthwise_row = depthwise_row,
+	.winograd_in = winograd_in,
+	.winograd_out = winograd_out,
 };
