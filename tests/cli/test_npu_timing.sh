@@ -55,6 +55,7 @@ bad "column 'wt_sparsity_enabled'" "$head,wt_sparsity_enabled" "$good,perhaps"
 bad "column 'wt_sparsity'" "$head,wt_sparsity" "$good,1.5"
 bad "column 'bytes'" 'device,direction,bytes' '4000,DDR2CMX,-1'
 bad "column 'bytes'" 'device,direction,bytes' '4000,DDR2CMX,99999999999999999999'
+bad "unknown value 'a?b'" 'device,direction,bytes' '4000,"a' 'b",1'
 : >bad.csv
 expect_exit 3 "$tool" predict bad.csv
 expect_stderr_contains empty

@@ -49,8 +49,19 @@ static const char *cell_of(reader *r, const char *column, bool needed)
 	return text;
 }
 
+/* A cell as an error line may show it: cut, without control characters. */
+static const char *shown(const char *text, char buf[41])
+{
+	size_t i = 0;
+	for (; i < 40 && text[i]; i++)
+		buf[i] = (unsigned char)text[i] < ' ' || text[i] == 127 ? '?' : text[i];
+	buf[i] = 0;
+	return buf;
+}
+
 static int read_word(reader *r, const char *column, const word *list, bool needed, int otherwise)
 {
+	char buf[41];
 	const char *text = cell_of(r, column, needed);
 	if (r->err != TARN_OK || !*text)
 		return otherwise;
@@ -62,45 +73,48 @@ static int read_word(reader *r, const char *column, const word *list, bool neede
 		tarn_str_addf(&known, "%s%s", w == list ? "" : " ", w->text);
 	r->err = tarn_str_done(&known);
 	if (r->err == TARN_OK)
-		r->err = tarn_err_set(TARN_BAD_FILE, "%s:%zu: column '%s': unknown value '%.40s'; use one of: %s", r->c->path,
-				      r->c->line[r->row + 1], column, text, known.at);
+		r->err = tarn_err_set(TARN_BAD_FILE, "%s:%zu: column '%s': unknown value '%s'; use one of: %s", r->c->path,
+				      r->c->line[r->row + 1], column, shown(text, buf), known.at);
 	tarn_str_fini(&known);
 	return otherwise;
 }
 
 static int64_t read_int(reader *r, const char *column, bool needed, int64_t otherwise, int64_t most)
 {
+	char buf[41];
 	const char *text = cell_of(r, column, needed);
 	if (r->err != TARN_OK || !*text)
 		return otherwise;
 	int64_t v;
 	if (tarn_str_to_i64(text, &v) && v >= 0 && v <= most)
 		return v;
-	r->err = tarn_err_set(TARN_BAD_FILE, "%s:%zu: column '%s': '%.40s' is not a whole number from 0 to %lld; correct it",
-			      r->c->path, r->c->line[r->row + 1], column, text, (long long)most);
+	r->err = tarn_err_set(TARN_BAD_FILE, "%s:%zu: column '%s': '%s' is not a whole number from 0 to %lld; correct it",
+			      r->c->path, r->c->line[r->row + 1], column, shown(text, buf), (long long)most);
 	return otherwise;
 }
 
 static bool read_bool(reader *r, const char *column)
 {
+	char buf[41];
 	const char *text = cell_of(r, column, false);
 	bool v = false;
 	if (r->err == TARN_OK && *text && !tarn_str_to_bool(text, &v))
-		r->err = tarn_err_set(TARN_BAD_FILE, "%s:%zu: column '%s': '%.40s' is neither true nor false; give 1 or 0",
-				      r->c->path, r->c->line[r->row + 1], column, text);
+		r->err = tarn_err_set(TARN_BAD_FILE, "%s:%zu: column '%s': '%s' is neither true nor false; give 1 or 0",
+				      r->c->path, r->c->line[r->row + 1], column, shown(text, buf));
 	return v;
 }
 
 static double read_fraction(reader *r, const char *column)
 {
+	char buf[41];
 	const char *text = cell_of(r, column, false);
 	if (r->err != TARN_OK || !*text)
 		return 0;
 	double v;
 	if (tarn_str_to_f64(text, &v) && v >= 0 && v <= 1)
 		return v;
-	r->err = tarn_err_set(TARN_BAD_FILE, "%s:%zu: column '%s': '%.40s' is not a fraction; give a number from 0 to 1",
-			      r->c->path, r->c->line[r->row + 1], column, text);
+	r->err = tarn_err_set(TARN_BAD_FILE, "%s:%zu: column '%s': '%s' is not a fraction; give a number from 0 to 1",
+			      r->c->path, r->c->line[r->row + 1], column, shown(text, buf));
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "fmt/onnx/onnx.h"
 #include "fmt/onnx/reader.h"
 #include "fmt/onnx/wire.h"
+#include "fmt/onnx/writer.h"
 #include "ir/verify.h"
 #include "ops/ops.h"
 
@@ -120,4 +121,5 @@ static tarn_err read_model(tarn_buffer *file, tarn_buffer *side, const char *pat
 }
 
 static const char *const ends[] = {".onnx", NULL};
-const tarn_model_format tarn_format_onnx = {.name = "ONNX", .ends = ends, .probe = probe, .read = read_model};
+const tarn_model_format tarn_format_onnx = {
+	.name = "ONNX", .ends = ends, .probe = probe, .read = read_model, .write = onnx_model_write};

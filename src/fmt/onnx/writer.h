@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the ONNX writer share. */
+#ifndef TARN_FMT_ONNX_WRITER_H
+#define TARN_FMT_ONNX_WRITER_H
+
+#include "base/file.h"
+#include "base/map.h"
+#include "ir/op.h"
+#include "onnx.pb-c.h"
+
+enum { ONNX_SIDE_SMALLEST = 1024 }; /* bytes of a tensor worth a place in a side file */
+
+typedef struct onnx_writer {
+	const tarn_model *model;
+	tarn_arena arena;                /* the message tree */
+	const char *side_name;           /* file for large tensors, in the model's folder; NULL: inside the model */
+	VEC(tarn_file_piece) side_piece; /* its contents */
+	uint64_t side_size;
+	VEC(const char *) domain; /* other than the standard one, as used */
+} onnx_writer;
+
+TARN_MUST tarn_err onnx_model_write(const tarn_model *m, const char *path);
+/* The same with a limit in bytes above which weights go to a file beside ("model.onnx.data"). */
+TARN_MUST tarn_err onnx_model_write_limit(const tarn_model *m, const char *path, uint64_t limit);
+
+/* write_graph.c */
+TARN_MUST tarn_err onnx_graph_build(onnx_writer *w, const tarn_graph *g, Onnx__GraphProto **out);
+/* Does opset 17 have this operator? */
+bool onnx_has_form(const tarn_op_def *op);
+
+/* write_attr.c */
+TARN_MUST tarn_err onnx_tensor_build(onnx_writer *w, const char *name, const tarn_tensor *t, Onnx__TensorProto **out);
+/* Room for the operator's attributes and `more` others; p->n_attribute counts those made. */
+TARN_MUST tarn_err onnx_attrs_build(onnx_writer *w, const tarn_node *n, int more, Onnx__NodeProto *p);
+TARN_MUST tarn_err onnx_attr_new(onnx_writer *w, const char *name, int type, Onnx__AttributeProto **out);
+
+/* From the writer's arena, zeroed; NULL is reported by the caller. */
+void *onnx_new(onnx_writer *w, size_t count, size_t size);
+static inline char *onnx_word(const char *s)
+{
+	return (char *)(uintptr_t)s; /* protobuf-c's structs hold char *, packing only reads */
+}
+
+#endif

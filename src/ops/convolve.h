@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The arithmetic of convolutions in double over three spatial axes; exact for integers below 2^53. Pure functions. */
+#ifndef TARN_OPS_CONVOLVE_H
+#define TARN_OPS_CONVOLVE_H
+
+#include "ops/real.h"
+#include "ops/window.h"
+
+typedef struct tarn_convolve {
+	tarn_window w;                /* resolved; tarn_convolve_setup widens it */
+	int64_t batch, group, ci, co; /* channels of one group */
+	int64_t in[TARN_WINDOW_MAX], out[TARN_WINDOW_MAX];
+	const double *x, *k; /* k: [group, co, ci, kernel] forward, [group, ci, co, kernel] transposed */
+	double *y;           /* starts as the bias (or zero) and is added to */
+} tarn_convolve;
+
+/* Sizes from the tensors' shapes (x [N,C,..], y [N,O,..]); w must have been resolved. */
+void tarn_convolve_setup(tarn_convolve *c, const tarn_tensor *x, const tarn_tensor *y, int64_t group);
+/* y[n,o,..] = bias[o] (0 when NULL). */
+void tarn_convolve_bias(tarn_convolve *c, const double *bias);
+void tarn_convolve_forward(const tarn_convolve *c);
+void tarn_convolve_transposed(const tarn_convolve *c);
+
+/* Shape inference of Conv and its relatives: weights w of shape [O, I/group, k..] (or, with `grouped`, [G, O/G, I/G, k..]).
+ * Sets *out; rank -1 when nothing is known. */
+TARN_MUST tarn_err tarn_convolve_infer(tarn_infer *c, int x, int w, int64_t group, bool grouped, tarn_shape *out);
+/* Cost slot of forward convolutions whose weights are input `w` ([.., I, k..] from `first` on multiply each output element). */
+TARN_MUST tarn_err tarn_convolve_cost(const tarn_node *n, int w, int first, tarn_cost *cost);
+
+#endif
