@@ -265,8 +265,10 @@ void tarn_conv_f32_run(const tarn_conv_f32_plan *p, const float *in, float *out,
 		job.b = &p->conv->group[group];
 		job.c = out + (size_t)group * ocg;
 		job.res = residual ? residual + (size_t)group * ocg : NULL;
-		/* One task's taps fit the table but for very large kernels, which go in several rounds. */
+		/* Large weights and very large kernels go in several rounds. */
 		size_t rows = tarn_tile_row(&p->grid, t1) - tarn_tile_row(&p->grid, t0), most = TABLE / rows;
+		size_t near = tarn_panel_taps(job.b, &p->grid, p->taps, p->depth);
+		most = p->fold || near > most ? most : near;
 		for (size_t tap = 0; tap < p->taps; tap += job.taps) {
 			job.first_tap = tap;
 			job.taps = p->taps - tap < most ? p->taps - tap : most;

@@ -10,6 +10,7 @@
  */
 #define BLOCK_NEAR ((size_t)128 << 10)
 #define WEIGHTS_NEAR ((size_t)768 << 10)
+#define CHUNK_NEAR ((size_t)512 << 10) /* of a panel, used by all tiles while the next is on its way */
 #define TASKS_WANTED 32
 
 const tarn_tile_set *tarn_tile_set_get(void)
@@ -72,19 +73,28 @@ void tarn_panels_set_column(tarn_panels *b, size_t col, const float *src, size_t
 
 void tarn_grid_init(const tarn_panels *b, size_t m, size_t row_bytes, size_t max_block_rows, int panels, tarn_grid *g)
 {
-	size_t rows = BLOCK_NEAR / (row_bytes ? row_bytes : 1), max_rows = (size_t)b->max_rows;
-	if (rows < 4 * max_rows)
-		rows = 4 * max_rows;
-	if (rows > max_block_rows)
-		rows = max_block_rows;
-	size_t tiles = (m + max_rows - 1) / max_rows, per_block = rows / max_rows;
-	if (per_block < 1)
-		per_block = 1;
-	while (per_block > 2 && (tiles + per_block - 1) / per_block * (size_t)panels < TASKS_WANTED)
+	size_t max_rows = (size_t)b->max_rows, tiles = (m + max_rows - 1) / max_rows, rows = max_block_rows;
+	bool panel_major = b->k * b->n * sizeof(float) > WEIGHTS_NEAR;
+	size_t wanted = panel_major ? TASKS_WANTED / 4 : TASKS_WANTED;
+	if (!panel_major && rows > BLOCK_NEAR / (row_bytes ? row_bytes : 1)) {
+		rows = BLOCK_NEAR / (row_bytes ? row_bytes : 1);
+		rows = rows < 4 * max_rows ? 4 * max_rows : rows;
+		rows = rows > max_block_rows ? max_block_rows : rows;
+	}
+	size_t per_block = rows < max_rows ? 1 : rows / max_rows;
+	while (per_block > 2 && (tiles + per_block - 1) / per_block * (size_t)panels < wanted)
 		per_block = (per_block + 1) / 2;
-	*g = (tarn_grid){.m = m, .tiles = tiles ? tiles : 1, .panels = panels};
+	*g = (tarn_grid){.m = m, .tiles = tiles ? tiles : 1, .panels = panels, .panel_major = panel_major};
 	g->blocks = (int)((tiles + per_block - 1) / per_block);
-	g->panel_major = b->k * b->n * sizeof(float) > WEIGHTS_NEAR;
+}
+
+size_t tarn_panel_taps(const tarn_panels *b, const tarn_grid *g, size_t taps, size_t depth)
+{
+	if (!g->panel_major)
+		return taps;
+	size_t width = (size_t)(b->vectors + b->count - 1) / (size_t)b->count * (size_t)b->set->lanes;
+	size_t most = CHUNK_NEAR / (depth * width * sizeof(float)), rounds = most ? (taps + most - 1) / most : taps;
+	return (taps + rounds - 1) / rounds;
 }
 
 /* The activation that the tile does not do itself, over rows that are still in the first-level cache. */
@@ -117,11 +127,20 @@ void tarn_panel_run(const tarn_panel_job *job, const tarn_grid *g, size_t t0, si
 		t.lo = e->act == TARN_UNARY_RELU ? 0.0f : e->alpha;
 		t.hi = e->act == TARN_UNARY_RELU ? INFINITY : e->beta;
 	}
+	/* Weights too large to stay: while all tiles use this piece, the next (it follows in memory) is brought in, a share for
+	 * each tile.
+	 */
+	size_t share = 0;
+	if (g->panel_major && (!ends || p + 1 < b->count)) {
+		t.ahead_step = width * sizeof(float) / g->tiles;
+		share = t.ahead_step * job->taps * job->depth;
+	}
 	t.a = job->a; /* the residual joins with the first taps, before c is overwritten: it may be c */
 	for (size_t i = t0, row = tarn_tile_row(g, t0); i < t1; i++) {
 		size_t next = tarn_tile_row(g, i + 1);
 		int rows = (int)(next - row);
 		t.c = job->c + row * job->ldc + col;
+		t.ahead = (const char *)(t.w + job->taps * job->depth * width) + i * share;
 		t.res = begins && job->res && !after ? job->res + row * job->ldr + col : NULL;
 		b->set->fn[nv - 1][rows - 1](&t);
 		if (ends && !simple)

@@ -46,6 +46,9 @@ typedef struct tarn_grid {
 /* row_bytes: bytes of A that one more row brings into the cache. max_block_rows: upper limit of a block (at least max_rows). */
 void tarn_grid_init(const tarn_panels *b, size_t m, size_t row_bytes, size_t max_block_rows, int panels, tarn_grid *g);
 
+/* How many of the taps a job should take at once, so that its part of a panel stays near while all tiles use it. */
+size_t tarn_panel_taps(const tarn_panels *b, const tarn_grid *g, size_t taps, size_t depth);
+
 static inline size_t tarn_tile_row(const tarn_grid *g, size_t t)
 {
 	size_t q = g->m / g->tiles, r = g->m % g->tiles;

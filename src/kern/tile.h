@@ -21,6 +21,8 @@ typedef struct tarn_tile {
 	size_t taps, depth;
 	const float *zero;  /* taps whose rows all point here are skipped; NULL = look for none */
 	const float *w;     /* [taps * depth][nv * lanes] */
+	const char *ahead;  /* memory to bring near meanwhile, ahead_step bytes further at each of the taps * depth steps */
+	size_t ahead_step;  /* 0 = nothing to bring */
 	const float *start; /* nv * lanes values every row starts from (the bias); NULL = the values in c */
 	float *c;           /* [rows][cols], stride ldc */
 	size_t ldc;

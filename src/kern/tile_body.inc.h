@@ -73,7 +73,8 @@ INLINE void tile(const tarn_tile *t, const int rows, const int nv)
 		}
 	}
 	const float *w = t->w, *const *a = t->a;
-	const size_t depth = t->depth;
+	const size_t depth = t->depth, ahead_step = t->ahead_step;
+	const char *ahead = ahead_step ? t->ahead : (const char *)w;
 	for (size_t tap = 0; tap < t->taps; tap++, a += rows) {
 		const float *p[TARN_TILE_ROWS];
 		bool used = !t->zero;
@@ -84,10 +85,13 @@ INLINE void tile(const tarn_tile *t, const int rows, const int nv)
 		}
 		if (!used) {
 			w += depth * nv * VL;
+			ahead += depth * ahead_step;
 			continue;
 		}
-		for (size_t k = 0; k < depth; k++, w += nv * VL)
+		for (size_t k = 0; k < depth; k++, w += nv * VL, ahead += ahead_step) {
+			__builtin_prefetch(ahead, 0, 2);
 			step(acc, p, k, w, rows, nv);
+		}
 	}
 	finish(t, acc, rows, nv);
 }

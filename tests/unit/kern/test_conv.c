@@ -115,7 +115,8 @@ static void convolutions_of_any_shape(void **state)
 		.dilation_h = 1, .dilation_w = 1 \
 	}
 
-/* The shapes that take the special paths: image input, pointwise, wide panels, a kernel with more taps than one round holds. */
+/* The shapes that take the special paths: image input, pointwise, wide panels, weights too large for the cache, a kernel with
+ * more taps than one round holds. */
 static void special_paths(void **state)
 {
 	(void)state;
@@ -135,6 +136,10 @@ static void special_paths(void **state)
 		{.s = DENSE(40, 144, 1, 1), .h = {.n = 2, .ih = 7, .iw = 7}},
 		{.s = DENSE(16, 130, 3, 1),
 		 .h = {.n = 1, .ih = 14, .iw = 14, .pad_top = 1, .pad_left = 1},
+		 .pad_bottom = 1,
+		 .pad_right = 1},
+		{.s = DENSE(300, 80, 3, 1),
+		 .h = {.n = 1, .ih = 5, .iw = 4, .pad_top = 1, .pad_left = 1},
 		 .pad_bottom = 1,
 		 .pad_right = 1},
 		{.s = DENSE(2, 5, 27, 1),

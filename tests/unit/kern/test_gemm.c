@@ -94,6 +94,16 @@ static void every_tile(void **state)
 	});
 }
 
+/* Weights too large for the cache are read panel by panel. */
+static void large_weights(void **state)
+{
+	(void)state;
+	AT_EVERY_LEVEL({
+		run_gemm(&(gemm_case){.m = 20, .n = 75, .k = 3000, .bias = true, .residual = true});
+		run_gemm(&(gemm_case){.m = 1, .n = 100, .k = 2500, .transposed = true});
+	});
+}
+
 static void not_a_number_goes_through(void **state)
 {
 	(void)state;
@@ -164,8 +174,11 @@ static void products_of_two_values(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(packed_products_of_any_shape), cmocka_unit_test(every_tile),
-		cmocka_unit_test(not_a_number_goes_through),    cmocka_unit_test(impossible_shapes_are_refused),
+		cmocka_unit_test(packed_products_of_any_shape),
+		cmocka_unit_test(every_tile),
+		cmocka_unit_test(large_weights),
+		cmocka_unit_test(not_a_number_goes_through),
+		cmocka_unit_test(impossible_shapes_are_refused),
 		cmocka_unit_test(products_of_two_values),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
