@@ -243,9 +243,11 @@ ROW(identity, "Identity", 1, NULL, 1, 1, NULL, 0, NULL)
 static tarn_err infer_dropout(tarn_infer *c)
 {
 	TRY(infer_identity(c));
-	if (c->node->n_in > 2 && c->node->in[2] != NULL && c->node->in[2]->konst != NULL)
-		CHECK(tarn_tensor_i64(c->node->in[2]->konst, 0) == 0, TARN_UNSUPPORTED,
-		      "Dropout in training mode; export the model for inference");
+	const tarn_tensor *training = c->node->n_in > 2 && c->node->in[2] != NULL ? c->node->in[2]->konst : NULL;
+	const tarn_tensor *ratio = c->node->n_in > 1 && c->node->in[1] != NULL ? c->node->in[1]->konst : NULL;
+	CHECK(training == NULL || tarn_tensor_count(training) == 0 || tarn_tensor_i64(training, 0) == 0 ||
+		      (ratio != NULL && tarn_tensor_count(ratio) == 1 && tarn_tensor_f64(ratio, 0) == 0),
+	      TARN_UNSUPPORTED, "Dropout in training mode; export the model for inference");
 	tarn_infer_out(c, 1, TARN_BOOL, tarn_infer_shape(c, 0));
 	return TARN_OK;
 }

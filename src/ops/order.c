@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operators that compare elements along an axis: ArgMax, ArgMin, TopK. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "ops/bounds.h"
+#include "ops/elem.h"
+#include "ops/ops.h"
+
+/* An unsigned number in the order of the elements: equal values give equal keys, NaN is above all. */
+static uint64_t key_of(const tarn_tensor *t, int64_t i)
+{
+	if (tarn_dtype_is_float(t->type)) {
+		double v = tarn_tensor_f64(t, i) + 0.0; /* -0 becomes 0 */
+		uint64_t u;
+		if (isnan(v))
+			return UINT64_MAX;
+		memcpy(&u, &v, sizeof u);
+		return u >> 63 ? ~u : u | (uint64_t)1 << 63;
+	}
+	int64_t w = 0;
+	tarn_elem_load_i64(t, i, 1, 1, &w);
+	return t->type == TARN_U64 ? (uint64_t)w : (uint64_t)w ^ (uint64_t)1 << 63;
+}
+
+/* ---- ArgMax, ArgMin
+ * -------------------------------------------------------------------------------------------------------------- */
+
+enum { ARG_AXIS, ARG_KEEPDIMS, ARG_LAST };
+
+static tarn_err infer_arg(tarn_infer *c)
+{
+	int axis = 0;
+	TRY(tarn_infer_rank(c, 0, 1, -1));
+	TRY(tarn_infer_class(c, 0, TARN_CLS_NUM));
+	const tarn_shape *in = tarn_infer_shape(c, 0);
+	tarn_shape out = {0};
+	if (in == NULL) {
+		tarn_infer_out(c, 0, TARN_I64, NULL);
+		return TARN_OK;
+	}
+	TRY(tarn_shape_axis(in->rank, tarn_attr_i(c->node, ARG_AXIS), &axis));
+	CHECK(in->dim[axis] != 0, TARN_SHAPE, "axis %d is empty", axis);
+	for (int d = 0; d < in->rank; d++)
+		if (d != axis)
+			out.dim[out.rank++] = in->dim[d];
+		else if (tarn_attr_i(c->node, ARG_KEEPDIMS) != 0)
+			out.dim[out.rank++] = 1;
+	tarn_infer_out(c, 0, TARN_I64, &out);
+	return TARN_OK;
+}
+
+static tarn_err arg(tarn_eval *e, bool max)
+{
+	const tarn_tensor *x = e->in[0];
+	bool last = tarn_attr_i(e->node, ARG_LAST) != 0;
+	int axis = 0;
+	TRY(tarn_shape_axis(x->rank, tarn_attr_i(e->node, ARG_AXIS), &axis));
+	int64_t outer = tarn_elem_product(x->dim, 0, axis), inner = tarn_elem_product(x->dim, axis + 1, x->rank),
+		n = x->dim[axis];
+	for (int64_t o = 0; o < outer; o++)
+		for (int64_t i = 0; i < inner; i++) {
+			int64_t best = 0, base = o * n * inner + i;
+			uint64_t top = 0;
+			for (int64_t k = 0; k < n; k++) {
+				uint64_t key = key_of(x, base + k * inner);
+				key = max || key == UINT64_MAX ? key : ~key;
+				if (k == 0 || key > top || (last && key == top)) {
+					top = key;
+					best = k;
+				}
+			}
+			tarn_tensor_set_i64(&e->out[0], o * inner + i, best);
+		}
+	return TARN_OK;
+}
+
+static tarn_err eval_arg_max(tarn_eval *e)
+{
+	return arg(e, true);
+}
+
+static tarn_err eval_arg_min(tarn_eval *e)
+{
+	return arg(e, false);
+}
+
+static const tarn_attr_def arg_attr[] = {
+	{"axis", TARN_ATTR_INT, TARN_ATTR_DEFAULT, 0, NULL},
+	{"keepdims", TARN_ATTR_BOOL, TARN_ATTR_DEFAULT, 1, NULL},
+	{"select_last_index", TARN_ATTR_BOOL, TARN_ATTR_DEFAULT, 0, NULL},
+};
+
+#define ROW(word, Name) \
+	const tarn_op_def tarn_op_##word = { \
+		.name = Name, \
+		.onnx_since = 1, \
+		.min_in = 1, \
+		.max_in = 1, \
+		.min_out = 1, \
+		.max_out = 1, \
+		.attr = arg_attr, \
+		.n_attr = 3, \
+		.infer = infer_arg, \
+		.eval = eval_##word, \
+		.cost = tarn_cost_in, \
+		.quant = {.weight = -1, .bias = -1}, \
+	};
+ROW(arg_max, "ArgMax")
+ROW(arg_min, "ArgMin")
+
+/* ---- TopK
+ * ----------------------------------------------------------------------------------------------------------------------------
+ */
+
+enum { TOP_AXIS, TOP_LARGEST, TOP_SORTED };
+
+/* Before opset 10, k is an attribute. */
+static tarn_err import_top_k(const tarn_import *s)
+{
+	int64_t k = 0;
+	if (!s->onnx || s->opset >= 10)
+		return TARN_OK;
+	CHECK(s->find_i(s, "k", &k), TARN_BAD_FILE, "TopK without k");
+	TRY(tarn_node_resize_inputs(s->graph, s->node, 2));
+	return tarn_value_const_i64(s->graph, NULL, &k, 1, &s->node->in[1]);
+}
+
+static tarn_err infer_top_k(tarn_infer *c)
+{
+	int axis = 0, n = 0;
+	tarn_dim k[1];
+	int64_t v = 0;
+	TRY(tarn_infer_rank(c, 0, 1, -1));
+	TRY(tarn_infer_rank(c, 1, 0, 1));
+	TRY(tarn_infer_class(c, 0, TARN_CLS_NUM));
+	TRY(tarn_infer_class(c, 1, TARN_CLS_INT));
+	const tarn_shape *in = tarn_infer_shape(c, 0);
+	tarn_shape out;
+	if (in != NULL) {
+		out = *in;
+		TRY(tarn_shape_axis(in->rank, tarn_attr_i(c->node, TOP_AXIS), &axis));
+		if (tarn_infer_dims(c, 1, k, 1, &n) && n == 1) {
+			CHECK(!tarn_dim_is_int(k[0], &v) || (v >= 0 && (in->dim[axis] < 0 || v <= in->dim[axis])), TARN_SHAPE,
+			      "k is %lld, the axis has %lld elements", (long long)v, (long long)in->dim[axis]);
+			out.dim[axis] = k[0];
+		} else {
+			TRY(tarn_bounds_fresh(c, tarn_dim_hi(c->syms, in->dim[axis]), &out.dim[axis]));
+		}
+	}
+	tarn_infer_out(c, 0, tarn_infer_type(c, 0), in != NULL ? &out : NULL);
+	tarn_infer_out(c, 1, TARN_I64, in != NULL ? &out : NULL);
+	return TARN_OK;
+}
+
+typedef struct entry {
+	uint64_t key;
+	int64_t index;
+} entry;
+
+/* Larger keys first, then lower indices. */
+static int by_key(const void *pa, const void *pb)
+{
+	const entry *a = pa, *b = pb;
+	if (a->key != b->key)
+		return a->key > b->key ? -1 : 1;
+	return a->index < b->index ? -1 : a->index > b->index;
+}
+
+static tarn_err eval_top_k(tarn_eval *e)
+{
+	const tarn_tensor *x = e->in[0];
+	bool largest = tarn_attr_i(e->node, TOP_LARGEST) != 0;
+	int axis = 0;
+	int64_t k = tarn_tensor_i64(e->in[1], 0);
+	TRY(tarn_shape_axis(x->rank, tarn_attr_i(e->node, TOP_AXIS), &axis));
+	int64_t outer = tarn_elem_product(x->dim, 0, axis), inner = tarn_elem_product(x->dim, axis + 1, x->rank),
+		n = x->dim[axis];
+	entry *all = tarn_mem_zalloc((size_t)n + 1, sizeof *all);
+	if (all == NULL)
+		return tarn_err_nomem((unsigned long long)n * sizeof *all);
+	for (int64_t o = 0; o < outer * inner; o++) {
+		int64_t base = o / inner * n * inner + o % inner, to = o / inner * k * inner + o % inner;
+		for (int64_t j = 0; j < n; j++) {
+			uint64_t key = key_of(x, base + j * inner);
+			all[j] = (entry){largest ? key : ~key, j};
+		}
+		qsort(all, (size_t)n, sizeof *all, by_key);
+		for (int64_t j = 0; j < k; j++) {
+			if (e->out[0].type != TARN_DTYPE_NONE)
+				tarn_elem_copy(x, base + all[j].index * inner, &e->out[0], to + j * inner);
+			if (e->node->n_out > 1 && e->out[1].type != TARN_DTYPE_NONE)
+				tarn_tensor_set_i64(&e->out[1], to + j * inner, all[j].index);
+		}
+	}
+	tarn_mem_free(all);
+	return TARN_OK;
+}
+
+/* Results are always sorted, which `sorted` = 0 allows. */
+static const tarn_attr_def top_k_attr[] = {
+	{"axis", TARN_ATTR_INT, TARN_ATTR_DEFAULT, -1, NULL},
+	{"largest", TARN_ATTR_BOOL, TARN_ATTR_DEFAULT, 1, NULL},
+	{"sorted", TARN_ATTR_BOOL, TARN_ATTR_DEFAULT, 1, NULL},
+};
+
+const tarn_op_def tarn_op_top_k = {
+	.name = "TopK",
+	.onnx_since = 1,
+	.min_in = 1,
+	.max_in = 2,
+	.min_out = 1,
+	.max_out = 2,
+	.attr = top_k_attr,
+	.n_attr = 3,
+	.import = import_top_k,
+	.infer = infer_top_k,
+	.eval = eval_top_k,
+	.cost = tarn_cost_in,
+	.quant = {.weight = -1, .bias = -1},
+};
