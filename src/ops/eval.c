@@ -39,6 +39,22 @@ static tarn_err run_body(tarn_eval *e, int body, const tarn_tensor *const *in, i
 	return tarn_graph_eval(g, in, out, NULL, NULL);
 }
 
+/* What a decomposition gave, copied into the bytes the caller set out. */
+static tarn_err place(tarn_tensor *out, tarn_tensor *result)
+{
+	if (!out->data) {
+		*out = *result;
+		return TARN_OK;
+	}
+	tarn_shape a = tarn_tensor_shape(out), b = tarn_tensor_shape(result);
+	bool fits = out->type == result->type && tarn_shape_same(&a, &b);
+	if (fits)
+		memcpy(out->data, result->data, tarn_tensor_bytes(result));
+	tarn_tensor_fini(result);
+	CHECK(fits, TARN_INTERNAL, "the result has another shape than was planned");
+	return TARN_OK;
+}
+
 /* An operator without eval: build a graph of this node alone, decompose, evaluate. */
 static tarn_err eval_decomposed(const tarn_node *n, const tarn_tensor *const *in, tarn_tensor *out)
 {
@@ -75,18 +91,18 @@ static tarn_err eval_decomposed(const tarn_node *n, const tarn_tensor *const *in
 	err = tarn_graph_eval(g, NULL, res, NULL, NULL);
 	for (int i = 0, r = 0; err == TARN_OK && i < n->n_out; i++)
 		if (n->out[i])
-			out[i] = res[r++];
+			err = place(&out[i], &res[r++]);
 	tarn_mem_free(res);
 out:
 	tarn_model_unref(m);
 	return err;
 }
 
-static tarn_err eval_shadow(tarn_node *s, const tarn_tensor *const *in, tarn_tensor *out, tarn_arena *a)
+static tarn_err eval_shadow(tarn_node *s, const tarn_tensor *const *in, tarn_tensor *out, tarn_arena *a, tarn_body_fn body, void *ctx)
 {
 	const tarn_op_def *op = s->op;
 	tarn_symtab syms = {.arena = a};
-	tarn_eval e = {.node = s, .in = in, .out = out, .run_body = run_body};
+	tarn_eval e = {.node = s, .in = in, .out = out, .run_body = body ? body : run_body, .ctx = ctx};
 	tarn_err err = TARN_OK;
 	if (op->infer && !(op->flags & TARN_OP_DATA_SHAPE)) {
 		tarn_infer c = {.node = s, .syms = &syms, .arena = a};
@@ -107,6 +123,11 @@ out:
 
 tarn_err tarn_node_eval(const tarn_node *n, const tarn_tensor *const *in, tarn_tensor *out)
 {
+	return tarn_node_eval_into(n, in, out, NULL, NULL);
+}
+
+tarn_err tarn_node_eval_into(const tarn_node *n, const tarn_tensor *const *in, tarn_tensor *out, tarn_body_fn body, void *ctx)
+{
 	tarn_arena scratch = {0};
 	tarn_node s;
 	tarn_err err;
@@ -115,7 +136,7 @@ tarn_err tarn_node_eval(const tarn_node *n, const tarn_tensor *const *in, tarn_t
 	} else {
 		err = shadow(n, in, &scratch, &s);
 		if (err == TARN_OK)
-			err = eval_shadow(&s, in, out, &scratch);
+			err = eval_shadow(&s, in, out, &scratch, body, ctx);
 	}
 	if (err != TARN_OK)
 		for (int i = 0; i < n->n_out; i++)

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <limits.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "dev/cpu/cpu.h"
+
+static tarn_err slot_new(cpu_build *b, const tarn_value *v, cpu_layout layout, int *slot)
+{
+	cpu_program *p = b->p;
+	TRY(VEC_GROW(&p->slot));
+	p->slot.at[p->slot.len] = (cpu_slot){.v = v, .layout = layout, .step = -1, .last = -1, .view_of = -1, .konst = NULL};
+	b->slot[layout][v->id] = *slot = (int)p->slot.len++;
+	return TARN_OK;
+}
+
+tarn_err tarn_cpu_give(cpu_build *b, const tarn_value *v, cpu_layout layout, int *slot)
+{
+	return slot_new(b, v, layout, slot);
+}
+
+cpu_layout tarn_cpu_layout_of(const cpu_build *b, const tarn_value *v)
+{
+	return b->slot[CPU_NHWC][v->id] >= 0 && b->slot[CPU_PLAIN][v->id] < 0 ? CPU_NHWC : CPU_PLAIN;
+}
+
+/* A constant moved to channels-last once, at compile time. */
+static tarn_err const_nhwc(cpu_build *b, const tarn_tensor *t, const tarn_tensor **out)
+{
+	tarn_arena *a = &b->p->arena;
+	size_t bytes = tarn_tensor_bytes(t), size = (size_t)tarn_dtype_info(t->type)->bits / 8;
+	tarn_tensor *r = tarn_arena_memdup(a, t, sizeof *r);
+	if (!r || !(r->data = tarn_arena_alloc_aligned(a, bytes)))
+		return tarn_err_nomem(bytes);
+	r->buf = NULL;
+	int64_t inner = 1;
+	for (int i = 2; i < t->rank; i++)
+		inner *= t->dim[i];
+	for (int64_t n = 0; n < t->dim[0]; n++)
+		for (int64_t c = 0; c < t->dim[1]; c++)
+			for (int64_t i = 0; i < inner; i++)
+				memcpy((char *)r->data + (size_t)((n * inner + i) * t->dim[1] + c) * size,
+				       (const char *)t->data + (size_t)((n * t->dim[1] + c) * inner + i) * size, size);
+	*out = r;
+	return TARN_OK;
+}
+
+tarn_err tarn_cpu_want(cpu_build *b, const tarn_value *v, cpu_layout layout, int *slot)
+{
+	if (b->slot[layout][v->id] >= 0) {
+		*slot = b->slot[layout][v->id];
+		return TARN_OK;
+	}
+	if (v->konst) {
+		const tarn_tensor *t = v->konst;
+		if (layout == CPU_NHWC)
+			TRY(const_nhwc(b, t, &t));
+		TRY(slot_new(b, v, layout, slot));
+		b->p->slot.at[*slot].konst = t;
+		return TARN_OK;
+	}
+	int from = b->slot[!layout][v->id];
+	CHECK(from >= 0, TARN_INTERNAL, "value '%s' is used before it is computed", v->name);
+	TRY(slot_new(b, v, layout, slot));
+	/* The reorder belongs to the node that made the value, so that it stays in that segment. */
+	const tarn_node *maker = v->def;
+	cpu_group g = {.main = maker, .last = maker};
+	return tarn_cpu_step_new(b, &tarn_cpu_k_reorder, &g, &from, 1, slot, 1, NULL, -1);
+}
+
+tarn_err tarn_cpu_step_new(cpu_build *b, const cpu_kernel *k, const cpu_group *g, const int *in, int n_in, const int *out, int n_out,
+			   void *state, int in_place)
+{
+	cpu_program *p = b->p;
+	cpu_step s = {.k = k, .node = g->main, .last = g->last, .n_in = n_in, .n_out = n_out, .in_place = in_place};
+	tarn_arena *a = &p->arena;
+	s.in = tarn_arena_memdup(a, in, (size_t)n_in * sizeof *in);
+	s.out = tarn_arena_memdup(a, out, (size_t)n_out * sizeof *out);
+	if (!s.in || !s.out)
+		return tarn_err_nomem((size_t)(n_in + n_out) * sizeof *in);
+	TRY(VEC_GROW(&p->step));
+	int at = (int)p->step.len;
+	for (int i = 0; i < n_in; i++)
+		if (in[i] >= 0)
+			p->slot.at[in[i]].last = at;
+	for (int i = 0; i < n_out; i++)
+		if (out[i] >= 0)
+			p->slot.at[out[i]].step = at;
+	s.state = state;
+	p->step.at[p->step.len++] = s;
+	return TARN_OK;
+}
+
+static tarn_err build_node(cpu_build *b, const tarn_node *n)
+{
+	cpu_group alone = {.main = n, .last = n};
+	const cpu_group *g = b->group[n->index] ? b->group[n->index] : &alone;
+	bool taken = false;
+	for (int i = 0; tarn_cpu_kernels[i] && !taken; i++) {
+		tarn_err err = tarn_cpu_kernels[i]->build(b, g, &taken);
+		if (err != TARN_OK)
+			return tarn_err_note(err, "in node '%s' (%s)", g->main->name, g->main->op->name);
+	}
+	CHECK(taken, TARN_INTERNAL, "no kernel takes node '%s' (%s)", n->name, n->op->name);
+	return TARN_OK;
+}
+
+static tarn_err build_all(cpu_build *b)
+{
+	cpu_program *p = b->p;
+	const tarn_graph *g = b->g;
+	tarn_arena *a = &p->arena;
+	p->input_slot = tarn_arena_zalloc(a, g->input.len, sizeof *p->input_slot);
+	p->output_slot = tarn_arena_zalloc(a, g->output.len, sizeof *p->output_slot);
+	if (!p->input_slot || !p->output_slot)
+		return tarn_err_nomem(g->input.len * sizeof *p->input_slot);
+	for (size_t i = 0; i < g->input.len; i++)
+		TRY(slot_new(b, g->input.at[i], CPU_PLAIN, &p->input_slot[i]));
+	TRY(tarn_cpu_group_all(b));
+	for (size_t i = 0; i < g->node.len; i++)
+		if (!b->absorbed[i])
+			TRY(build_node(b, g->node.at[i]));
+	for (size_t i = 0; i < g->output.len; i++) {
+		TRY(tarn_cpu_want(b, g->output.at[i], CPU_PLAIN, &p->output_slot[i]));
+		p->slot.at[p->output_slot[i]].last = INT_MAX;
+	}
+	return TARN_OK;
+}
+
+tarn_err tarn_cpu_program_new(const tarn_graph *g, tarn_program *owner, cpu_program **out)
+{
+	cpu_program *p = tarn_mem_zalloc(1, sizeof *p);
+	if (!p)
+		return tarn_err_nomem(sizeof *p);
+	p->g = g;
+	p->owner = owner;
+	tarn_mutex_init(&p->lock);
+	tarn_arena scratch = {0};
+	cpu_build b = {.p = p, .g = g};
+	tarn_err err;
+	TRY_GOTO(out, tarn_graph_uses(g, &scratch, &b.uses));
+	for (int l = 0; l < CPU_LAYOUTS; l++) {
+		b.slot[l] = tarn_arena_alloc(&scratch, (g->value.len + 1) * sizeof **b.slot);
+		if (b.slot[l])
+			memset(b.slot[l], 0xff, (g->value.len + 1) * sizeof **b.slot);
+	}
+	b.group = tarn_arena_zalloc(&scratch, g->node.len + 1, sizeof *b.group);
+	b.absorbed = tarn_arena_zalloc(&scratch, g->node.len + 1, sizeof *b.absorbed);
+	if (!b.slot[CPU_PLAIN] || !b.slot[CPU_NHWC] || !b.group || !b.absorbed) {
+		err = tarn_err_nomem(g->value.len * sizeof(int));
+		goto out;
+	}
+	err = build_all(&b);
+out:
+	tarn_arena_fini(&scratch);
+	if (err != TARN_OK)
+		tarn_cpu_program_free(p);
+	else
+		*out = p;
+	return err;
+}
+
+void tarn_cpu_program_free(cpu_program *p)
+{
+	if (!p)
+		return;
+	tarn_cpu_instances_free(p);
+	for (size_t i = 0; i < p->step.len; i++)
+		if (p->step.at[i].k->state_free && p->step.at[i].state)
+			p->step.at[i].k->state_free(p->step.at[i].state);
+	VEC_FINI(&p->step);
+	VEC_FINI(&p->slot);
+	tarn_arena_fini(&p->arena);
+	tarn_mutex_fini(&p->lock);
+	tarn_mem_free(p);
+}

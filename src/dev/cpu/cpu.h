@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside the CPU device.
+ *
+ * Compile: the graph becomes a list of steps, each a kernel with packed weights; neighbours that a kernel computes along (activation,
+ * residual) are absorbed. Every value has one slot per physical layout somebody wants it in; reorders are steps like any other.
+ *
+ * Instance: the concrete sizes of one segment. Sizes follow from the inputs' sizes up to the first node whose output size depends on
+ * data; that node ends the segment, and the next segment's instance is found by the sizes it produced. An instance holds the memory
+ * plan (one arena) and each kernel's tables for these sizes; it is immutable and shared by streams; a bounded number is kept.
+ *
+ * Run: pointers are bound to slots and the steps run in order, each on all threads of the stream's pool.
+ */
+#ifndef TARN_DEV_CPU_CPU_H
+#define TARN_DEV_CPU_CPU_H
+
+#include "base/arena.h"
+#include "base/pool.h"
+#include "base/thread.h"
+#include "ir/op.h"
+#include "kern/epilogue.h"
+#include "rt/device.h"
+
+typedef enum cpu_layout {
+	CPU_PLAIN, /* row-major, as in the graph */
+	CPU_NHWC,  /* channels last: axis 1 moved to the end; rank 3 to 5 */
+	CPU_LAYOUTS
+} cpu_layout;
+
+typedef struct cpu_kernel cpu_kernel;
+typedef struct cpu_program cpu_program;
+typedef struct cpu_instance cpu_instance;
+
+/* A value in one layout. */
+typedef struct cpu_slot {
+	const tarn_value *v;
+	cpu_layout layout;
+	int step;                 /* that writes it; -1: an input of the graph, or constant */
+	int last;                 /* last step that reads it; INT_MAX: an output of the graph */
+	int view_of;              /* slot whose bytes it shares because the step is a mere view; -1 */
+	const tarn_tensor *konst; /* constant data in this layout */
+} cpu_slot;
+
+typedef struct cpu_step {
+	const cpu_kernel *k;
+	const tarn_node *node; /* the node it is; the first of a group */
+	const tarn_node *last; /* the last node absorbed: decides the segment, gives the name in profiles */
+	int n_in, n_out;
+	int *in, *out;         /* slots; -1: absent */
+	int in_place;          /* input whose bytes output 0 may take over when it dies here; -1: none */
+	void *state;           /* the kernel's: packed weights, parameters */
+	const char *engine;    /* what profiles show; NULL: the kernel's name */
+} cpu_step;
+
+/* A main node and what it absorbs. */
+typedef struct cpu_group {
+	const tarn_node *main, *last;
+	const tarn_value *residual; /* NULL: none */
+	tarn_epilogue epilogue;
+} cpu_group;
+
+struct cpu_program {
+	const tarn_graph *g;
+	tarn_arena arena;
+	VEC(cpu_slot) slot;
+	VEC(cpu_step) step;
+	int *input_slot;  /* by graph input: its PLAIN slot */
+	int *output_slot; /* by graph output: its PLAIN slot */
+	tarn_program *owner; /* for notes; NULL in bodies' programs before they are attached */
+	tarn_mutex lock;     /* guards the instances */
+	cpu_instance *instances;
+	uint64_t clock; /* counts lookups, for eviction */
+};
+
+struct cpu_instance {
+	cpu_instance *next;  /* sibling */
+	cpu_instance *child; /* the following segment, by what this one's last step gave */
+	cpu_instance *parent;
+	uint64_t used;       /* program clock of the last lookup */
+	int users;
+	tarn_arena arena;
+	tarn_symtab syms;
+	tarn_value *val;     /* concrete copies of the graph's values, by id */
+	tarn_node *node;     /* shadows of the graph's nodes, by index: in and out point into val */
+	int first_node, end_node;
+	int first_step, end_step;
+	bool data_end;       /* the last step's output sizes are known only once it ran */
+	void **plan;         /* by step - first_step */
+	size_t *offset;      /* by slot: place in the arena */
+	unsigned char *place; /* by slot: cpu_place */
+	int *root;           /* by slot: the slot whose bytes it shares (itself) */
+	size_t arena_size;
+	const tarn_tensor *key; /* what it was found by: types and sizes (and, of small integers after data_end, contents) */
+	int n_key;
+};
+
+enum cpu_place { CPU_NOWHERE, CPU_ARENA, CPU_INPUT, CPU_OUTPUT, CPU_CONST, CPU_CARRIED };
+
+/* One execution. */
+typedef struct cpu_run {
+	cpu_program *p;
+	cpu_instance *inst; /* the segment at work */
+	tarn_pool *pool;
+	void **ptr;            /* by slot */
+	tarn_tensor *carried;  /* by slot: tensors that outlive their segment */
+	const tarn_tensor *const *in; /* graph inputs */
+	tarn_tensor *out;      /* graph outputs */
+	tarn_request *request; /* for profiling; NULL in bodies */
+} cpu_run;
+
+/* While building. */
+typedef struct cpu_build {
+	cpu_program *p;
+	const tarn_graph *g;
+	int *uses;              /* by value id */
+	int *slot[CPU_LAYOUTS]; /* by value id: slot index or -1 */
+	cpu_group **group;      /* by node index: the group whose last node this is; NULL: stands alone */
+	bool *absorbed;         /* by node index: part of a group, but not its last */
+} cpu_build;
+
+struct cpu_kernel {
+	const char *name;
+	/* Makes the group's step (cpu_step_new) and sets *taken, or leaves both alone when it is not for this kernel. */
+	tarn_err (*build)(cpu_build *b, const cpu_group *g, bool *taken);
+	/* Sizes are known: makes the tables. NULL: none. */
+	tarn_err (*plan)(cpu_instance *inst, const cpu_step *s, const cpu_program *p, void **plan);
+	void (*plan_free)(void *plan);
+	tarn_err (*run)(cpu_run *r, const cpu_step *s, void *plan);
+	void (*state_free)(void *state);
+};
+
+/* All kernels, the most special first; the last one (reference evaluation) takes everything. kernels.c */
+extern const cpu_kernel *const tarn_cpu_kernels[];
+extern const cpu_kernel tarn_cpu_k_reorder, tarn_cpu_k_eval;
+
+/* build.c */
+TARN_MUST tarn_err tarn_cpu_program_new(const tarn_graph *g, tarn_program *owner, cpu_program **p);
+void tarn_cpu_program_free(cpu_program *p);
+/* A step at the end of the list. in, out: slots or -1, copied. The state belongs to the step when this succeeds. */
+TARN_MUST tarn_err tarn_cpu_step_new(cpu_build *b, const cpu_kernel *k, const cpu_group *g, const int *in, int n_in, const int *out, int n_out,
+				     void *state, int in_place);
+/* The slot of v in that layout; makes a reorder step when it is only there in another. */
+TARN_MUST tarn_err tarn_cpu_want(cpu_build *b, const tarn_value *v, cpu_layout layout, int *slot);
+/* The slot in which the next step will write v. */
+TARN_MUST tarn_err tarn_cpu_give(cpu_build *b, const tarn_value *v, cpu_layout layout, int *slot);
+/* In which layout v is there already, PLAIN when in both or only constant. */
+cpu_layout tarn_cpu_layout_of(const cpu_build *b, const tarn_value *v);
+/* group.c: which nodes each node absorbs. */
+TARN_MUST tarn_err tarn_cpu_group_all(cpu_build *b);
+/* The activation a node is, when a kernel's epilogue has it. */
+bool tarn_cpu_activation(const tarn_node *n, tarn_epilogue *e);
+
+/* instance.c */
+TARN_MUST tarn_err tarn_cpu_instance_find(cpu_program *p, cpu_instance *parent, const tarn_tensor *key, int n_key, cpu_instance **inst);
+void tarn_cpu_instance_release(cpu_program *p, cpu_instance *inst);
+void tarn_cpu_instances_free(cpu_program *p);
+/* plan.c: which slot lives where */
+TARN_MUST tarn_err tarn_cpu_place(cpu_program *p, cpu_instance *inst);
+
+/* run.c: whole graph; out as for tarn_graph_eval, but an out[i] with type, dims and data set receives the result when it fits. */
+TARN_MUST tarn_err tarn_cpu_graph_run(cpu_program *p, tarn_pool *pool, tarn_buffer **arena, const tarn_tensor *const *in, tarn_tensor *out,
+				      tarn_request *request);
+
+/* For kernels. The concrete value and sizes of a slot; its bytes as a tensor in graph order (PLAIN slots). */
+static inline const tarn_value *tarn_cpu_val(const cpu_instance *inst, const cpu_program *p, int slot)
+{
+	return &inst->val[p->slot.at[slot].v->id];
+}
+tarn_tensor tarn_cpu_tensor(const cpu_run *r, int slot);
+int64_t tarn_cpu_count(const cpu_instance *inst, const cpu_program *p, int slot);
+/* Splits [0, n) into pieces of at least `grain` over the pool's threads. */
+void tarn_cpu_split(tarn_pool *pool, int64_t n, int64_t grain, void (*fn)(void *arg, int64_t begin, int64_t end), void *arg);
+
+#endif
