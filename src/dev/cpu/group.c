@@ -84,7 +84,7 @@ bool tarn_cpu_activation(const tarn_node *n, tarn_epilogue *e)
 		float beta = 1;
 		if (n->n_in > 1 && n->in[1] && !scalar(n, 1, &beta))
 			return false;
-		beta = attr_f(n, "alpha", beta);
+		beta = attr_f(n, "beta", beta);
 		*e = (tarn_epilogue){.act = TARN_UNARY_SILU, .alpha = beta};
 		return beta != 0;
 	}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dev/cpu/device.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "dev/cpu/cpu.h"
+#include "kern/isa.h"
+#include "pass/pass.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+/* What hangs at tarn_program->impl: the steps, and per stream a pool and an arena. */
+typedef struct cpu_exec {
+	cpu_program *program;
+	int n_stream;
+	struct cpu_stream {
+		tarn_pool *pool;
+		tarn_buffer *arena;
+	} stream[];
+} cpu_exec;
+
+static tarn_err open_device(tarn_device *d)
+{
+	char *name = tarn_mem_zalloc(64, 1);
+	if (!name)
+		return tarn_err_nomem(64);
+	snprintf(name, 64, "CPU");
+#if defined(__x86_64__)
+	unsigned r[12];
+	bool known = true;
+	for (unsigned i = 0; i < 3; i++)
+		known &= __get_cpuid(0x80000002 + i, &r[4 * i], &r[4 * i + 1], &r[4 * i + 2], &r[4 * i + 3]);
+	if (known) {
+		memcpy(name, r, 48);
+		memmove(name, name + strspn(name, " "), 48 - strspn(name, " "));
+	}
+#endif
+	d->impl = name;
+	return TARN_OK;
+}
+
+static void close_device(tarn_device *d)
+{
+	tarn_mem_free(d->impl);
+	d->impl = NULL;
+}
+
+static const char *full_name(const tarn_device *d)
+{
+	return d->impl ? d->impl : "CPU";
+}
+
+static tarn_err get(tarn_device *d, const char *key, tarn_str *value)
+{
+	(void)d;
+	if (!strcmp(key, "CACHE_KEY")) {
+		tarn_str_add(value, tarn_isa_name(tarn_isa_get()));
+		return TARN_OK;
+	}
+	return TARN_NOT_FOUND;
+}
+
+static int threads_of(const tarn_program *p)
+{
+	const char *s = tarn_props_find(&p->props, "INFERENCE_NUM_THREADS");
+	int64_t n = 0;
+	if (s && tarn_str_to_i64(s, &n) && n > 0 && n < 1024)
+		return (int)n;
+	return tarn_thread_cpus();
+}
+
+static void program_free(tarn_program *p)
+{
+	cpu_exec *x = p->impl;
+	if (!x)
+		return;
+	for (int i = 0; i < x->n_stream; i++) {
+		tarn_pool_free(x->stream[i].pool);
+		tarn_buffer_unref(x->stream[i].arena);
+	}
+	tarn_cpu_program_free(x->program);
+	tarn_mem_free(x);
+	p->impl = NULL;
+}
+
+/* With every size known the first instance can be made now: bad sizes show at compile time, and the first inference is fast. */
+static tarn_err warm(cpu_program *p)
+{
+	tarn_arena scratch = {0};
+	tarn_tensor *key = tarn_arena_zalloc(&scratch, p->g->input.len, sizeof *key);
+	tarn_err err = key ? TARN_OK : tarn_err_nomem(p->g->input.len * sizeof *key);
+	for (size_t i = 0; err == TARN_OK && i < p->g->input.len; i++) {
+		const tarn_value *v = p->g->input.at[i];
+		if (!tarn_shape_is_static(&v->shape))
+			goto out;
+		key[i] = (tarn_tensor){.type = v->type, .rank = v->shape.rank};
+		memcpy(key[i].dim, v->shape.dim, sizeof key[i].dim);
+	}
+	cpu_instance *inst;
+	if (err == TARN_OK)
+		err = tarn_cpu_instance_find(p, NULL, key, (int)p->g->input.len, &inst);
+	if (err == TARN_OK)
+		tarn_cpu_instance_release(p, inst);
+out:
+	tarn_arena_fini(&scratch);
+	return err;
+}
+
+static tarn_err compile(tarn_program *p)
+{
+	TRY(tarn_pass_standard(p->model));
+	int n = p->n_stream > 0 ? p->n_stream : 1, threads = threads_of(p) / n;
+	cpu_exec *x = tarn_mem_zalloc(1, sizeof *x + (size_t)n * sizeof *x->stream);
+	if (!x)
+		return tarn_err_nomem(sizeof *x);
+	p->impl = x;
+	tarn_err err;
+	for (; x->n_stream < n; x->n_stream++)
+		TRY_GOTO(out, tarn_pool_new(threads > 0 ? threads : 1, &x->stream[x->n_stream].pool));
+	TRY_GOTO(out, tarn_cpu_program_new(p->model->main, p, &x->program));
+	TRY_GOTO(out, warm(x->program));
+	p->compilations++;
+	return TARN_OK;
+out:
+	program_free(p);
+	return err;
+}
+
+static tarn_err run(tarn_request *r)
+{
+	cpu_exec *x = r->program->impl;
+	struct cpu_stream *s = &x->stream[r->slot < x->n_stream ? r->slot : 0];
+	tarn_arena scratch = {0};
+	const tarn_tensor **in = tarn_arena_zalloc(&scratch, (size_t)r->n_in, sizeof *in);
+	tarn_err err = in ? TARN_OK : tarn_err_nomem((size_t)r->n_in * sizeof *in);
+	if (err == TARN_OK) {
+		for (int i = 0; i < r->n_in; i++)
+			in[i] = &r->in[i];
+		r->layer.len = 0;
+		err = tarn_cpu_graph_run(x->program, s->pool, &s->arena, in, r->out, r);
+	}
+	tarn_arena_fini(&scratch);
+	return err;
+}
+
+const tarn_device_api tarn_dev_cpu = {
+	.name = "CPU",
+	.open = open_device,
+	.close = close_device,
+	.full_name = full_name,
+	.get = get,
+	.compile = compile,
+	.program_free = program_free,
+	.run = run,
+};

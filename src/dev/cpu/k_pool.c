@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* f32 pooling, channels-last: MaxPool, AveragePool and the global ones; one or two spatial axes. */
+#include <string.h>
+
+#include "dev/cpu/cpu.h"
+#include "kern/pool2d.h"
+#include "ops/ops.h"
+#include "ops/window.h"
+
+static bool is_global(const tarn_node *n)
+{
+	return !strncmp(n->op->name, "Global", 6);
+}
+
+static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
+{
+	static const char *const ops[] = {"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"};
+	const tarn_node *n = g->main;
+	bool mine = false;
+	for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+		mine |= n->op == tarn_op_find(NULL, ops[i]);
+	int rank = n->n_in ? n->in[0]->shape.rank : -1;
+	if (!mine || n->in[0]->type != TARN_F32 || rank < 3 || rank > 4 || (n->n_out > 1 && n->out[1]))
+		return TARN_OK;
+	int in, out;
+	TRY(tarn_cpu_want(b, n->in[0], CPU_NHWC, &in));
+	TRY(tarn_cpu_give(b, n->out[0], CPU_NHWC, &out));
+	TRY(tarn_cpu_step_new(b, &tarn_cpu_k_pool, g, &in, 1, &out, 1, NULL, -1));
+	*taken = true;
+	return TARN_OK;
+}
+
+static tarn_err plan(cpu_instance *inst, const cpu_step *step, const cpu_program *p, void **out)
+{
+	const tarn_node *n = step->node;
+	const tarn_shape *x = &tarn_cpu_val(inst, p, step->in[0])->shape, *y = &tarn_cpu_val(inst, p, step->out[0])->shape;
+	int spatial = x->rank - 2, two = spatial == 2;
+	tarn_window w = {.nd = spatial, .kernel = {1, 1, 1}, .stride = {1, 1, 1}, .dilation = {1, 1, 1}};
+	if (is_global(n)) {
+		memcpy(w.kernel, x->dim + 2, (size_t)spatial * sizeof *w.kernel);
+	} else {
+		TRY(tarn_window_read(n, spatial, NULL, &w));
+		tarn_window_resolve(&w, x->dim + 2, y->dim + 2);
+	}
+	tarn_pool2d *c = tarn_arena_alloc(&inst->arena, sizeof *c);
+	if (!c)
+		return tarn_err_nomem(sizeof *c);
+	int last = spatial - 1, include = tarn_attr_index(n->op, "count_include_pad");
+	*c = (tarn_pool2d){
+		.average = strstr(n->op->name, "Average"),
+		.count_include_pad = include >= 0 && tarn_attr_i(n, include),
+		.n = (int)x->dim[0],
+		.c = (int)x->dim[1],
+		.ih = two ? (int)x->dim[2] : 1,
+		.iw = (int)x->dim[2 + last],
+		.oh = two ? (int)y->dim[2] : 1,
+		.ow = (int)y->dim[2 + last],
+		.kh = two ? (int)w.kernel[0] : 1,
+		.kw = (int)w.kernel[last],
+		.stride_h = two ? (int)w.stride[0] : 1,
+		.stride_w = (int)w.stride[last],
+		.dilation_h = two ? (int)w.dilation[0] : 1,
+		.dilation_w = (int)w.dilation[last],
+		.pad_top = two ? (int)w.begin[0] : 0,
+		.pad_left = (int)w.begin[last],
+		.pad_bottom = two ? (int)w.end[0] : 0,
+		.pad_right = (int)w.end[last],
+	};
+	*out = c;
+	return TARN_OK;
+}
+
+typedef struct pool_job {
+	const tarn_pool2d *c;
+	const float *in;
+	float *out;
+} pool_job;
+
+static void work(void *arg, int64_t begin, int64_t end)
+{
+	const pool_job *j = arg;
+	tarn_pool2d_f32_run(j->c, j->in, j->out, (int)begin, (int)end);
+}
+
+static tarn_err run(cpu_run *r, const cpu_step *step, void *plan_of)
+{
+	pool_job j = {plan_of, r->ptr[step->in[0]], r->ptr[step->out[0]]};
+	tarn_cpu_split(r->pool, tarn_pool2d_f32_tasks(j.c), 1, work, &j);
+	return TARN_OK;
+}
+
+const cpu_kernel tarn_cpu_k_pool = {.name = "f32 pooling", .build = build, .plan = plan, .run = run};
