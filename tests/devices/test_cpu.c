@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The CPU device against reference evaluation of the untouched graph: fused groups, layouts, views, several outputs, changing sizes. */
+#include "devices/graphs.h"
+
+#include "dev/cpu/cpu.h"
+#include "pass/pass.h"
+
+enum { MAX_IO = 4 };
+
+static tarn_model *model;
+static tarn_graph *g;
+
+static int setup(void **state)
+{
+	(void)state;
+	seed = 12345;
+	assert_ok(tarn_model_new(&model));
+	g = model->main;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	tarn_model_unref(model);
+	return 0;
+}
+
+/* Runs seeded inputs at both places, `times` times (sizes: of the inputs, one shape each and run). */
+static void same_at(const tarn_shape *sizes, int times, double tolerance)
+{
+	tarn_model *copy;
+	cpu_program *p;
+	tarn_pool *pool;
+	tarn_buffer *arena = NULL;
+	assert_ok(tarn_graph_infer(g));
+	assert_ok(tarn_model_clone(model, &copy));
+	assert_ok(tarn_pass_standard(copy));
+	assert_ok(tarn_cpu_program_new(copy->main, NULL, &p));
+	assert_ok(tarn_pool_new(2, &pool));
+	for (int k = 0; k < times; k++) {
+		tarn_tensor in[MAX_IO] = {0}, want[MAX_IO] = {0}, got[MAX_IO] = {0};
+		const tarn_tensor *ptr[MAX_IO];
+		for (size_t i = 0; i < g->input.len; i++) {
+			in[i] = filled(sizes[k * (int)g->input.len + (int)i]);
+			ptr[i] = &in[i];
+		}
+		assert_ok(tarn_graph_eval(g, ptr, want, NULL, NULL));
+		assert_ok(tarn_cpu_graph_run(p, pool, &arena, ptr, got, NULL));
+		for (size_t i = 0; i < g->output.len; i++) {
+			double e = relative_error(&got[i], &want[i]);
+			if (!(e <= tolerance))
+				print_error("output %zu of run %d: relative error %g\n", i, k, e);
+			assert_true(e <= tolerance);
+			tarn_tensor_fini(&want[i]);
+			tarn_tensor_fini(&got[i]);
+		}
+		for (size_t i = 0; i < g->input.len; i++)
+			tarn_tensor_fini(&in[i]);
+	}
+	tarn_pool_free(pool);
+	tarn_buffer_unref(arena);
+	tarn_cpu_program_free(p);
+	tarn_model_unref(copy);
+}
+
+static void same(double tolerance)
+{
+	tarn_shape sizes[MAX_IO];
+	for (size_t i = 0; i < g->input.len; i++)
+		sizes[i] = g->input.at[i]->shape;
+	same_at(sizes, 1, tolerance);
+}
+
+static tarn_value *conv(tarn_value *x, int ic, int oc, int k, int stride, int group)
+{
+	tarn_value *y = node(g, "Conv", x, weights(g, dims(4, oc, ic / group, k, k)), weights(g, dims(1, oc)));
+	set_ints(g, y, "pads", 4, k / 2, k / 2, k / 2, k / 2);
+	set_ints(g, y, "strides", 2, stride, stride);
+	set_int(y, "group", group);
+	return y;
+}
+
+static void residual_block(void **state)
+{
+	(void)state;
+	tarn_value *x = input(g, dims(4, 2, 3, 19, 23)), *a = node(g, "Relu", conv(x, 3, 24, 3, 2, 1), NULL, NULL);
+	tarn_value *b = conv(node(g, "Relu", conv(a, 24, 24, 3, 1, 24), NULL, NULL), 24, 24, 1, 1, 1);
+	tarn_value *sum = node(g, "Relu", node(g, "Add", b, a, NULL), NULL, NULL);
+	tarn_value *after = node(g, "Add", node(g, "Sigmoid", conv(sum, 24, 24, 1, 1, 4), NULL, NULL), sum, NULL);
+	output(g, after);
+	output(g, node(g, "GlobalAveragePool", after, NULL, NULL));
+	same(1e-5);
+}
+
+static void squeeze_excite_and_concat(void **state)
+{
+	(void)state;
+	tarn_value *x = conv(input(g, dims(4, 2, 5, 12, 9)), 5, 16, 3, 1, 1);
+	tarn_value *gate = conv(node(g, "GlobalAveragePool", x, NULL, NULL), 16, 16, 1, 1, 1);
+	tarn_value *y = node(g, "Mul", x, node(g, "HardSigmoid", gate, NULL, NULL), NULL);
+	tarn_value *p = node(g, "MaxPool", x, NULL, NULL);
+	set_ints(g, p, "kernel_shape", 2, 3, 3);
+	set_ints(g, p, "pads", 4, 1, 1, 1, 1);
+	set_ints(g, p, "strides", 2, 1, 1);
+	tarn_value *c = node(g, "Concat", y, p, node(g, "Add", y, weights(g, dims(3, 16, 1, 1)), NULL));
+	set_int(c, "axis", 1);
+	tarn_node *s = node_with(g, "Split", 2, c, ints(g, 2, 17, 31), NULL);
+	assert_ok(tarn_attr_set_i(s, tarn_attr_index(s->op, "axis"), 1));
+	output(g, s->out[0]);
+	output(g, node(g, "Sub", s->out[1], scalar(g, 0.25f), NULL));
+	same(1e-5);
+}
+
+static void detection_head(void **state)
+{
+	(void)state;
+	tarn_value *x = conv(input(g, dims(4, 1, 4, 6, 10)), 4, 12, 3, 1, 1);
+	tarn_value *t = node(g, "Transpose", x, NULL, NULL);
+	set_ints(g, t, "perm", 4, 0, 2, 3, 1);
+	tarn_value *r = node(g, "Reshape", t, ints(g, 3, 1, -1, 4), NULL), *s = node(g, "Softmax", r, NULL, NULL);
+	tarn_value *sl = node_with(g, "Slice", 1, s, ints(g, 1, 1), ints(g, 1, 3))->out[0];
+	assert_ok(tarn_node_resize_inputs(g, sl->def, 4));
+	sl->def->in[3] = ints(g, 1, 2);
+	output(g, sl);
+	output(g, x);
+	same(1e-5);
+}
+
+static void transformer_block(void **state)
+{
+	(void)state;
+	tarn_dim n;
+	assert_ok(tarn_symtab_named(&model->syms, "length", &n));
+	tarn_shape free_shape = dims(3, 2, 0, 32);
+	free_shape.dim[1] = n;
+	tarn_value *x = input(g, free_shape), *q[3];
+	tarn_value *ln = node_with(g, "LayerNormalization", 1, x, weights(g, dims(1, 32)), weights(g, dims(1, 32)))->out[0];
+	for (int i = 0; i < 3; i++) {
+		tarn_value *p = node(g, "Add", node(g, "MatMul", ln, weights(g, dims(2, 32, 32)), NULL), weights(g, dims(1, 32)), NULL);
+		q[i] = node(g, "Transpose", node(g, "Reshape", p, ints(g, 4, 0, -1, 4, 8), NULL), NULL, NULL);
+		set_ints(g, q[i], "perm", 4, 0, 2, i == 1 ? 3 : 1, i == 1 ? 1 : 3);
+	}
+	tarn_value *a = node(g, "Softmax", node(g, "Mul", node(g, "MatMul", q[0], q[1], NULL), scalar(g, 0.35f), NULL), NULL, NULL);
+	tarn_value *o = node(g, "Transpose", node(g, "MatMul", a, q[2], NULL), NULL, NULL);
+	set_ints(g, o, "perm", 4, 0, 2, 1, 3);
+	o = node(g, "MatMul", node(g, "Reshape", o, ints(g, 3, 0, -1, 32), NULL), weights(g, dims(2, 32, 32)), NULL);
+	tarn_value *y = node(g, "Add", o, x, NULL);
+	tarn_value *m = node(g, "ReduceMax", y, NULL, NULL);
+	set_ints(g, m, "axes", 1, 1);
+	output(g, y);
+	output(g, m);
+	tarn_shape sizes[40];
+	for (int i = 0; i < 40; i++) /* more sizes than instances are kept; some come back */
+		sizes[i] = dims(3, 2, 1 + i % 23, 32);
+	same_at(sizes, 40, 1e-5);
+}
+
+/* Everything after NonZero is of a size that only running tells: the second segment is found by what the first gave. */
+static void data_dependent_sizes(void **state)
+{
+	(void)state;
+	tarn_value *x = input(g, dims(2, 4, 6)), *r = node(g, "Relu", x, NULL, NULL);
+	tarn_value *nz = node(g, "NonZero", r, NULL, NULL), *f = node(g, "Cast", nz, NULL, NULL);
+	set_int(f, "to", TARN_F32);
+	tarn_value *t = node(g, "Transpose", f, NULL, NULL);
+	set_ints(g, t, "perm", 2, 1, 0);
+	output(g, node(g, "Mul", t, scalar(g, 2), NULL));
+	output(g, node(g, "Exp", r, NULL, NULL));
+	output(g, nz);
+	tarn_shape sizes[] = {dims(2, 4, 6), dims(2, 4, 6), dims(2, 4, 6)};
+	same_at(sizes, 3, 1e-5);
+}
+
+static void broadcasts(void **state)
+{
+	(void)state;
+	tarn_value *a = input(g, dims(4, 3, 1, 5, 7)), *b = input(g, dims(3, 4, 1, 7)), *s = node(g, "Sub", a, b, NULL);
+	output(g, s);
+	output(g, node(g, "Div", node(g, "Max", s, weights(g, dims(2, 5, 1)), NULL), scalar(g, 3), NULL));
+	output(g, node(g, "Add", scalar(g, 1), node(g, "Mul", s, s, NULL), NULL));
+	output(g, a);
+	same(1e-6);
+}
+
+/* Random chains of the above: shapes, strides and fusions nobody thought of. */
+static void random_networks(void **state)
+{
+	(void)state;
+	for (int trial = 0; trial < 60; trial++) {
+		int c = between(1, 40), h = between(1, 14), w = between(1, 14);
+		tarn_value *x = input(g, dims(4, between(1, 2), c, h, w)), *keep = x;
+		for (int i = 0, depth = between(1, 7); i < depth; i++) {
+			static const char *const unary[] = {"Relu", "Sigmoid", "HardSwish", "LeakyRelu", "Tanh"};
+			int oc = between(1, 3) == 1 ? c : between(1, 40);
+			switch (between(0, 5)) {
+			case 0:
+			case 1:
+				x = conv(x, c, oc, between(0, 1) * 2 + 1, 1, 1);
+				c = oc;
+				keep = between(0, 1) ? x : keep;
+				break;
+			case 2:
+				x = conv(x, c, c, 3, 1, c);
+				break;
+			case 3:
+				x = node(g, unary[between(0, 4)], x, NULL, NULL);
+				break;
+			case 4:
+				x = node(g, "Mul", x, weights(g, between(0, 1) ? dims(3, c, 1, 1) : dims(4, 1, c, h, w)), NULL);
+				break;
+			default:
+				assert_ok(tarn_graph_infer(g));
+				if (tarn_shape_same(&keep->shape, &x->shape))
+					x = node(g, "Add", between(0, 1) ? x : keep, between(0, 1) ? keep : x, NULL);
+			}
+		}
+		output(g, x);
+		if (keep != x)
+			output(g, keep);
+		same(1e-4);
+		teardown(NULL);
+		assert_ok(tarn_model_new(&model));
+		g = model->main;
+	}
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(residual_block), T(squeeze_excite_and_concat), T(detection_head), T(transformer_block),
+		T(data_dependent_sizes), T(broadcasts), T(random_networks),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
