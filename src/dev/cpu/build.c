@@ -72,7 +72,11 @@ tarn_err tarn_cpu_step_new(cpu_build *b, const cpu_kernel *k, const cpu_group *g
 			   void *state, int in_place)
 {
 	cpu_program *p = b->p;
-	cpu_step s = {.k = k, .node = g->main, .last = g->last, .n_in = n_in, .n_out = n_out, .in_place = in_place};
+	cpu_step s = {.k = k, .node = g->main, .n_in = n_in, .n_out = n_out, .in_place = in_place};
+	bool reorder = k == &tarn_cpu_k_reorder;
+	s.index = g->last ? g->last->index : -1;
+	s.name = reorder ? p->slot.at[in[0]].v->name : g->last->name;
+	s.type = reorder ? "Layout" : g->main->op->name;
 	tarn_arena *a = &p->arena;
 	s.in = tarn_arena_memdup(a, in, (size_t)n_in * sizeof *in);
 	s.out = tarn_arena_memdup(a, out, (size_t)n_out * sizeof *out);

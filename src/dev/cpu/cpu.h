@@ -43,8 +43,10 @@ typedef struct cpu_slot {
 
 typedef struct cpu_step {
 	const cpu_kernel *k;
-	const tarn_node *node; /* the node it is; the first of a group */
-	const tarn_node *last; /* the last node absorbed: decides the segment, gives the name in profiles */
+	const tarn_node *node; /* the node it is; the first of a group; NULL for the reorder of a graph input */
+	const char *name;      /* the last node absorbed, or the value reordered: for profiles and messages */
+	const char *type;      /* operator, or "Layout" */
+	int index;             /* of the last node absorbed: decides the segment; -1 for graph inputs */
 	int n_in, n_out;
 	int *in, *out;         /* slots; -1: absent */
 	int in_place;          /* input whose bytes output 0 may take over when it dies here; -1: none */

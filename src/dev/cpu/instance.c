@@ -124,8 +124,8 @@ static tarn_err infer_segment(cpu_program *p, cpu_instance *inst)
 	inst->end_step = inst->first_step;
 	for (bool more = true; more && inst->end_step < (int)p->step.len; inst->end_step += more) {
 		const cpu_step *s = &p->step.at[inst->end_step];
-		more = s->last->index < inst->end_node;
-		if (inst->data_end && s->node->index == inst->end_node - 1 && s->k != &tarn_cpu_k_reorder) {
+		more = s->index < inst->end_node;
+		if (inst->data_end && s->index == inst->end_node - 1 && s->k != &tarn_cpu_k_reorder) {
 			inst->end_step++; /* the step whose sizes are open comes last; reorders of other values wait for the next segment */
 			break;
 		}
@@ -172,7 +172,7 @@ static tarn_err fill(cpu_program *p, cpu_instance *inst, const tarn_tensor *key,
 		const cpu_step *step = &p->step.at[s];
 		tarn_err err = step->k->plan ? step->k->plan(inst, step, p, &inst->plan[s - inst->first_step]) : TARN_OK;
 		if (err != TARN_OK)
-			return tarn_err_note(err, "in node '%s' (%s)", step->node->name, step->node->op->name);
+			return tarn_err_note(err, "in node '%s' (%s)", step->name, step->type);
 	}
 	return TARN_OK;
 }

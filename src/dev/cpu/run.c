@@ -119,8 +119,8 @@ static tarn_err profile(cpu_run *r, const cpu_step *s, int64_t ns)
 {
 	TRY(VEC_GROW(&r->request->layer));
 	r->request->layer.at[r->request->layer.len++] = (tarn_layer_profile){
-		.name = s->last->name,
-		.type = s->node->op->name,
+		.name = s->name,
+		.type = s->type,
 		.engine = s->engine ? s->engine : s->k->name,
 		.ms = (double)ns / 1e6,
 		.active_cycles = NAN,
@@ -139,7 +139,7 @@ static tarn_err run_steps(cpu_run *r, bool counted)
 		int64_t t = counted ? tarn_clock_ns() : 0;
 		tarn_err err = s->k->run(r, s, inst->plan[k - inst->first_step]);
 		if (err != TARN_OK)
-			return tarn_err_note(err, "in node '%s' (%s)", s->node->name, s->node->op->name);
+			return tarn_err_note(err, "in node '%s' (%s)", s->name, s->type);
 		if (counted)
 			TRY(profile(r, s, tarn_clock_ns() - t));
 	}
