@@ -163,7 +163,8 @@ tarn_err tarn_eval_out(tarn_eval *e, int i, tarn_dtype type, int rank, const int
 	tarn_tensor *t = &e->out[i];
 	tarn_shape have = tarn_tensor_shape(t), want = tarn_shape_of(rank, dim);
 	if (t->data && !t->buf) { /* the caller's bytes */
-		CHECK(t->type == type && tarn_shape_same(&have, &want), TARN_INTERNAL, "output %d has another shape than was planned", i);
+		CHECK(t->type == type && tarn_shape_same(&have, &want), TARN_INTERNAL,
+		      "output %d has another shape than was planned", i);
 		memset(t->data, 0, tarn_tensor_bytes(t));
 		return TARN_OK;
 	}

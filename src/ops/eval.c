@@ -98,7 +98,8 @@ out:
 	return err;
 }
 
-static tarn_err eval_shadow(tarn_node *s, const tarn_tensor *const *in, tarn_tensor *out, tarn_arena *a, tarn_body_fn body, void *ctx)
+static tarn_err eval_shadow(tarn_node *s, const tarn_tensor *const *in, tarn_tensor *out, tarn_arena *a, tarn_body_fn body,
+			    void *ctx)
 {
 	const tarn_op_def *op = s->op;
 	tarn_symtab syms = {.arena = a};

@@ -25,8 +25,8 @@ TARN_MUST tarn_err tarn_node_eval(const tarn_node *n, const tarn_tensor *const *
  * bytes, and its shape must be the result's; run_body (NULL: tarn_graph_eval) executes the bodies of control flow, with ctx as
  * e->ctx. */
 typedef tarn_err (*tarn_body_fn)(tarn_eval *e, int body, const tarn_tensor *const *in, int n_in, tarn_tensor *out, int n_out);
-TARN_MUST tarn_err tarn_node_eval_into(const tarn_node *n, const tarn_tensor *const *in, tarn_tensor *out, tarn_body_fn run_body,
-				       void *ctx);
+TARN_MUST tarn_err tarn_node_eval_into(const tarn_node *n, const tarn_tensor *const *in, tarn_tensor *out,
+				       tarn_body_fn run_body, void *ctx);
 /* The same for a whole graph: inputs in order of graph->input, outputs in order of graph->output. Frees intermediates when
  * their last use is past. `observe` (may be NULL) sees every value once computed. */
 typedef tarn_err (*tarn_observe_fn)(void *ctx, const tarn_value *v, const tarn_tensor *t);

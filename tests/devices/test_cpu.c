@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The CPU device against reference evaluation of the untouched graph: fused groups, layouts, views, several outputs, changing sizes. */
+/* The CPU device against reference evaluation of the untouched graph: fused groups, layouts, views, several outputs, changing
+ * sizes. */
 #include "devices/graphs.h"
 
 #include "dev/cpu/cpu.h"
@@ -137,11 +138,13 @@ static void transformer_block(void **state)
 	tarn_value *x = input(g, free_shape), *q[3];
 	tarn_value *ln = node_with(g, "LayerNormalization", 1, x, weights(g, dims(1, 32)), weights(g, dims(1, 32)))->out[0];
 	for (int i = 0; i < 3; i++) {
-		tarn_value *p = node(g, "Add", node(g, "MatMul", ln, weights(g, dims(2, 32, 32)), NULL), weights(g, dims(1, 32)), NULL);
+		tarn_value *p =
+			node(g, "Add", node(g, "MatMul", ln, weights(g, dims(2, 32, 32)), NULL), weights(g, dims(1, 32)), NULL);
 		q[i] = node(g, "Transpose", node(g, "Reshape", p, ints(g, 4, 0, -1, 4, 8), NULL), NULL, NULL);
 		set_ints(g, q[i], "perm", 4, 0, 2, i == 1 ? 3 : 1, i == 1 ? 1 : 3);
 	}
-	tarn_value *a = node(g, "Softmax", node(g, "Mul", node(g, "MatMul", q[0], q[1], NULL), scalar(g, 0.35f), NULL), NULL, NULL);
+	tarn_value *a =
+		node(g, "Softmax", node(g, "Mul", node(g, "MatMul", q[0], q[1], NULL), scalar(g, 0.35f), NULL), NULL, NULL);
 	tarn_value *o = node(g, "Transpose", node(g, "MatMul", a, q[2], NULL), NULL, NULL);
 	set_ints(g, o, "perm", 4, 0, 2, 1, 3);
 	o = node(g, "MatMul", node(g, "Reshape", o, ints(g, 3, 0, -1, 32), NULL), weights(g, dims(2, 32, 32)), NULL);
@@ -229,8 +232,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(residual_block), T(squeeze_excite_and_concat), T(detection_head), T(transformer_block),
-		T(data_dependent_sizes), T(broadcasts), T(random_networks),
+		T(residual_block),    T(squeeze_excite_and_concat), T(detection_head),
+		T(transformer_block), T(data_dependent_sizes),      T(broadcasts),
+		T(random_networks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,8 +68,8 @@ tarn_err tarn_cpu_want(cpu_build *b, const tarn_value *v, cpu_layout layout, int
 	return tarn_cpu_step_new(b, &tarn_cpu_k_reorder, &g, &from, 1, slot, 1, NULL, -1);
 }
 
-tarn_err tarn_cpu_step_new(cpu_build *b, const cpu_kernel *k, const cpu_group *g, const int *in, int n_in, const int *out, int n_out,
-			   void *state, int in_place)
+tarn_err tarn_cpu_step_new(cpu_build *b, const cpu_kernel *k, const cpu_group *g, const int *in, int n_in, const int *out,
+			   int n_out, void *state, int in_place)
 {
 	cpu_program *p = b->p;
 	cpu_step s = {.k = k, .node = g->main, .n_in = n_in, .n_out = n_out, .in_place = in_place};

@@ -2,12 +2,14 @@
 /*
  * Inside the CPU device.
  *
- * Compile: the graph becomes a list of steps, each a kernel with packed weights; neighbours that a kernel computes along (activation,
- * residual) are absorbed. Every value has one slot per physical layout somebody wants it in; reorders are steps like any other.
+ * Compile: the graph becomes a list of steps, each a kernel with packed weights; neighbours that a kernel computes along
+ * (activation, residual) are absorbed. Every value has one slot per physical layout somebody wants it in; reorders are steps
+ * like any other.
  *
- * Instance: the concrete sizes of one segment. Sizes follow from the inputs' sizes up to the first node whose output size depends on
- * data; that node ends the segment, and the next segment's instance is found by the sizes it produced. An instance holds the memory
- * plan (one arena) and each kernel's tables for these sizes; it is immutable and shared by streams; a bounded number is kept.
+ * Instance: the concrete sizes of one segment. Sizes follow from the inputs' sizes up to the first node whose output size
+ * depends on data; that node ends the segment, and the next segment's instance is found by the sizes it produced. An instance
+ * holds the memory plan (one arena) and each kernel's tables for these sizes; it is immutable and shared by streams; a bounded
+ * number is kept.
  *
  * Run: pointers are bound to slots and the steps run in order, each on all threads of the stream's pool.
  */
@@ -48,10 +50,10 @@ typedef struct cpu_step {
 	const char *type;      /* operator, or "Layout" */
 	int index;             /* of the last node absorbed: decides the segment; -1 for graph inputs */
 	int n_in, n_out;
-	int *in, *out;         /* slots; -1: absent */
-	int in_place;          /* input whose bytes output 0 may take over when it dies here; -1: none */
-	void *state;           /* the kernel's: packed weights, parameters */
-	const char *engine;    /* what profiles show; NULL: the kernel's name */
+	int *in, *out;      /* slots; -1: absent */
+	int in_place;       /* input whose bytes output 0 may take over when it dies here; -1: none */
+	void *state;        /* the kernel's: packed weights, parameters */
+	const char *engine; /* what profiles show; NULL: the kernel's name */
 } cpu_step;
 
 /* A main node and what it absorbs. */
@@ -66,8 +68,8 @@ struct cpu_program {
 	tarn_arena arena;
 	VEC(cpu_slot) slot;
 	VEC(cpu_step) step;
-	int *input_slot;  /* by graph input: its PLAIN slot */
-	int *output_slot; /* by graph output: its PLAIN slot */
+	int *input_slot;     /* by graph input: its PLAIN slot */
+	int *output_slot;    /* by graph output: its PLAIN slot */
 	tarn_program *owner; /* for notes; NULL in bodies' programs before they are attached */
 	tarn_mutex lock;     /* guards the instances */
 	cpu_instance *instances;
@@ -78,19 +80,19 @@ struct cpu_instance {
 	cpu_instance *next;  /* sibling */
 	cpu_instance *child; /* the following segment, by what this one's last step gave */
 	cpu_instance *parent;
-	uint64_t used;       /* program clock of the last lookup */
+	uint64_t used; /* program clock of the last lookup */
 	int users;
 	tarn_arena arena;
 	tarn_symtab syms;
-	tarn_value *val;     /* concrete copies of the graph's values, by id */
-	tarn_node *node;     /* shadows of the graph's nodes, by index: in and out point into val */
+	tarn_value *val; /* concrete copies of the graph's values, by id */
+	tarn_node *node; /* shadows of the graph's nodes, by index: in and out point into val */
 	int first_node, end_node;
 	int first_step, end_step;
-	bool data_end;       /* the last step's output sizes are known only once it ran */
-	void **plan;         /* by step - first_step */
-	size_t *offset;      /* by slot: place in the arena */
+	bool data_end;        /* the last step's output sizes are known only once it ran */
+	void **plan;          /* by step - first_step */
+	size_t *offset;       /* by slot: place in the arena */
 	unsigned char *place; /* by slot: cpu_place */
-	int *root;           /* by slot: the slot whose bytes it shares (itself) */
+	int *root;            /* by slot: the slot whose bytes it shares (itself) */
 	size_t arena_size;
 	const tarn_tensor *key; /* what it was found by: types and sizes (and, of small integers after data_end, contents) */
 	int n_key;
@@ -103,11 +105,11 @@ typedef struct cpu_run {
 	cpu_program *p;
 	cpu_instance *inst; /* the segment at work */
 	tarn_pool *pool;
-	void **ptr;            /* by slot */
-	tarn_tensor *carried;  /* by slot: tensors that outlive their segment */
+	void **ptr;                   /* by slot */
+	tarn_tensor *carried;         /* by slot: tensors that outlive their segment */
 	const tarn_tensor *const *in; /* graph inputs */
-	tarn_tensor *out;      /* graph outputs */
-	tarn_request *request; /* for profiling; NULL in bodies */
+	tarn_tensor *out;             /* graph outputs */
+	tarn_request *request;        /* for profiling; NULL in bodies */
 } cpu_run;
 
 /* While building. */
@@ -133,15 +135,16 @@ struct cpu_kernel {
 
 /* All kernels, the most special first; the last one (reference evaluation) takes everything. kernels.c */
 extern const cpu_kernel *const tarn_cpu_kernels[];
-extern const cpu_kernel tarn_cpu_k_reorder, tarn_cpu_k_view, tarn_cpu_k_move, tarn_cpu_k_conv, tarn_cpu_k_gemm, tarn_cpu_k_matmul, tarn_cpu_k_pool,
-	tarn_cpu_k_unary, tarn_cpu_k_binary, tarn_cpu_k_softmax, tarn_cpu_k_layernorm, tarn_cpu_k_reduce, tarn_cpu_k_eval;
+extern const cpu_kernel tarn_cpu_k_reorder, tarn_cpu_k_view, tarn_cpu_k_move, tarn_cpu_k_conv, tarn_cpu_k_gemm,
+	tarn_cpu_k_matmul, tarn_cpu_k_pool, tarn_cpu_k_unary, tarn_cpu_k_binary, tarn_cpu_k_softmax, tarn_cpu_k_layernorm,
+	tarn_cpu_k_reduce, tarn_cpu_k_eval;
 
 /* build.c */
 TARN_MUST tarn_err tarn_cpu_program_new(const tarn_graph *g, tarn_program *owner, cpu_program **p);
 void tarn_cpu_program_free(cpu_program *p);
 /* A step at the end of the list. in, out: slots or -1, copied. The state belongs to the step when this succeeds. */
-TARN_MUST tarn_err tarn_cpu_step_new(cpu_build *b, const cpu_kernel *k, const cpu_group *g, const int *in, int n_in, const int *out, int n_out,
-				     void *state, int in_place);
+TARN_MUST tarn_err tarn_cpu_step_new(cpu_build *b, const cpu_kernel *k, const cpu_group *g, const int *in, int n_in,
+				     const int *out, int n_out, void *state, int in_place);
 /* The slot of v in that layout; makes a reorder step when it is only there in another. */
 TARN_MUST tarn_err tarn_cpu_want(cpu_build *b, const tarn_value *v, cpu_layout layout, int *slot);
 /* The slot in which the next step will write v. */
@@ -154,15 +157,17 @@ TARN_MUST tarn_err tarn_cpu_group_all(cpu_build *b);
 bool tarn_cpu_activation(const tarn_node *n, tarn_epilogue *e);
 
 /* instance.c */
-TARN_MUST tarn_err tarn_cpu_instance_find(cpu_program *p, cpu_instance *parent, const tarn_tensor *key, int n_key, cpu_instance **inst);
+TARN_MUST tarn_err tarn_cpu_instance_find(cpu_program *p, cpu_instance *parent, const tarn_tensor *key, int n_key,
+					  cpu_instance **inst);
 void tarn_cpu_instance_release(cpu_program *p, cpu_instance *inst);
 void tarn_cpu_instances_free(cpu_program *p);
 /* plan.c: which slot lives where */
 TARN_MUST tarn_err tarn_cpu_place(cpu_program *p, cpu_instance *inst);
 
-/* run.c: whole graph; out as for tarn_graph_eval, but an out[i] with type, dims and data set receives the result when it fits. */
-TARN_MUST tarn_err tarn_cpu_graph_run(cpu_program *p, tarn_pool *pool, tarn_buffer **arena, const tarn_tensor *const *in, tarn_tensor *out,
-				      tarn_request *request);
+/* run.c: whole graph; out as for tarn_graph_eval, but an out[i] with type, dims and data set receives the result when it fits.
+ */
+TARN_MUST tarn_err tarn_cpu_graph_run(cpu_program *p, tarn_pool *pool, tarn_buffer **arena, const tarn_tensor *const *in,
+				      tarn_tensor *out, tarn_request *request);
 
 /* For kernels. The concrete value and sizes of a slot; its bytes as a tensor in graph order (PLAIN slots). */
 static inline const tarn_value *tarn_cpu_val(const cpu_instance *inst, const cpu_program *p, int slot)

@@ -70,7 +70,9 @@ bool tarn_cpu_activation(const tarn_node *n, tarn_epilogue *e)
 		bool has_lo = n->n_in > 1 && n->in[1], has_hi = n->n_in > 2 && n->in[2];
 		if ((has_lo && !scalar(n, 1, &lo)) || (has_hi && !scalar(n, 2, &hi)))
 			return false;
-		*e = (tarn_epilogue){.act = TARN_UNARY_CLAMP, .alpha = has_lo ? lo : -__builtin_inff(), .beta = has_hi ? hi : __builtin_inff()};
+		*e = (tarn_epilogue){.act = TARN_UNARY_CLAMP,
+				     .alpha = has_lo ? lo : -__builtin_inff(),
+				     .beta = has_hi ? hi : __builtin_inff()};
 		if (has_lo && lo == 0 && !has_hi)
 			e->act = TARN_UNARY_RELU;
 		return true;
@@ -95,7 +97,8 @@ bool tarn_cpu_activation(const tarn_node *n, tarn_epilogue *e)
 static bool is_product(const tarn_node *n)
 {
 	static const char *const ops[] = {"Conv", "Gemm", "MatMul", "ConvTranspose"};
-	if ((n->op->domain && *n->op->domain) || !n->out[0] || n->out[0]->type != TARN_F32 || n->n_in < 2 || !n->in[1] || !n->in[1]->konst)
+	if ((n->op->domain && *n->op->domain) || !n->out[0] || n->out[0]->type != TARN_F32 || n->n_in < 2 || !n->in[1] ||
+	    !n->in[1]->konst)
 		return false;
 	for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
 		if (!strcmp(n->op->name, ops[i]))
@@ -110,7 +113,8 @@ static tarn_err absorb(cpu_build *b, const tarn_node *n)
 		more = false;
 		const tarn_value *v = g.last->out[0];
 		const tarn_node *user = b->uses[v->id] == 1 ? tarn_graph_only_user(b->g, v) : NULL;
-		if (!user || !user->out[0] || user->out[0]->type != TARN_F32 || b->group[user->index] || b->absorbed[user->index])
+		if (!user || !user->out[0] || user->out[0]->type != TARN_F32 || b->group[user->index] ||
+		    b->absorbed[user->index])
 			break;
 		tarn_epilogue act;
 		if (g.epilogue.act == TARN_UNARY_IDENTITY && user->in[0] == v && tarn_cpu_activation(user, &act)) {
@@ -119,8 +123,8 @@ static tarn_err absorb(cpu_build *b, const tarn_node *n)
 			more = !g.residual;
 		} else if (!g.residual && !strcmp(user->op->name, "Add") && user->n_in == 2) {
 			const tarn_value *other = user->in[user->in[0] == v];
-			if (other == v || other->konst || other->type != TARN_F32 || !tarn_shape_same(&other->shape, &v->shape) ||
-			    !tarn_shape_same(&user->out[0]->shape, &v->shape))
+			if (other == v || other->konst || other->type != TARN_F32 ||
+			    !tarn_shape_same(&other->shape, &v->shape) || !tarn_shape_same(&user->out[0]->shape, &v->shape))
 				break;
 			g.residual = other;
 			g.epilogue.residual_after = g.epilogue.act != TARN_UNARY_IDENTITY;

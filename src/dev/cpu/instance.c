@@ -126,7 +126,8 @@ static tarn_err infer_segment(cpu_program *p, cpu_instance *inst)
 		const cpu_step *s = &p->step.at[inst->end_step];
 		more = s->index < inst->end_node;
 		if (inst->data_end && s->index == inst->end_node - 1 && s->k != &tarn_cpu_k_reorder) {
-			inst->end_step++; /* the step whose sizes are open comes last; reorders of other values wait for the next segment */
+			inst->end_step++; /* the step whose sizes are open comes last; reorders of other values wait for the
+					     next segment */
 			break;
 		}
 	}
@@ -141,7 +142,8 @@ static tarn_err copy_key(cpu_instance *inst, const tarn_tensor *key, int n)
 	for (int i = 0; i < n; i++) {
 		k[i].buf = NULL;
 		k[i].data = NULL;
-		if (inst->parent && by_contents(&key[i]) && !(k[i].data = tarn_arena_memdup(&inst->arena, key[i].data, tarn_tensor_bytes(&key[i]))))
+		if (inst->parent && by_contents(&key[i]) &&
+		    !(k[i].data = tarn_arena_memdup(&inst->arena, key[i].data, tarn_tensor_bytes(&key[i]))))
 			return tarn_err_nomem(KEY_CONTENTS * 8);
 	}
 	inst->key = k;

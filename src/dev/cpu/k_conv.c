@@ -118,7 +118,8 @@ static tarn_err plan(cpu_instance *inst, const cpu_step *step, const cpu_program
 		return tarn_err_nomem(sizeof *c);
 	tarn_err err = TARN_OK;
 	if (s->depthwise) {
-		c->depthwise.shape = (tarn_depthwise_shape){(int)x->dim[0], in[0], in[1], to[0], to[1], pad[0], pad[1], 0, 0, 0};
+		c->depthwise.shape =
+			(tarn_depthwise_shape){(int)x->dim[0], in[0], in[1], to[0], to[1], pad[0], pad[1], 0, 0, 0};
 		c->depthwise.epilogue = s->epilogue;
 		c->tasks = tarn_depthwise_f32_tasks(&c->depthwise.shape);
 	} else {

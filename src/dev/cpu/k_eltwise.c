@@ -8,13 +8,15 @@
 
 enum { GRAIN = 16384 }; /* elements worth a thread */
 
-/* ---- one input ----------------------------------------------------------------------------------------------------------------- */
+/* ---- one input
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 static tarn_err build_unary(cpu_build *b, const cpu_group *g, bool *taken)
 {
 	const tarn_node *n = g->main;
 	tarn_epilogue e;
-	if (g->last != n || !n->n_in || !n->in[0] || n->in[0]->type != TARN_F32 || n->in[0]->konst || !tarn_cpu_activation(n, &e))
+	if (g->last != n || !n->n_in || !n->in[0] || n->in[0]->type != TARN_F32 || n->in[0]->konst ||
+	    !tarn_cpu_activation(n, &e))
 		return TARN_OK;
 	cpu_layout layout = tarn_cpu_layout_of(b, n->in[0]);
 	int in, out;
@@ -50,14 +52,16 @@ static tarn_err run_unary(cpu_run *r, const cpu_step *s, void *plan)
 
 const cpu_kernel tarn_cpu_k_unary = {.name = "f32 elementwise", .build = build_unary, .run = run_unary};
 
-/* ---- two inputs ---------------------------------------------------------------------------------------------------------------- */
+/* ---- two inputs
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *op;
 	tarn_binary fn;
 } binaries[] = {
-	{"Add", TARN_BINARY_ADD}, {"Sub", TARN_BINARY_SUB}, {"Mul", TARN_BINARY_MUL}, {"Div", TARN_BINARY_DIV}, {"Max", TARN_BINARY_MAX},
-	{"Min", TARN_BINARY_MIN}, {"Pow", TARN_BINARY_POW}, {"PRelu", TARN_BINARY_PRELU}, {"Sum", TARN_BINARY_ADD},
+	{"Add", TARN_BINARY_ADD}, {"Sub", TARN_BINARY_SUB},     {"Mul", TARN_BINARY_MUL},
+	{"Div", TARN_BINARY_DIV}, {"Max", TARN_BINARY_MAX},     {"Min", TARN_BINARY_MIN},
+	{"Pow", TARN_BINARY_POW}, {"PRelu", TARN_BINARY_PRELU}, {"Sum", TARN_BINARY_ADD},
 };
 
 /* Can v be read next to a channels-last value of rank r? Same shape, one element, or a vector over the channels. */
@@ -84,7 +88,8 @@ static cpu_layout choose(const cpu_build *b, const tarn_node *n)
 	for (int i = 0; i < 2; i++) {
 		if (!suits_nhwc(n->in[i], full))
 			return CPU_PLAIN;
-		any |= !n->in[i]->konst && tarn_shape_same(&n->in[i]->shape, full) && tarn_cpu_layout_of(b, n->in[i]) == CPU_NHWC;
+		any |= !n->in[i]->konst && tarn_shape_same(&n->in[i]->shape, full) &&
+		       tarn_cpu_layout_of(b, n->in[i]) == CPU_NHWC;
 	}
 	return any ? CPU_NHWC : CPU_PLAIN;
 }
@@ -112,14 +117,16 @@ static tarn_err build_binary(cpu_build *b, const cpu_group *g, bool *taken)
 	for (int i = 0; i < 2; i++) {
 		/* A vector over the channels has its bytes in the same order either way. */
 		bool full = tarn_shape_same(&n->in[i]->shape, &n->out[0]->shape);
-		TRY(tarn_cpu_want(b, n->in[i], full || (!n->in[i]->konst && n->in[i]->shape.rank >= 3) ? st.layout : CPU_PLAIN, &in[i]));
+		TRY(tarn_cpu_want(b, n->in[i], full || (!n->in[i]->konst && n->in[i]->shape.rank >= 3) ? st.layout : CPU_PLAIN,
+				  &in[i]));
 	}
 	TRY(tarn_cpu_give(b, n->out[0], st.layout, &out));
 	binary_state *state = tarn_arena_memdup(&b->p->arena, &st, sizeof st);
 	if (!state)
 		return tarn_err_nomem(sizeof st);
-	int in_place = !n->in[0]->konst && tarn_shape_same(&n->in[0]->shape, &n->out[0]->shape) ? 0
-		       : !n->in[1]->konst && tarn_shape_same(&n->in[1]->shape, &n->out[0]->shape) ? 1 : -1;
+	int in_place = !n->in[0]->konst && tarn_shape_same(&n->in[0]->shape, &n->out[0]->shape)   ? 0
+		       : !n->in[1]->konst && tarn_shape_same(&n->in[1]->shape, &n->out[0]->shape) ? 1
+												  : -1;
 	TRY(tarn_cpu_step_new(b, &tarn_cpu_k_binary, g, in, 2, &out, 1, state, in_place));
 	*taken = true;
 	return TARN_OK;
@@ -216,7 +223,8 @@ static void work_line(void *arg, int64_t begin, int64_t end)
 static void work_rows(void *arg, int64_t begin, int64_t end)
 {
 	const nest *x = arg;
-	plane(x, x->a + begin * x->sa[0], x->b + begin * x->sb[0], x->y + begin * x->dim[1], (size_t)(end - begin), (size_t)x->dim[1]);
+	plane(x, x->a + begin * x->sa[0], x->b + begin * x->sb[0], x->y + begin * x->dim[1], (size_t)(end - begin),
+	      (size_t)x->dim[1]);
 }
 
 /* More axes: planes [begin, end). */

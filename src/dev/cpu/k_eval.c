@@ -34,7 +34,8 @@ static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 	tarn_arena scratch = {0};
 	tarn_err err = TARN_OK;
 	eval_state *st = tarn_mem_zalloc(1, sizeof *st + (size_t)n->n_body * sizeof *st->body);
-	int *in = tarn_arena_zalloc(&scratch, (size_t)n->n_in, sizeof *in), *out = tarn_arena_zalloc(&scratch, (size_t)n->n_out, sizeof *out);
+	int *in = tarn_arena_zalloc(&scratch, (size_t)n->n_in, sizeof *in),
+	    *out = tarn_arena_zalloc(&scratch, (size_t)n->n_out, sizeof *out);
 	if (!st || !in || !out) {
 		err = tarn_err_nomem(sizeof *st);
 		goto out;
@@ -52,8 +53,9 @@ static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 			TRY_GOTO(out, tarn_cpu_give(b, n->out[i], CPU_PLAIN, &out[i]));
 	}
 	if (b->p->owner && worth_a_note(n))
-		TRY_GOTO(out, tarn_program_note(b->p->owner, "node '%s' (%s) runs on the reference code: no fast kernel takes it", n->name,
-						n->op->name));
+		TRY_GOTO(out,
+			 tarn_program_note(b->p->owner, "node '%s' (%s) runs on the reference code: no fast kernel takes it",
+					   n->name, n->op->name));
 	TRY_GOTO(out, tarn_cpu_step_new(b, &tarn_cpu_k_eval, g, in, n->n_in, out, n->n_out, st, -1));
 	*taken = true;
 	st = NULL;
@@ -69,7 +71,8 @@ static tarn_err run_body(tarn_eval *e, int body, const tarn_tensor *const *in, i
 	void **ctx = e->ctx;
 	eval_state *st = ctx[0];
 	const tarn_graph *g = st->body[body]->g;
-	CHECK((size_t)n_in == g->input.len && (size_t)n_out == g->output.len, TARN_INTERNAL, "body %d has other inputs or outputs", body);
+	CHECK((size_t)n_in == g->input.len && (size_t)n_out == g->output.len, TARN_INTERNAL,
+	      "body %d has other inputs or outputs", body);
 	tarn_buffer *arena = NULL;
 	tarn_err err = tarn_cpu_graph_run(st->body[body], ctx[1], &arena, in, out, NULL);
 	tarn_buffer_unref(arena);

@@ -36,7 +36,8 @@ static tarn_err pack(const tarn_node *n, gemm_state *s)
 {
 	const tarn_tensor *w = n->in[1]->konst;
 	bool gemm = n->op == tarn_op_find(NULL, "Gemm");
-	bool ta = gemm && tarn_attr_i(n, tarn_attr_index(n->op, "transA")), tb = gemm && tarn_attr_i(n, tarn_attr_index(n->op, "transB"));
+	bool ta = gemm && tarn_attr_i(n, tarn_attr_index(n->op, "transA")),
+	     tb = gemm && tarn_attr_i(n, tarn_attr_index(n->op, "transB"));
 	if (ta || (!gemm && n->in[0]->shape.rank < 2))
 		return TARN_OK;
 	s->k = (size_t)w->dim[tb];
@@ -68,8 +69,8 @@ out:
 static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 {
 	const tarn_node *n = g->main;
-	if ((n->op != tarn_op_find(NULL, "MatMul") && n->op != tarn_op_find(NULL, "Gemm")) || n->in[0]->type != TARN_F32 || n->in[0]->konst ||
-	    !n->in[1]->konst || n->in[1]->konst->rank != 2)
+	if ((n->op != tarn_op_find(NULL, "MatMul") && n->op != tarn_op_find(NULL, "Gemm")) || n->in[0]->type != TARN_F32 ||
+	    n->in[0]->konst || !n->in[1]->konst || n->in[1]->konst->rank != 2)
 		return TARN_OK;
 	gemm_state *s = tarn_mem_zalloc(1, sizeof *s);
 	if (!s)
@@ -85,7 +86,8 @@ static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 	if (g->residual)
 		TRY_GOTO(out, tarn_cpu_want(b, g->residual, CPU_PLAIN, &in[1]));
 	TRY_GOTO(out, tarn_cpu_give(b, g->last->out[0], CPU_PLAIN, &out));
-	TRY_GOTO(out, tarn_cpu_step_new(b, &tarn_cpu_k_gemm, g, in, 2, &out, 1, s, g->residual && !g->epilogue.residual_after ? 1 : -1));
+	TRY_GOTO(out, tarn_cpu_step_new(b, &tarn_cpu_k_gemm, g, in, 2, &out, 1, s,
+					g->residual && !g->epilogue.residual_after ? 1 : -1));
 	*taken = true;
 	s = NULL;
 out:
@@ -161,7 +163,8 @@ static void batch_strides(const tarn_tensor *t, int rank, int64_t *stride)
 static tarn_err run_matmul(cpu_run *r, const cpu_step *step, void *plan)
 {
 	(void)plan;
-	tarn_tensor a = tarn_cpu_tensor(r, step->in[0]), b = tarn_cpu_tensor(r, step->in[1]), c = tarn_cpu_tensor(r, step->out[0]);
+	tarn_tensor a = tarn_cpu_tensor(r, step->in[0]), b = tarn_cpu_tensor(r, step->in[1]),
+		    c = tarn_cpu_tensor(r, step->out[0]);
 	int64_t sa[TARN_MAX_RANK] = {0}, sb[TARN_MAX_RANK] = {0}, outer = 1;
 	batch_strides(&a, c.rank, sa);
 	batch_strides(&b, c.rank, sb);

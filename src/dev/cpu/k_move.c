@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Operators that move bytes: layout changes, views, and the strided copies behind Transpose, Concat, Split, Slice, Gather, Expand. Any
- * element type of whole bytes. */
+/* Operators that move bytes: layout changes, views, and the strided copies behind Transpose, Concat, Split, Slice, Gather,
+ * Expand. Any element type of whole bytes. */
 #include <string.h>
 
 #include "dev/cpu/cpu.h"
@@ -18,7 +18,8 @@ static bool is(const tarn_node *n, const char *op)
 	return n->op == tarn_op_find(NULL, op);
 }
 
-/* ---- layout -------------------------------------------------------------------------------------------------------------------- */
+/* ---- layout
+ * -------------------------------------------------------------------------------------------------------------------- */
 
 static tarn_err build_never(cpu_build *b, const cpu_group *g, bool *taken)
 {
@@ -37,7 +38,8 @@ typedef struct reorder_job {
 static void work_reorder(void *arg, int64_t begin, int64_t end)
 {
 	const reorder_job *j = arg;
-	(j->to_nhwc ? tarn_layout_to_nhwc : tarn_layout_to_nchw)(j->size, j->from, j->to, j->channels, j->pixels, 0, (size_t)begin, (size_t)end);
+	(j->to_nhwc ? tarn_layout_to_nhwc : tarn_layout_to_nchw)(j->size, j->from, j->to, j->channels, j->pixels, 0,
+								 (size_t)begin, (size_t)end);
 }
 
 static tarn_err run_reorder(cpu_run *r, const cpu_step *s, void *plan)
@@ -47,8 +49,8 @@ static tarn_err run_reorder(cpu_run *r, const cpu_step *s, void *plan)
 	int64_t pixels = 1;
 	for (int i = 2; i < v->shape.rank; i++)
 		pixels *= v->shape.dim[i];
-	reorder_job j = {elem_size(v), (size_t)v->shape.dim[1], (size_t)pixels, r->ptr[s->in[0]], r->ptr[s->out[0]],
-			 r->p->slot.at[s->out[0]].layout == CPU_NHWC};
+	reorder_job j = {elem_size(v),     (size_t)v->shape.dim[1], (size_t)pixels,
+			 r->ptr[s->in[0]], r->ptr[s->out[0]],       r->p->slot.at[s->out[0]].layout == CPU_NHWC};
 	CHECK(j.size, TARN_UNSUPPORTED, "elements of type %s are not moved", tarn_dtype_info(v->type)->word);
 	if (j.pixels == 1 || j.channels == 1)
 		memcpy(j.to, j.from, (size_t)v->shape.dim[0] * j.channels * j.pixels * j.size);
@@ -59,7 +61,8 @@ static tarn_err run_reorder(cpu_run *r, const cpu_step *s, void *plan)
 
 const cpu_kernel tarn_cpu_k_reorder = {.name = "layout", .build = build_never, .run = run_reorder};
 
-/* ---- views ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- views
+ * ----------------------------------------------------------------------------------------------------------------------- */
 
 static tarn_err run_view(cpu_run *r, const cpu_step *s, void *plan)
 {
@@ -87,7 +90,7 @@ static bool perm_is(const tarn_node *n, int rank, bool to_last)
 static tarn_err build_view(cpu_build *b, const cpu_group *g, bool *taken)
 {
 	const tarn_node *n = g->main;
-	bool same = is(n, "Identity") || (is(n, "Dropout") && (n->n_out < 2 || !n->out[1]));
+	bool same = is(n, "Identity") || (is(n, "Dropout") && (n->n_out < 2 || !n->out[1] || !b->uses[n->out[1]->id]));
 	bool view = is(n, "Reshape") || is(n, "Flatten") || is(n, "Squeeze") || is(n, "Unsqueeze");
 	bool turned = is(n, "Transpose");
 	if ((!same && !view && !turned) || n->in[0]->konst || !elem_size(n->out[0]))
@@ -113,7 +116,8 @@ static tarn_err build_view(cpu_build *b, const cpu_group *g, bool *taken)
 
 const cpu_kernel tarn_cpu_k_view = {.name = "view", .build = build_view, .run = run_view};
 
-/* ---- strided copies -------------------------------------------------------------------------------------------------------------- */
+/* ---- strided copies
+ * -------------------------------------------------------------------------------------------------------------- */
 
 /* Copies a box of the target's axes: dst dense (or with strides), src with strides; in elements. */
 typedef struct copy_box {
@@ -228,7 +232,8 @@ static tarn_err axis_of(const tarn_node *n, int rank, int *axis)
 
 static tarn_err run_transpose(cpu_run *r, const cpu_step *s)
 {
-	const tarn_shape *x = &tarn_cpu_val(r->inst, r->p, s->in[0])->shape, *y = &tarn_cpu_val(r->inst, r->p, s->out[0])->shape;
+	const tarn_shape *x = &tarn_cpu_val(r->inst, r->p, s->in[0])->shape,
+			 *y = &tarn_cpu_val(r->inst, r->p, s->out[0])->shape;
 	int i = tarn_attr_index(s->node->op, "perm");
 	bool set = s->node->attr[i].set;
 	int64_t stride[TARN_MAX_RANK];
@@ -309,7 +314,8 @@ static tarn_err run_slice(cpu_run *r, const cpu_step *s)
 		int axis;
 		TRY(tarn_shape_axis(x->rank, s->n_in > 3 && s->in[3] >= 0 ? int_at(r, s->in[3], i) : i, &axis));
 		int p = physical(axis, x->rank, layout);
-		int64_t step = s->n_in > 4 && s->in[4] >= 0 ? int_at(r, s->in[4], i) : 1, begin = int_at(r, s->in[1], i), d = x->dim[axis];
+		int64_t step = s->n_in > 4 && s->in[4] >= 0 ? int_at(r, s->in[4], i) : 1, begin = int_at(r, s->in[1], i),
+			d = x->dim[axis];
 		begin = begin < 0 ? begin + d : begin;
 		int64_t most = step < 0 ? d - 1 : d;
 		begin = begin < 0 ? 0 : begin > most ? most : begin;
@@ -352,7 +358,8 @@ static tarn_err run_gather(cpu_run *r, const cpu_step *s)
 	char *to = r->ptr[s->out[0]];
 	for (int64_t k = 0; k < n; k++) {
 		int64_t i = tarn_tensor_i64(&index, k);
-		CHECK(i >= -d && i < d, TARN_SHAPE, "index %lld is out of range for axis %d of size %lld", (long long)i, axis, (long long)d);
+		CHECK(i >= -d && i < d, TARN_SHAPE, "index %lld is out of range for axis %d of size %lld", (long long)i, axis,
+		      (long long)d);
 		i = i < 0 ? i + d : i;
 		for (int64_t o = 0; o < outer; o++)
 			memcpy(to + (size_t)(o * n + k) * chunk, from + (size_t)(o * d + i) * chunk, chunk);

@@ -27,16 +27,14 @@ static bool f32_in(const tarn_node *n)
 	return n->n_in && n->in[0] && n->in[0]->type == TARN_F32 && !n->in[0]->konst && n->in[0]->shape.rank >= 1;
 }
 
-/* ---- softmax ------------------------------------------------------------------------------------------------------------------- */
+/* ---- softmax
+ * ------------------------------------------------------------------------------------------------------------------- */
 
 static tarn_err build_softmax(cpu_build *b, const cpu_group *g, bool *taken)
 {
 	const tarn_node *n = g->main;
-	if ((n->op != tarn_op_find(NULL, "Softmax") && n->op != tarn_op_find(NULL, "LogSoftmax")) || g->last != n || !f32_in(n) ||
-	    n->out[0]->shape.rank != n->in[0]->shape.rank)
-		return TARN_OK;
-	int flatten = tarn_attr_index(n->op, "flatten");
-	if (flatten >= 0 && tarn_attr_i(n, flatten))
+	if ((n->op != tarn_op_find(NULL, "Softmax") && n->op != tarn_op_find(NULL, "LogSoftmax")) || g->last != n ||
+	    !f32_in(n) || n->out[0]->shape.rank != n->in[0]->shape.rank)
 		return TARN_OK;
 	int in, out;
 	TRY(tarn_cpu_want(b, n->in[0], CPU_PLAIN, &in));
@@ -66,14 +64,19 @@ static tarn_err run_softmax(cpu_run *r, const cpu_step *s, void *plan)
 	const tarn_shape *x = &tarn_cpu_val(r->inst, r->p, s->in[0])->shape;
 	int axis;
 	TRY(tarn_shape_axis(x->rank, tarn_attr_i(s->node, tarn_attr_index(s->node->op, "axis")), &axis));
-	softmax_job j = {fold(x, axis, axis + 1), r->ptr[s->in[0]], r->ptr[s->out[0]], s->node->op == tarn_op_find(NULL, "LogSoftmax")};
+	/* Before opset 13 the axes from `axis` on counted as one. */
+	int flatten = tarn_attr_index(s->node->op, "flatten");
+	bool all = flatten >= 0 && tarn_attr_i(s->node, flatten);
+	softmax_job j = {fold(x, axis, all ? x->rank : axis + 1), r->ptr[s->in[0]], r->ptr[s->out[0]],
+			 s->node->op == tarn_op_find(NULL, "LogSoftmax")};
 	tarn_cpu_split(r->pool, j.f.outer, 8192 / (j.f.axis * j.f.inner + 1) + 1, work_softmax, &j);
 	return TARN_OK;
 }
 
 const cpu_kernel tarn_cpu_k_softmax = {.name = "f32 softmax", .build = build_softmax, .run = run_softmax};
 
-/* ---- layer normalisation --------------------------------------------------------------------------------------------------------- */
+/* ---- layer normalisation
+ * --------------------------------------------------------------------------------------------------------- */
 
 static tarn_err build_layernorm(cpu_build *b, const cpu_group *g, bool *taken)
 {
@@ -86,8 +89,9 @@ static tarn_err build_layernorm(cpu_build *b, const cpu_group *g, bool *taken)
 	TRY(tarn_shape_axis(rank, tarn_attr_i(n, tarn_attr_index(n->op, "axis")), &axis));
 	int in[3] = {-1, -1, -1}, out;
 	for (int i = 1; i < 3 && i < n->n_in; i++)
-		if (n->in[i] && (n->in[i]->type != TARN_F32 || n->in[i]->shape.rank != rank - axis ||
-				 memcmp(n->in[i]->shape.dim, n->in[0]->shape.dim + axis, (size_t)(rank - axis) * sizeof(tarn_dim))))
+		if (n->in[i] &&
+		    (n->in[i]->type != TARN_F32 || n->in[i]->shape.rank != rank - axis ||
+		     memcmp(n->in[i]->shape.dim, n->in[0]->shape.dim + axis, (size_t)(rank - axis) * sizeof(tarn_dim))))
 			return TARN_OK;
 	for (int i = 0; i < 3 && i < n->n_in; i++)
 		if (n->in[i])
@@ -108,7 +112,8 @@ typedef struct norm_job {
 static void work_layernorm(void *arg, int64_t begin, int64_t end)
 {
 	const norm_job *j = arg;
-	tarn_layernorm_f32(j->x + begin * j->cols, j->y + begin * j->cols, (size_t)(end - begin), (size_t)j->cols, j->gamma, j->beta, j->eps);
+	tarn_layernorm_f32(j->x + begin * j->cols, j->y + begin * j->cols, (size_t)(end - begin), (size_t)j->cols, j->gamma,
+			   j->beta, j->eps);
 }
 
 static tarn_err run_layernorm(cpu_run *r, const cpu_step *s, void *plan)
@@ -130,14 +135,16 @@ static tarn_err run_layernorm(cpu_run *r, const cpu_step *s, void *plan)
 
 const cpu_kernel tarn_cpu_k_layernorm = {.name = "f32 layer normalisation", .build = build_layernorm, .run = run_layernorm};
 
-/* ---- reductions ------------------------------------------------------------------------------------------------------------------ */
+/* ---- reductions
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static const struct {
 	const char *op;
 	tarn_reduce fn;
 } reductions[] = {
-	{"ReduceSum", TARN_REDUCE_SUM}, {"ReduceMean", TARN_REDUCE_MEAN}, {"ReduceMax", TARN_REDUCE_MAX}, {"ReduceMin", TARN_REDUCE_MIN},
-	{"ReduceProd", TARN_REDUCE_PROD}, {"ReduceSumSquare", TARN_REDUCE_SUM_SQUARE}, {"ReduceL1", TARN_REDUCE_L1}, {"ReduceL2", TARN_REDUCE_L2},
+	{"ReduceSum", TARN_REDUCE_SUM}, {"ReduceMean", TARN_REDUCE_MEAN}, {"ReduceMax", TARN_REDUCE_MAX},
+	{"ReduceMin", TARN_REDUCE_MIN}, {"ReduceProd", TARN_REDUCE_PROD}, {"ReduceSumSquare", TARN_REDUCE_SUM_SQUARE},
+	{"ReduceL1", TARN_REDUCE_L1},   {"ReduceL2", TARN_REDUCE_L2},
 };
 
 typedef struct reduce_state {
@@ -213,8 +220,8 @@ typedef struct reduce_job {
 static void work_reduce(void *arg, int64_t begin, int64_t end)
 {
 	const reduce_job *j = arg;
-	tarn_reduce_f32(j->fn, j->x + begin * j->f.axis * j->f.inner, j->y + begin * j->f.inner, (size_t)(end - begin), (size_t)j->f.axis,
-			(size_t)j->f.inner);
+	tarn_reduce_f32(j->fn, j->x + begin * j->f.axis * j->f.inner, j->y + begin * j->f.inner, (size_t)(end - begin),
+			(size_t)j->f.axis, (size_t)j->f.inner);
 }
 
 static tarn_err run_reduce(cpu_run *r, const cpu_step *s, void *plan)

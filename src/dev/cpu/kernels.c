@@ -2,7 +2,17 @@
 #include "dev/cpu/cpu.h"
 
 const cpu_kernel *const tarn_cpu_kernels[] = {
-	&tarn_cpu_k_conv,    &tarn_cpu_k_gemm,   &tarn_cpu_k_matmul,  &tarn_cpu_k_pool,      &tarn_cpu_k_unary,
-	&tarn_cpu_k_binary,  &tarn_cpu_k_view,   &tarn_cpu_k_softmax, &tarn_cpu_k_layernorm, &tarn_cpu_k_reduce,
-	&tarn_cpu_k_move,    &tarn_cpu_k_eval,   NULL,
+	&tarn_cpu_k_conv,
+	&tarn_cpu_k_gemm,
+	&tarn_cpu_k_matmul,
+	&tarn_cpu_k_pool,
+	&tarn_cpu_k_unary,
+	&tarn_cpu_k_binary,
+	&tarn_cpu_k_view,
+	&tarn_cpu_k_softmax,
+	&tarn_cpu_k_layernorm,
+	&tarn_cpu_k_reduce,
+	&tarn_cpu_k_move,
+	&tarn_cpu_k_eval,
+	NULL,
 };

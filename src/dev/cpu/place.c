@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which slot lives where: views and in-place results share bytes, what is dead makes room, what outlives the segment is carried. */
+/* Which slot lives where: views and in-place results share bytes, what is dead makes room, what outlives the segment is
+ * carried. */
 #include <limits.h>
 
 #include "dev/cpu/cpu.h"
@@ -146,7 +147,8 @@ tarn_err tarn_cpu_place(cpu_program *p, cpu_instance *inst)
 	inst->root = tarn_arena_zalloc(&inst->arena, n, sizeof *inst->root);
 	inst->offset = tarn_arena_zalloc(&inst->arena, n, sizeof *inst->offset);
 	inst->place = tarn_arena_zalloc(&inst->arena, n, 1);
-	tarn_err err = x.first && x.last && x.place && inst->root && inst->offset && inst->place ? TARN_OK : tarn_err_nomem(n * 16);
+	tarn_err err =
+		x.first && x.last && x.place && inst->root && inst->offset && inst->place ? TARN_OK : tarn_err_nomem(n * 16);
 	if (err == TARN_OK) {
 		own_places(&x);
 		share(&x);

@@ -233,14 +233,14 @@ out:
 	return err;
 }
 
-tarn_err tarn_cpu_graph_run(cpu_program *p, tarn_pool *pool, tarn_buffer **arena, const tarn_tensor *const *in, tarn_tensor *out,
-			    tarn_request *request)
+tarn_err tarn_cpu_graph_run(cpu_program *p, tarn_pool *pool, tarn_buffer **arena, const tarn_tensor *const *in,
+			    tarn_tensor *out, tarn_request *request)
 {
 	for (size_t i = 0; i < p->g->input.len; i++) {
 		const tarn_value *v = p->g->input.at[i];
 		CHECK(in[i] && in[i]->data, TARN_SHAPE, "input '%s' was not given", v->name);
-		CHECK(v->type == TARN_DTYPE_NONE || in[i]->type == v->type, TARN_TYPE, "input '%s' is %s; it was given %s", v->name,
-		      tarn_dtype_info(v->type)->word, tarn_dtype_info(in[i]->type)->word);
+		CHECK(v->type == TARN_DTYPE_NONE || in[i]->type == v->type, TARN_TYPE, "input '%s' is %s; it was given %s",
+		      v->name, tarn_dtype_info(v->type)->word, tarn_dtype_info(in[i]->type)->word);
 	}
 	cpu_run r = {.p = p, .pool = pool, .in = in, .out = out, .request = request};
 	return run_segments(&r, arena);
