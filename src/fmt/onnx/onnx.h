@@ -15,4 +15,7 @@ extern const tarn_model_format tarn_format_onnx;
 /* A serialized TensorProto, such as the files of ONNX's operator tests hold. */
 TARN_MUST tarn_err tarn_onnx_read_tensor(const uint8_t *at, size_t n, tarn_tensor *t);
 
+/* The format's `write` with a limit in bytes above which weights go to a file beside ("model.onnx.data"). */
+TARN_MUST tarn_err tarn_onnx_write_limit(const tarn_model *m, const char *path, uint64_t limit);
+
 #endif

@@ -139,7 +139,7 @@ static tarn_err side_write(const onnx_writer *w, const char *path)
 	return err;
 }
 
-tarn_err onnx_model_write_limit(const tarn_model *m, const char *path, uint64_t limit)
+tarn_err tarn_onnx_write_limit(const tarn_model *m, const char *path, uint64_t limit)
 {
 	tarn_model *copy = NULL;
 	if (!writable(m->main))
@@ -168,5 +168,5 @@ tarn_err onnx_model_write_limit(const tarn_model *m, const char *path, uint64_t 
 
 tarn_err onnx_model_write(const tarn_model *m, const char *path)
 {
-	return onnx_model_write_limit(m, path, INLINE_LIMIT);
+	return tarn_onnx_write_limit(m, path, INLINE_LIMIT);
 }

@@ -20,9 +20,6 @@ typedef struct onnx_writer {
 } onnx_writer;
 
 TARN_MUST tarn_err onnx_model_write(const tarn_model *m, const char *path);
-/* The same with a limit in bytes above which weights go to a file beside ("model.onnx.data"). */
-TARN_MUST tarn_err onnx_model_write_limit(const tarn_model *m, const char *path, uint64_t limit);
-
 /* write_graph.c */
 TARN_MUST tarn_err onnx_graph_build(onnx_writer *w, const tarn_graph *g, Onnx__GraphProto **out);
 /* Does opset 17 have this operator? */
