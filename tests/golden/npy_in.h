@@ -12,8 +12,7 @@
 static inline tarn_err npy_parse(const tarn_file_map *m, tarn_tensor *t)
 {
 	CHECK(m->size > 12 && !memcmp(m->at, "\x93NUMPY", 6), TARN_BAD_FILE, "not npy");
-	size_t at = m->at[6] == 1 ? 10 : 12,
-	       len = m->at[8] | (size_t)m->at[9] << 8;
+	size_t at = m->at[6] == 1 ? 10 : 12, len = m->at[8] | (size_t)m->at[9] << 8;
 	char head[1024], descr[16] = "";
 	CHECK(len < sizeof head && at + len <= m->size, TARN_BAD_FILE, "npy header");
 	memcpy(head, m->at + at, len);
