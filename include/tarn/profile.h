@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where time went: of one inference, of loading a model, and counters of the process. Rules as in <tarn/model.h>. */
+#ifndef TARN_PROFILE_H
+#define TARN_PROFILE_H
+
+#include "openvino/c/openvino.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#define TARN_API __attribute__((visibility("default")))
+
+/* The last inference of a request. Times in milliseconds of the host's clock; together at most `total`. */
+typedef struct tarn_request_times {
+	double total;
+	double wait;    /* for a free stream */
+	double copy_in; /* of tensors in memory the device cannot read */
+	double device;  /* running */
+	double copy_out;
+	double device_ms;     /* the time the device itself reports; NAN: it does not */
+	bool device_modelled; /* that one comes from a timing model */
+	int64_t copies, copy_bytes;
+} tarn_request_times;
+/* REQUEST_BUSY while it runs. */
+TARN_API ov_status_e tarn_get_request_times(const ov_infer_request_t *request, tarn_request_times *times);
+
+typedef struct tarn_load_info {
+	int compilations;        /* how often a compiler ran for this model */
+	const char *cache_level; /* "none", "runtime" or "driver": where the compiled form came from; static */
+	bool cache_hit;
+	size_t notes; /* things that happened on the way, such as fallbacks */
+} tarn_load_info;
+TARN_API ov_status_e tarn_get_load_info(const ov_compiled_model_t *compiled_model, tarn_load_info *info);
+/* Text for ov_free. */
+TARN_API ov_status_e tarn_get_load_note(const ov_compiled_model_t *compiled_model, size_t index, char **note);
+
+/* A counter of this process by its word ("compilations", "cache_hits", "copies" ...). */
+TARN_API ov_status_e tarn_get_counter(const char *word, int64_t *value);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
