@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the tests of the public API share: expectations, and small ONNX models made byte by byte. */
+#ifndef TARN_TEST_API_H
+#define TARN_TEST_API_H
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "openvino/c/openvino.h"
+
+#define EXPECT(cond) \
+	do { \
+		if (!(cond)) { \
+			char *why_ = (char *)(size_t)ov_get_last_err_msg(); \
+			fprintf(stderr, "%s:%d: %s; last error: %s\n", __FILE__, __LINE__, #cond, why_ ? why_ : "none"); \
+			exit(1); \
+		} \
+	} while (0)
+#define EXPECT_OK(call) EXPECT((call) == OK)
+
+/* ---- protobuf, as far as ONNX needs it --------------------------------------------------------------------------------------
+ */
+
+typedef struct bytes {
+	unsigned char at[4096];
+	size_t n;
+} bytes;
+
+static inline void put(bytes *b, const void *p, size_t n)
+{
+	if (n)
+		memcpy(b->at + b->n, p, n);
+	b->n += n;
+}
+static inline void put_varint(bytes *b, unsigned long long v)
+{
+	for (; v >= 128; v >>= 7)
+		b->at[b->n++] = (unsigned char)(v | 128);
+	b->at[b->n++] = (unsigned char)v;
+}
+static inline void put_int(bytes *b, int field, unsigned long long v)
+{
+	put_varint(b, (unsigned long long)field << 3);
+	put_varint(b, v);
+}
+static inline void put_len(bytes *b, int field, const void *p, size_t n)
+{
+	put_varint(b, (unsigned long long)field << 3 | 2);
+	put_varint(b, n);
+	put(b, p, n);
+}
+static inline void put_text(bytes *b, int field, const char *s)
+{
+	put_len(b, field, s, strlen(s));
+}
+
+/* ValueInfoProto of an f32 tensor; negative sizes are the free dimension "n". */
+static inline bytes value_info(const char *name, int rank, const int *dim)
+{
+	bytes v = {.n = 0}, type = {.n = 0}, tensor = {.n = 0}, shape = {.n = 0};
+	for (int i = 0; i < rank; i++) {
+		bytes d = {.n = 0};
+		if (dim[i] < 0)
+			put_text(&d, 2, "n");
+		else
+			put_int(&d, 1, (unsigned long long)dim[i]);
+		put_len(&shape, 1, d.at, d.n);
+	}
+	put_int(&tensor, 1, 1);
+	put_len(&tensor, 2, shape.at, shape.n);
+	put_len(&type, 1, tensor.at, tensor.n);
+	put_text(&v, 1, name);
+	put_len(&v, 2, type.at, type.n);
+	return v;
+}
+
+/* y = x * 2 + 1 for x, y: f32[rank dims]; opset 13. */
+static inline bytes affine_model(int rank, const int *dim)
+{
+	bytes m = {.n = 0}, g = {.n = 0}, opset = {.n = 0};
+	static const struct {
+		const char *op, *in[2], *out;
+	} node[] = {{"Mul", {"x", "two"}, "t"}, {"Add", {"t", "one"}, "y"}};
+	for (int i = 0; i < 2; i++) {
+		bytes n = {.n = 0};
+		put_text(&n, 1, node[i].in[0]);
+		put_text(&n, 1, node[i].in[1]);
+		put_text(&n, 2, node[i].out);
+		put_text(&n, 3, node[i].op);
+		put_text(&n, 4, node[i].op);
+		put_len(&g, 1, n.at, n.n);
+	}
+	put_text(&g, 2, "affine");
+	for (int i = 0; i < 2; i++) {
+		bytes t = {.n = 0};
+		float v = i ? 1 : 2;
+		put_int(&t, 2, 1);
+		put_text(&t, 8, i ? "one" : "two");
+		put_len(&t, 9, &v, sizeof v);
+		put_len(&g, 5, t.at, t.n);
+	}
+	bytes x = value_info("x", rank, dim), y = value_info("y", rank, dim);
+	put_len(&g, 11, x.at, x.n);
+	put_len(&g, 12, y.at, y.n);
+	put_int(&m, 1, 8);
+	put_len(&m, 7, g.at, g.n);
+	put_int(&opset, 2, 13);
+	put_len(&m, 8, opset.at, opset.n);
+	return m;
+}
+
+static inline ov_model_t *read_affine(ov_core_t *core, int rank, const int *dim)
+{
+	bytes m = affine_model(rank, dim);
+	ov_model_t *model = NULL;
+	EXPECT_OK(ov_core_read_model_from_memory_buffer(core, (const char *)m.at, m.n, NULL, &model));
+	return model;
+}
+
+#endif
