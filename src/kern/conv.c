@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "kern/layout.h"
 #include "kern/panel.h"
 
 #define TABLE 4096        /* tap pointers of a block of rows, on the stack */
@@ -47,29 +48,31 @@ tarn_err tarn_conv_f32_pack(const tarn_conv_spec *spec, const float *weights, co
 	size_t taps = (size_t)spec->kh * (size_t)spec->kw;
 	tarn_err err = TARN_OK;
 	tarn_conv_f32 *c = tarn_mem_zalloc(1, sizeof *c);
-	float *column = tarn_mem_zalloc(taps * icg, sizeof(float));
+	float *columns = tarn_mem_zalloc(taps * icg, TARN_TILE_COLS * sizeof(float));
 	if (c)
 		c->group = tarn_mem_zalloc(groups, sizeof *c->group);
-	CHECK_GOTO(fail, c && column && c->group, TARN_NOMEM, "out of memory packing a convolution");
+	CHECK_GOTO(fail, c && columns && c->group, TARN_NOMEM, "out of memory packing a convolution");
 	c->spec = *spec;
 	for (size_t g = 0; g < groups; g++) {
 		tarn_panels *b = &c->group[g];
 		TRY_GOTO(fail, tarn_panels_init(taps * icg, ocg, b));
-		for (size_t o = 0; o < ocg; o++) {
-			const float *w = weights + (g * ocg + o) * icg * taps;
-			for (size_t i = 0; i < icg; i++)
-				for (size_t t = 0; t < taps; t++)
-					column[t * icg + i] = w[i * taps + t];
-			tarn_panels_set_column(b, o, column, 1);
+		for (int p = 0; p < b->count; p++) {
+			float *at;
+			size_t col, cols = tarn_panel_cols(b, p, &col, &at);
+			const float *w = weights + (g * ocg + col) * icg * taps;
+			for (size_t o = 0; o < cols; o++) /* [ic][taps] -> [taps][ic] */
+				tarn_transpose_2d(sizeof(float), w + o * icg * taps, taps, columns + o * taps * icg, icg, icg,
+						  taps);
+			tarn_panels_set_columns(b, p, columns, taps * icg);
 		}
 		if (bias)
 			memcpy(b->bias, bias + g * ocg, ocg * sizeof(float));
 	}
-	tarn_mem_free(column);
+	tarn_mem_free(columns);
 	*conv = c;
 	return TARN_OK;
 fail:
-	tarn_mem_free(column);
+	tarn_mem_free(columns);
 	tarn_conv_f32_free(c);
 	return err;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "kern/layout.h"
 #include "kern/panel.h"
 
 #define TABLE 4096 /* tap pointers, on the stack */
@@ -28,29 +29,33 @@ tarn_err tarn_conv_transpose_f32_pack(const tarn_conv_spec *s, const float *weig
 	size_t taps = (size_t)s->kh * (size_t)s->kw;
 	tarn_err err = TARN_OK;
 	tarn_conv_transpose_f32 *c = tarn_mem_zalloc(1, sizeof *c);
-	float *column = tarn_mem_zalloc(taps * icg, sizeof(float));
+	float *columns = tarn_mem_zalloc(taps * icg, TARN_TILE_COLS * sizeof(float));
 	if (c) {
 		c->group = tarn_mem_zalloc(groups, sizeof *c->group);
 		c->zero = tarn_mem_zalloc(icg, sizeof(float));
 	}
-	CHECK_GOTO(fail, c && column && c->group && c->zero, TARN_NOMEM, "out of memory packing a transposed convolution");
+	CHECK_GOTO(fail, c && columns && c->group && c->zero, TARN_NOMEM, "out of memory packing a transposed convolution");
 	c->spec = *s;
 	for (size_t g = 0; g < groups; g++) {
-		TRY_GOTO(fail, tarn_panels_init(taps * icg, ocg, &c->group[g]));
-		for (size_t o = 0; o < ocg; o++) {
-			for (size_t i = 0; i < icg; i++)
-				for (size_t t = 0; t < taps; t++)
-					column[t * icg + i] = weights[((g * icg + i) * ocg + o) * taps + t];
-			tarn_panels_set_column(&c->group[g], o, column, 1);
+		tarn_panels *b = &c->group[g];
+		TRY_GOTO(fail, tarn_panels_init(taps * icg, ocg, b));
+		for (int p = 0; p < b->count; p++) {
+			float *at;
+			size_t col, cols = tarn_panel_cols(b, p, &col, &at);
+			const float *w = weights + (g * icg * ocg + col) * taps; /* [ic][oc][taps] -> [oc][taps][ic] */
+			for (size_t o = 0; o < cols; o++)
+				tarn_transpose_2d(sizeof(float), w + o * taps, ocg * taps, columns + o * taps * icg, icg, icg,
+						  taps);
+			tarn_panels_set_columns(b, p, columns, taps * icg);
 		}
 		if (bias)
 			memcpy(c->group[g].bias, bias + g * ocg, ocg * sizeof(float));
 	}
-	tarn_mem_free(column);
+	tarn_mem_free(columns);
 	*conv = c;
 	return TARN_OK;
 fail:
-	tarn_mem_free(column);
+	tarn_mem_free(columns);
 	tarn_conv_transpose_f32_free(c);
 	return err;
 }

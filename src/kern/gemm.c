@@ -23,8 +23,16 @@ tarn_err tarn_gemm_f32_pack(size_t k, size_t n, const float *b, size_t ldb, bool
 		tarn_mem_free(g);
 		return err;
 	}
-	for (size_t j = 0; j < n; j++)
-		tarn_panels_set_column(&g->b, j, transposed ? b + j * ldb : b + j, transposed ? 1 : ldb);
+	if (transposed) {
+		for (int p = 0; p < g->b.count; p++) {
+			float *w;
+			size_t col;
+			(void)tarn_panel_cols(&g->b, p, &col, &w);
+			tarn_panels_set_columns(&g->b, p, b + col * ldb, ldb);
+		}
+	} else {
+		tarn_panels_set_rows(&g->b, b, ldb);
+	}
 	if (bias)
 		memcpy(g->b.bias, bias, n * sizeof(float));
 	*gemm = g;

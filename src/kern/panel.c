@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "kern/layout.h"
 
 /* What a core keeps close: blocks of A should fit here beside a panel, and weights beyond WEIGHTS_NEAR are read panel by panel.
  */
@@ -45,7 +46,7 @@ tarn_err tarn_panels_init(size_t k, size_t n, tarn_panels *b)
 		return tarn_err_nomem(cols * k * sizeof(float));
 	}
 	memset(p.bias, 0, cols * sizeof(float));
-	if (cols != n) /* only the last panel has columns that nobody sets */ {
+	if (cols != n) /* only the last panel has columns that nobody fills */ {
 		int first, nv = tarn_panel_nv(&p, p.count - 1, &first);
 		memset(p.w + (size_t)first * (size_t)set->lanes * k, 0, (size_t)nv * (size_t)set->lanes * k * sizeof(float));
 	}
@@ -60,15 +61,27 @@ void tarn_panels_fini(tarn_panels *b)
 	b->w = b->bias = NULL;
 }
 
-void tarn_panels_set_column(tarn_panels *b, size_t col, const float *src, size_t step)
+static size_t panel_width(const tarn_panels *b, int p)
 {
-	int vector = (int)(col / (size_t)b->set->lanes), q = b->vectors / b->count, r = b->vectors % b->count, first;
-	int p = vector < r * (q + 1) ? vector / (q + 1) : r + (vector - r * (q + 1)) / q;
-	size_t width = (size_t)tarn_panel_nv(b, p, &first) * (size_t)b->set->lanes,
-	       base = (size_t)first * (size_t)b->set->lanes;
-	float *dst = b->w + base * b->k + (col - base);
-	for (size_t i = 0; i < b->k; i++)
-		dst[i * width] = src[i * step];
+	int first;
+	return (size_t)tarn_panel_nv(b, p, &first) * (size_t)b->set->lanes;
+}
+
+void tarn_panels_set_rows(tarn_panels *b, const float *src, size_t ldb)
+{
+	for (int p = 0; p < b->count; p++) {
+		float *w;
+		size_t col, cols = tarn_panel_cols(b, p, &col, &w), width = panel_width(b, p);
+		for (size_t k = 0; k < b->k; k++)
+			memcpy(w + k * width, src + k * ldb + col, cols * sizeof(float));
+	}
+}
+
+void tarn_panels_set_columns(tarn_panels *b, int p, const float *src, size_t ld)
+{
+	float *w;
+	size_t col, cols = tarn_panel_cols(b, p, &col, &w);
+	tarn_transpose_2d(sizeof(float), src, ld, w, panel_width(b, p), cols, b->k);
 }
 
 void tarn_grid_init(const tarn_panels *b, size_t m, size_t row_bytes, size_t max_block_rows, int panels, tarn_grid *g)

@@ -32,8 +32,20 @@ static inline int tarn_panel_nv(const tarn_panels *b, int p, int *first_vector)
 /* Allocates for a k x n matrix at the level in force; w and bias are zero. TARN_NOMEM. */
 TARN_MUST tarn_err tarn_panels_init(size_t k, size_t n, tarn_panels *b);
 void tarn_panels_fini(tarn_panels *b);
-/* Copies column `col` from src[i * step], i < k. */
-void tarn_panels_set_column(tarn_panels *b, size_t col, const float *src, size_t step);
+/* The columns of panel p, and where they go. */
+static inline size_t tarn_panel_cols(const tarn_panels *b, int p, size_t *first_col, float **w)
+{
+	int first, nv = tarn_panel_nv(b, p, &first);
+	size_t width = (size_t)nv * (size_t)b->set->lanes;
+	*first_col = (size_t)first * (size_t)b->set->lanes;
+	*w = b->w + *first_col * b->k;
+	return b->n - *first_col < width ? b->n - *first_col : width;
+}
+
+/* Fills everything from a matrix [k][n], row stride ldb. */
+void tarn_panels_set_rows(tarn_panels *b, const float *src, size_t ldb);
+/* Fills panel p from its columns, src [columns of the panel][k], row stride ld. */
+void tarn_panels_set_columns(tarn_panels *b, int p, const float *src, size_t ld);
 
 /* Rows 0..m in `tiles` tiles; tile t begins at tarn_tile_row(g, t). Tasks are numbered row-block-major, or panel-major when the
  * weights are too large to stay in the second-level cache. */

@@ -73,29 +73,32 @@ tarn_err tarn_winograd_f32_pack(const tarn_conv_spec *s, const float *weights, c
 	size_t ic = (size_t)s->ic, oc = (size_t)s->oc;
 	tarn_err err = TARN_OK;
 	tarn_winograd_f32 *c = tarn_mem_zalloc(1, sizeof *c);
-	float *column = tarn_mem_zalloc(POINTS * ic, sizeof(float));
+	float *columns = tarn_mem_zalloc(POINTS * ic, TARN_TILE_COLS * sizeof(float));
 	if (c)
 		c->zero = tarn_mem_zalloc(ic, sizeof(float));
-	CHECK_GOTO(fail, c && column && c->zero, TARN_NOMEM, "out of memory packing a convolution");
+	CHECK_GOTO(fail, c && columns && c->zero, TARN_NOMEM, "out of memory packing a convolution");
 	c->spec = *s;
 	c->set = tarn_f32_set_get();
 	TRY_GOTO(fail, tarn_panels_init(POINTS * ic, oc, &c->b));
-	for (size_t o = 0; o < oc; o++) {
-		for (size_t i = 0; i < ic; i++) {
+	for (int p = 0; p < c->b.count; p++) {
+		float *at;
+		size_t col, cols = tarn_panel_cols(&c->b, p, &col, &at);
+		for (size_t i = 0; i < cols * ic; i++) {
 			double u[POINTS];
-			transform_weights(weights + (o * ic + i) * 9, u);
-			for (size_t p = 0; p < POINTS; p++)
-				column[p * ic + i] = (float)u[p];
+			transform_weights(weights + (col * ic + i) * 9, u);
+			float *dst = columns + i / ic * POINTS * ic + i % ic;
+			for (size_t k = 0; k < POINTS; k++)
+				dst[k * ic] = (float)u[k];
 		}
-		tarn_panels_set_column(&c->b, o, column, 1);
+		tarn_panels_set_columns(&c->b, p, columns, POINTS * ic);
 	}
 	if (bias)
 		memcpy(c->b.bias, bias, oc * sizeof(float));
-	tarn_mem_free(column);
+	tarn_mem_free(columns);
 	*conv = c;
 	return TARN_OK;
 fail:
-	tarn_mem_free(column);
+	tarn_mem_free(columns);
 	tarn_winograd_f32_free(c);
 	return err;
 }
