@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Relative error against the exact value: at most 1e-6 (see tests); alpha and beta as the rows say. */
+/* Relative error against the exact value: at most 1e-6 (see tests; results below 1e-37 may keep fewer digits); alpha and beta
+ * as the rows say. */
 typedef enum tarn_unary {
 	TARN_UNARY_IDENTITY,
 	TARN_UNARY_RELU,        /* max(x, 0) */

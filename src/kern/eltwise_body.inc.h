@@ -93,9 +93,9 @@ static void unary(tarn_unary fn, float alpha, float beta, const float *x, float 
 		break;
 	case TARN_UNARY_SILU:
 		if (alpha == 0 || alpha == 1)
-			MAP(v / (one + v_exp(zero - v)));
+			MAP(v * v_sigmoid(v));
 		else
-			MAP(v / (one + v_exp(zero - al * v)));
+			MAP(v * v_sigmoid(al * v));
 		break;
 	case TARN_UNARY_GELU:
 		MAP(v_gelu(v));
@@ -120,7 +120,7 @@ static void unary(tarn_unary fn, float alpha, float beta, const float *x, float 
 		break;
 	case TARN_UNARY_MISH: { /* tanh(log(1 + e)) = (e^2 + 2e) / (e^2 + 2e + 2); from x = 20 on it is 1 */
 		const vf two = v_set1(2.0f), twenty = v_set1(20.0f);
-#define MISH(e) (v * ((e) * ((e) + two)) / v_fma((e), (e) + two, two))
+#define MISH(e) (v * ((e) * ((e) + two)) * v_recip(v_fma((e), (e) + two, two)))
 		MAP(v_sel(v_lt(v, twenty), MISH(v_exp(v_min(twenty, v))), v));
 		break;
 	}

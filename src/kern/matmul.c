@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kern/gemm.h"
+#include "kern/layout.h"
 #include "kern/tile.h"
 
 #define PIECE_K 192 /* 48 KiB with the widest panel */
@@ -37,11 +38,11 @@ static void pack_piece(const tarn_matmul_f32_args *args, const float *b, size_t 
 		}
 		return;
 	}
-	for (size_t j = 0; j < width; j++) {
-		const float *src = b + (j0 + j) * args->ldb + k0;
-		for (size_t k = 0; k < depth; k++)
-			piece[k * width + j] = j < cols ? alpha * src[k] : 0.0f;
-	}
+	if (cols < width)
+		memset(piece, 0, depth * width * sizeof(float));
+	tarn_transpose_2d(sizeof(float), b + j0 * args->ldb + k0, args->ldb, piece, width, cols, depth);
+	if (alpha != 1.0f)
+		tarn_unary_f32(TARN_UNARY_AFFINE, alpha, 0, piece, piece, depth * width);
 }
 
 /* Rows r0..r1 of one product. */

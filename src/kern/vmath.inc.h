@@ -9,14 +9,14 @@
 #include "kern/simd.h"
 
 /* x = n ln 2 + r, |r| <= ln(2)/2; *q such that exp(r) = 1 + r + r^2 q. Beyond the range of f32 n is clamped. */
-INLINE vf exp_parts(vf x, vi *n, vf *q)
+INLINE vf exp_parts(vf x, vf *n, vf *q)
 {
 	x = v_min(v_set1(89.0f), v_max(v_set1(-104.0f), x));
 	vf k = v_rint(x * v_set1(0x1.715476p0f)); /* 1 / ln 2 */
 	/* ln 2 in two parts; the first has trailing zeros, so that k * part is exact. */
 	vf r = v_fma(k, v_set1(-0.693359375f), x);
 	r = v_fma(k, v_set1(2.12194440e-4f), r);
-	*n = __builtin_convertvector(k, vi);
+	*n = k;
 	vf p = v_set1(0.0001989099082f);
 	p = v_fma(p, r, v_set1(0.001393365f));
 	p = v_fma(p, r, v_set1(0.008333310925f));
@@ -26,25 +26,39 @@ INLINE vf exp_parts(vf x, vi *n, vf *q)
 	return r;
 }
 
-/* p * 2^n in two steps, so that results down to the smallest subnormal and up to infinity come out right. */
-INLINE vf scale_pow2(vf p, vi n)
+/* p * 2^n, right down to the smallest subnormal and up to infinity. */
+INLINE vf scale_pow2(vf p, vf n)
 {
-	vi half = n >> 1, rest = n - half;
+#if defined(__AVX512F__)
+	return _mm512_scalef_ps(p, n);
+#else /* in two steps, since 2^n itself may be out of range */
+	vi k = __builtin_convertvector(n, vi), half = k >> 1, rest = k - half;
 	return p * (vf)((half + 127) << 23) * (vf)((rest + 127) << 23);
+#endif
+}
+
+/* 1 / d for d >= 1 or NaN. Results below 2^-125 keep only about 14 bits where it is not a division. */
+INLINE vf v_recip(vf d)
+{
+#if defined(__AVX512F__)
+	/* One Newton step on the 14-bit estimate, with the correction in full precision: about 1 ulp. */
+	vf r = _mm512_rcp14_ps(d), e = _mm512_fnmadd_ps(d, r, v_set1(1.0f));
+	return v_sel(v_lt(d, v_set1(0x1p125f)), v_fma(v_fma(e, e, e), r, r), r);
+#else
+	return v_set1(1.0f) / d;
+#endif
 }
 
 INLINE vf v_exp(vf x)
 {
-	vi n;
-	vf q, r = exp_parts(x, &n, &q);
+	vf n, q, r = exp_parts(x, &n, &q);
 	return scale_pow2(v_set1(1.0f) + v_fma(r * r, q, r), n);
 }
 
 /* exp(x) - 1, without cancellation near 0. */
 INLINE vf v_expm1(vf x)
 {
-	vi n;
-	vf q, r = exp_parts(x, &n, &q), m = v_fma(r * r, q, r), one = v_set1(1.0f);
+	vf n, q, r = exp_parts(x, &n, &q), m = v_fma(r * r, q, r), one = v_set1(1.0f);
 	vf s = scale_pow2(one, n);
 	/* 2^n (1 + m) - 1 = 2^n m + (2^n - 1); the second part is exact where it matters */
 	return v_sel(v_lt(x, v_set1(88.0f)), v_fma(s, m, s - one), scale_pow2(one + m, n));
@@ -88,7 +102,7 @@ INLINE vf v_tanh(vf x)
 	p = v_fma(p, u, v_set1(0.1333329075f));
 	p = v_fma(p, u, v_set1(-0.3333333308f));
 	vf small = v_fma(x * u, p, x);
-	vf large = one - v_set1(2.0f) / (v_exp(a + a) + one);
+	vf large = v_fma(v_set1(-2.0f), v_recip(v_exp(a + a) + one), one);
 	large = (vf)((vi)large | ((vi)x & ~0x7fffffff));
 	return v_sel(v_lt(a, v_set1(0.65f)), small, v_sel(v_eq(x, x), large, x));
 }
@@ -96,13 +110,13 @@ INLINE vf v_tanh(vf x)
 INLINE vf v_sigmoid(vf x)
 {
 	vf one = v_set1(1.0f);
-	return one / (one + v_exp(v_zero() - x));
+	return v_recip(one + v_exp(v_zero() - x));
 }
 
 /* erfc(a) for a >= 0: exp(-a^2) times a polynomial of t = 1 / (1 + 0.4 a). */
 INLINE vf erfc_positive(vf a)
 {
-	vf t = v_set1(1.0f) / v_fma(v_set1(0.4f), a, v_set1(1.0f));
+	vf t = v_recip(v_fma(v_set1(0.4f), a, v_set1(1.0f)));
 	vf p = v_set1(-0.02986862849f);
 	p = v_fma(p, t, v_set1(0.1438410693f));
 	p = v_fma(p, t, v_set1(-0.2430417318f));
