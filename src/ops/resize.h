@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of Resize share: attribute and input indices. */
+#ifndef TARN_OPS_RESIZE_H
+#define TARN_OPS_RESIZE_H
+
+#include "ops/real.h"
+
+enum {
+	TARN_RESIZE_ANTIALIAS,
+	TARN_RESIZE_AXES,
+	TARN_RESIZE_COORDINATES,
+	TARN_RESIZE_CUBIC_A,
+	TARN_RESIZE_EXCLUDE,
+	TARN_RESIZE_EXTRAPOLATION,
+	TARN_RESIZE_POLICY,
+	TARN_RESIZE_MODE,
+	TARN_RESIZE_NEAREST,
+	TARN_RESIZE_ATTRS
+};
+enum { TARN_RESIZE_ROI = 1, TARN_RESIZE_SCALES, TARN_RESIZE_SIZES };
+enum { TARN_MODE_NEAREST, TARN_MODE_LINEAR, TARN_MODE_CUBIC };
+enum {
+	TARN_COORD_HALF_PIXEL,
+	TARN_COORD_PYTORCH_HALF_PIXEL,
+	TARN_COORD_ALIGN_CORNERS,
+	TARN_COORD_ASYMMETRIC,
+	TARN_COORD_TF_HALF_PIXEL_FOR_NN,
+	TARN_COORD_TF_CROP_AND_RESIZE,
+	TARN_COORD_HALF_PIXEL_SYMMETRIC
+};
+enum { TARN_NEAREST_PREFER_FLOOR, TARN_NEAREST_PREFER_CEIL, TARN_NEAREST_FLOOR, TARN_NEAREST_CEIL, TARN_NEAREST_SIMPLE };
+extern const tarn_attr_def tarn_resize_attr[TARN_RESIZE_ATTRS];
+
+/* The axes that scales and sizes speak of. */
+TARN_MUST tarn_err tarn_resize_axes(const tarn_node *n, int rank, int *axis, int *count);
+/* True when the sizes input decides (else the scales do). */
+bool tarn_resize_by_sizes(const tarn_node *n);
+TARN_MUST tarn_err tarn_resize_eval(tarn_eval *e);
+
+#endif

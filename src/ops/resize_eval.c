@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Resize one axis after the other: each output index of an axis is a short weighted sum of input indices. */
+#include <math.h>
+
+#include "base/mem.h"
+#include "ops/resize.h"
+
+/* One axis: sizes, scale, and the part of the input shown (tf_crop_and_resize). */
+typedef struct axis_plan {
+	const tarn_node *n;
+	int64_t in, out;
+	double scale, start, end;
+} axis_plan;
+
+/* The weighted inputs of one output index. */
+enum { MAX_TAPS = 4096 };
+typedef struct taps {
+	int n;
+	bool outside; /* beyond the input, by the rule of tf_crop_and_resize */
+	int64_t *at;
+	double *w;
+} taps;
+
+static double coordinate(const axis_plan *p, int64_t i)
+{
+	double x = (double)i, in = (double)p->in, out = (double)p->out;
+	switch (tarn_attr_i(p->n, TARN_RESIZE_COORDINATES)) {
+	case TARN_COORD_PYTORCH_HALF_PIXEL:
+		return p->out > 1 ? (x + 0.5) / p->scale - 0.5 : 0;
+	case TARN_COORD_ALIGN_CORNERS:
+		return p->out > 1 ? x * (in - 1) / (out - 1) : 0;
+	case TARN_COORD_ASYMMETRIC:
+		return x / p->scale;
+	case TARN_COORD_TF_HALF_PIXEL_FOR_NN:
+		return (x + 0.5) / p->scale;
+	case TARN_COORD_TF_CROP_AND_RESIZE:
+		return p->out > 1 ? p->start * (in - 1) + x * (p->end - p->start) * (in - 1) / (out - 1)
+				  : 0.5 * (p->start + p->end) * (in - 1);
+	case TARN_COORD_HALF_PIXEL_SYMMETRIC: {
+		double centre = in / 2, offset = centre * (1 - out / (p->scale * in));
+		return offset + (x + 0.5) / p->scale - 0.5;
+	}
+	default:
+		return (x + 0.5) / p->scale - 0.5;
+	}
+}
+
+static int64_t clamp(double v, int64_t size)
+{
+	return v < 0 ? 0 : v > (double)(size - 1) ? size - 1 : (int64_t)v;
+}
+
+static double nearest(const axis_plan *p, double x)
+{
+	switch (tarn_attr_i(p->n, TARN_RESIZE_NEAREST)) {
+	case TARN_NEAREST_PREFER_CEIL:
+		return floor(x + 0.5);
+	case TARN_NEAREST_FLOOR:
+		return floor(x);
+	case TARN_NEAREST_CEIL:
+		return ceil(x);
+	case TARN_NEAREST_SIMPLE:
+		return p->scale < 1 ? ceil(x) : floor(x);
+	default:
+		return ceil(x - 0.5);
+	}
+}
+
+/* Keys' cubic convolution kernel. */
+static double cubic(double d, double a)
+{
+	d = fabs(d);
+	if (d <= 1)
+		return ((a + 2) * d - (a + 3)) * d * d + 1;
+	return d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0;
+}
+
+static void taps_of(const axis_plan *p, int64_t i, taps *t)
+{
+	int mode = (int)tarn_attr_i(p->n, TARN_RESIZE_MODE);
+	double x = coordinate(p, i), a = tarn_attr_f(p->n, TARN_RESIZE_CUBIC_A);
+	t->outside = tarn_attr_i(p->n, TARN_RESIZE_COORDINATES) == TARN_COORD_TF_CROP_AND_RESIZE && (x < 0 || x > (double)(p->in - 1));
+	t->n = 0;
+	if (mode == TARN_MODE_NEAREST) {
+		t->at[0] = clamp(nearest(p, x), p->in);
+		t->w[t->n++] = 1;
+		return;
+	}
+	/* Antialiasing widens the kernel when shrinking, by 1/scale. */
+	double squeeze = tarn_attr_i(p->n, TARN_RESIZE_ANTIALIAS) && p->scale < 1 ? p->scale : 1;
+	double reach = (mode == TARN_MODE_LINEAR ? 1 : 2) / squeeze, sum = 0;
+	bool exclude = tarn_attr_i(p->n, TARN_RESIZE_EXCLUDE);
+	double base = floor(x), first = floor(-reach) + 1;
+	int64_t last = (int64_t)(1 - first);
+	for (int64_t k = (int64_t)first; k <= last && t->n < MAX_TAPS; k++) {
+		double d = ((double)k - (x - base)) * squeeze, at = base + (double)k;
+		double w = mode == TARN_MODE_LINEAR ? fmax(0, 1 - fabs(d)) : cubic(d, a);
+		if (exclude && (at < 0 || at > (double)(p->in - 1)))
+			continue;
+		t->at[t->n] = clamp(at, p->in);
+		t->w[t->n++] = w;
+		sum += w;
+	}
+	for (int k = 0; k < t->n && sum != 0; k++)
+		t->w[k] /= sum;
+}
+
+/* dst[outer][out][inner] from src[outer][in][inner]. */
+static tarn_err resize_axis(const axis_plan *p, int64_t outer, int64_t inner, const double *src, double *dst, bool *outside)
+{
+	taps t = {.at = tarn_mem_zalloc(MAX_TAPS, sizeof *t.at), .w = tarn_mem_zalloc(MAX_TAPS, sizeof *t.w)};
+	tarn_err err = t.at && t.w ? TARN_OK : tarn_err_nomem(MAX_TAPS * sizeof *t.w);
+	for (int64_t i = 0; i < p->out && err == TARN_OK; i++) {
+		taps_of(p, i, &t);
+		outside[i] = t.outside;
+		for (int64_t o = 0; o < outer; o++) {
+			double *to = dst + (o * p->out + i) * inner;
+			for (int64_t j = 0; j < inner; j++)
+				to[j] = 0;
+			for (int k = 0; k < t.n; k++) {
+				const double *from = src + (o * p->in + t.at[k]) * inner;
+				for (int64_t j = 0; j < inner; j++)
+					to[j] += t.w[k] * from[j];
+			}
+		}
+	}
+	tarn_mem_free(t.at);
+	tarn_mem_free(t.w);
+	return err;
+}
+
+/* Scales are given, or follow from the sizes. */
+static tarn_err plan_axes(const tarn_eval *e, axis_plan *p)
+{
+	const tarn_tensor *x = e->in[0], *s = tarn_eval_in(e, TARN_RESIZE_SCALES), *roi = tarn_eval_in(e, TARN_RESIZE_ROI);
+	int axis[TARN_MAX_RANK], count;
+	bool by_sizes = tarn_resize_by_sizes(e->node);
+	TRY(tarn_resize_axes(e->node, x->rank, axis, &count));
+	for (int i = 0; i < x->rank; i++)
+		p[i] = (axis_plan){e->node, x->dim[i], e->out[0].dim[i], 1, 0, 1};
+	if (roi && tarn_tensor_count(roi) == 0)
+		roi = NULL;
+	bool crop = tarn_attr_i(e->node, TARN_RESIZE_COORDINATES) == TARN_COORD_TF_CROP_AND_RESIZE;
+	CHECK(!crop || (roi && tarn_tensor_count(roi) == 2 * count), TARN_SHAPE, "tf_crop_and_resize needs a roi of %d numbers", 2 * count);
+	for (int i = 0; i < count; i++) {
+		axis_plan *a = &p[axis[i]];
+		a->scale = by_sizes ? (double)a->out / (double)a->in : tarn_tensor_f64(s, i);
+		if (crop) {
+			a->start = tarn_tensor_f64(roi, i);
+			a->end = tarn_tensor_f64(roi, count + i);
+		}
+		CHECK(a->in > 0 || a->out == 0, TARN_SHAPE, "axis %d has no elements to resize", axis[i]);
+	}
+	return TARN_OK;
+}
+
+/* True when nothing happens along the axis. */
+static bool idle(const axis_plan *a)
+{
+	return a->in == a->out && a->scale == 1 && a->start == 0 && a->end == 1;
+}
+
+/* Elements whose coordinate fell outside along any axis. */
+static void extrapolate(const tarn_tensor *y, bool *const *outside, double value, double *v)
+{
+	int64_t index[TARN_MAX_RANK] = {0};
+	for (int64_t i = 0; i < tarn_tensor_count(y); i++) {
+		for (int a = 0; a < y->rank; a++)
+			if (outside[a] && outside[a][index[a]])
+				v[i] = value;
+		tarn_elem_next(y->rank, y->dim, index);
+	}
+}
+
+tarn_err tarn_resize_eval(tarn_eval *e)
+{
+	const tarn_tensor *x = e->in[0];
+	tarn_tensor *y = &e->out[0];
+	axis_plan p[TARN_MAX_RANK];
+	double *v = NULL, *next = NULL;
+	bool *outside[TARN_MAX_RANK] = {NULL};
+	int64_t dim[TARN_MAX_RANK];
+	tarn_err err;
+	TRY(plan_axes(e, p));
+	if (!tarn_tensor_count(y))
+		return TARN_OK;
+	TRY_GOTO(done, tarn_real_load(x, &v));
+	for (int i = 0; i < x->rank; i++)
+		dim[i] = x->dim[i];
+	for (int i = 0; i < x->rank; i++) {
+		if (idle(&p[i]))
+			continue;
+		int64_t outer = tarn_elem_product(dim, 0, i), inner = tarn_elem_product(dim, i + 1, x->rank);
+		outside[i] = tarn_mem_zalloc((size_t)p[i].out + 1, sizeof **outside);
+		CHECK_GOTO(done, outside[i], TARN_NOMEM, "out of memory for %lld flags", (long long)p[i].out);
+		TRY_GOTO(done, tarn_real_zeros(outer * p[i].out * inner, &next));
+		TRY_GOTO(done, resize_axis(&p[i], outer, inner, v, next, outside[i]));
+		tarn_mem_free(v);
+		v = next;
+		next = NULL;
+		dim[i] = p[i].out;
+	}
+	extrapolate(y, outside, tarn_attr_f(e->node, TARN_RESIZE_EXTRAPOLATION), v);
+	tarn_real_put(y, 0, tarn_tensor_count(y), v);
+	err = TARN_OK;
+done:
+	tarn_mem_free(v);
+	tarn_mem_free(next);
+	for (int i = 0; i < TARN_MAX_RANK; i++)
+		tarn_mem_free(outside[i]);
+	return err;
+}
