@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Resize: attributes, shape inference, import of the older forms (Upsample 7 and 9, Resize 10). Canonical inputs: X, roi, scales, sizes;
- * an empty roi, scales or sizes counts as absent. Beyond opset 17: antialias, axes, keep_aspect_ratio_policy (18),
- * half_pixel_symmetric (19), and nearest_mode "simple" of the oldest form (up when shrinking, down when growing).
+ * Resize: attributes, shape inference, import of the older forms (Upsample 7 and 9, Resize 10). Canonical inputs: X, roi,
+ * scales, sizes; an empty roi, scales or sizes counts as absent. Beyond opset 17: antialias, axes, keep_aspect_ratio_policy
+ * (18), half_pixel_symmetric (19), and nearest_mode "simple" of the oldest form (up when shrinking, down when growing).
  */
 #include "ops/resize.h"
 
@@ -111,8 +111,8 @@ static tarn_err from_sizes(tarn_infer *c, const tarn_shape *x, const int *axis, 
 	bool known = tarn_infer_dims(c, TARN_RESIZE_SIZES, size, TARN_MAX_RANK, &n);
 	CHECK(!known || n == count, TARN_SHAPE, "%d sizes for %d axes", n, count);
 	for (int i = 0; i < count; i++) {
-		CHECK(!known || size[i] >= 0 || !tarn_dim_is_int(size[i], &unused), TARN_SHAPE, "size %" PRId64 " of axis %d", unused,
-		      axis[i]);
+		CHECK(!known || size[i] >= 0 || !tarn_dim_is_int(size[i], &unused), TARN_SHAPE, "size %" PRId64 " of axis %d",
+		      unused, axis[i]);
 		if (known)
 			out->dim[axis[i]] = size[i];
 		else

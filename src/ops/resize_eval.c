@@ -79,7 +79,8 @@ static void taps_of(const axis_plan *p, int64_t i, taps *t)
 {
 	int mode = (int)tarn_attr_i(p->n, TARN_RESIZE_MODE);
 	double x = coordinate(p, i), a = tarn_attr_f(p->n, TARN_RESIZE_CUBIC_A);
-	t->outside = tarn_attr_i(p->n, TARN_RESIZE_COORDINATES) == TARN_COORD_TF_CROP_AND_RESIZE && (x < 0 || x > (double)(p->in - 1));
+	t->outside = tarn_attr_i(p->n, TARN_RESIZE_COORDINATES) == TARN_COORD_TF_CROP_AND_RESIZE &&
+		     (x < 0 || x > (double)(p->in - 1));
 	t->n = 0;
 	if (mode == TARN_MODE_NEAREST) {
 		t->at[0] = clamp(nearest(p, x), p->in);
@@ -141,7 +142,8 @@ static tarn_err plan_axes(const tarn_eval *e, axis_plan *p)
 	if (roi && tarn_tensor_count(roi) == 0)
 		roi = NULL;
 	bool crop = tarn_attr_i(e->node, TARN_RESIZE_COORDINATES) == TARN_COORD_TF_CROP_AND_RESIZE;
-	CHECK(!crop || (roi && tarn_tensor_count(roi) == 2 * count), TARN_SHAPE, "tf_crop_and_resize needs a roi of %d numbers", 2 * count);
+	CHECK(!crop || (roi && tarn_tensor_count(roi) == 2 * count), TARN_SHAPE, "tf_crop_and_resize needs a roi of %d numbers",
+	      2 * count);
 	for (int i = 0; i < count; i++) {
 		axis_plan *a = &p[axis[i]];
 		a->scale = by_sizes ? (double)a->out / (double)a->in : tarn_tensor_f64(s, i);

@@ -57,6 +57,22 @@ static tarn_err text_copy(onnx_reader *r, const ProtobufCBinaryData *s, const ch
 	return *out ? TARN_OK : tarn_err_nomem(s->len + 1);
 }
 
+static tarn_err texts_join(onnx_reader *r, const Onnx__AttributeProto *p, const char **out)
+{
+	tarn_str s = {0};
+	for (size_t i = 0; i < p->n_strings; i++) {
+		tarn_str_add(&s, i ? "," : "");
+		tarn_str_add_n(&s, (const char *)p->strings[i].data, p->strings[i].len);
+	}
+	tarn_err err = tarn_str_done(&s);
+	const char *copy = err == TARN_OK ? tarn_arena_strndup(r->arena, s.at ? s.at : "", s.len) : NULL;
+	if (err == TARN_OK && !copy)
+		err = tarn_err_nomem(s.len);
+	tarn_str_fini(&s);
+	*out = copy;
+	return err;
+}
+
 static tarn_err doubles_copy(onnx_reader *r, const Onnx__AttributeProto *p, const double **out)
 {
 	double *at = tarn_arena_zalloc(r->arena, p->n_floats + 1, sizeof *at);
@@ -114,7 +130,11 @@ static tarn_err set_attr(onnx_reader *r, const Onnx__AttributeProto *p, const ta
 		TRY(expect(p, A_FLOAT));
 		a->f = (double)p->f;
 		break;
-	case TARN_ATTR_STRING:
+	case TARN_ATTR_STRING: /* a list of texts is kept as one, with commas */
+		if (type_of(p) == A_STRINGS) {
+			TRY(texts_join(r, p, &a->s));
+			break;
+		}
 		TRY(expect(p, A_STRING));
 		TRY(text_copy(r, &p->s, &a->s));
 		break;

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * RNN, GRU, LSTM: X [S,B,I], W [D,G*H,I], R [D,G*H,H], B [D,2*G*H], sequence_lens [B], initial_h [D,B,H], LSTM also initial_c
+ * and the peepholes P [D,3*H]. Outputs Y [S,D,B,H], Y_h [D,B,H], Y_c. With layout 1 the batch comes first. Steps beyond a
+ * sequence's length give zeros in Y and leave the state.
+ */
+#include "ops/recurrent.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define SCHEMA(last) \
+	{"activation_alpha", TARN_ATTR_FLOATS}, {"activation_beta", TARN_ATTR_FLOATS}, {"activations", TARN_ATTR_STRING}, \
+		{"clip", TARN_ATTR_FLOAT}, \
+		{"direction", TARN_ATTR_ENUM, TARN_ATTR_DEFAULT, 0, "forward|reverse|bidirectional"}, \
+		{"hidden_size", TARN_ATTR_INT}, {"layout", TARN_ATTR_INT, TARN_ATTR_DEFAULT, 0}, \
+	{ \
+		last, TARN_ATTR_BOOL, TARN_ATTR_DEFAULT, 0 \
+	}
+static const tarn_attr_def lstm_attr[] = {SCHEMA("input_forget")};
+static const tarn_attr_def gru_attr[] = {SCHEMA("linear_before_reset")};
+static const tarn_attr_def rnn_attr[] = {SCHEMA("unused")};
+
+enum { X, W, R, B, LENS, H0, C0, P };
+
+static int gates_of(const tarn_node *n)
+{
+	return n->op->name[0] == 'L' ? 4 : n->op->name[0] == 'G' ? 3 : 1;
+}
+
+static int directions_of(const tarn_node *n)
+{
+	return tarn_attr_i(n, TARN_REC_DIRECTION) == 2 ? 2 : 1;
+}
+
+/* Input i has this shape wherever both are known (want < 0: free). */
+static tarn_err expect(const tarn_infer *c, int i, int rank, const tarn_dim *want)
+{
+	const tarn_shape *s = tarn_infer_shape(c, i);
+	if (!tarn_node_has(c->node, i))
+		return TARN_OK;
+	TRY(tarn_infer_rank(c, i, rank, rank));
+	for (int k = 0; s && k < rank; k++)
+		CHECK(s->dim[k] < 0 || want[k] < 0 || s->dim[k] == want[k], TARN_SHAPE,
+		      "input %d has size %" PRId64 " along axis %d; %" PRId64 " is needed", i, s->dim[k], k, want[k]);
+	return TARN_OK;
+}
+
+static tarn_err infer(tarn_infer *c)
+{
+	const tarn_node *n = c->node;
+	const tarn_shape *x = tarn_infer_shape(c, X), *r = tarn_infer_shape(c, R);
+	bool batch_first = tarn_attr_i(n, TARN_REC_LAYOUT);
+	int gates = gates_of(n);
+	tarn_dim d = directions_of(n), h = r && r->rank == 3 ? r->dim[2] : tarn_attr_i(n, TARN_REC_HIDDEN), s, b;
+	TRY(tarn_infer_class(c, X, TARN_CLS_F));
+	TRY(tarn_infer_rank(c, X, 3, 3));
+	TRY(tarn_infer_rank(c, R, 3, 3));
+	CHECK(!tarn_attr_has(n, TARN_REC_HIDDEN) || h < 0 || tarn_attr_i(n, TARN_REC_HIDDEN) == h, TARN_SHAPE,
+	      "hidden_size is %" PRId64 " but R has %" PRId64, tarn_attr_i(n, TARN_REC_HIDDEN), h);
+	if (!x || h == 0) {
+		for (int i = 0; i < n->n_out; i++)
+			tarn_infer_out(c, i, tarn_infer_type(c, X), NULL);
+		return TARN_OK;
+	}
+	s = x->dim[batch_first];
+	b = x->dim[!batch_first];
+	int64_t g = h < 0 ? -1 : gates * h;
+	TRY(expect(c, W, 3, (tarn_dim[]){d, g, x->dim[2]}));
+	TRY(expect(c, R, 3, (tarn_dim[]){d, g, h}));
+	TRY(expect(c, B, 2, (tarn_dim[]){d, g < 0 ? -1 : 2 * g}));
+	TRY(expect(c, LENS, 1, (tarn_dim[]){b}));
+	tarn_shape state = {.rank = 3, .dim = {batch_first ? b : d, batch_first ? d : b, h}};
+	TRY(expect(c, H0, 3, state.dim));
+	if (gates == 4) {
+		TRY(expect(c, C0, 3, state.dim));
+		TRY(expect(c, P, 2, (tarn_dim[]){d, h < 0 ? -1 : 3 * h}));
+	}
+	tarn_shape all = {.rank = 4, .dim = {s, d, b, h}};
+	if (batch_first)
+		all = (tarn_shape){.rank = 4, .dim = {b, s, d, h}};
+	tarn_infer_out(c, 0, tarn_infer_type(c, X), &all);
+	tarn_infer_out(c, 1, tarn_infer_type(c, X), &state);
+	tarn_infer_out(c, 2, tarn_infer_type(c, X), &state);
+	return TARN_OK;
+}
+
+/* Everything of one direction. */
+typedef struct cell {
+	int gates;
+	int64_t in, h;
+	const double *w, *r, *b, *p; /* b, p: NULL when absent */
+	tarn_recurrent_act act[3];
+	double clip;   /* 0: none */
+	bool special;  /* input_forget, linear_before_reset */
+	double *g, *u; /* scratch: gates*h sums of x, gates*h sums of the state */
+} cell;
+
+static double act(const cell *c, int i, double v)
+{
+	if (c->clip > 0)
+		v = v > c->clip ? c->clip : v < -c->clip ? -c->clip : v;
+	return tarn_recurrent_apply(&c->act[i], v);
+}
+
+static void products(const double *m, const double *v, int64_t rows, int64_t cols, const double *bias, double *out)
+{
+	for (int64_t i = 0; i < rows; i++) {
+		double s = bias ? bias[i] : 0;
+		for (int64_t j = 0; j < cols; j++)
+			s += m[i * cols + j] * v[j];
+		out[i] = s;
+	}
+}
+
+static void step_lstm(const cell *k, double *h, double *c)
+{
+	int64_t n = k->h;
+	const double *p = k->p;
+	for (int64_t j = 0; j < n; j++) {
+		double gi = k->g[j] + k->u[j], go = k->g[n + j] + k->u[n + j], gf = k->g[2 * n + j] + k->u[2 * n + j];
+		double i = act(k, 0, gi + (p ? p[j] * c[j] : 0));
+		double f = k->special ? 1 - i : act(k, 0, gf + (p ? p[2 * n + j] * c[j] : 0));
+		c[j] = f * c[j] + i * act(k, 1, k->g[3 * n + j] + k->u[3 * n + j]);
+		double o = act(k, 0, go + (p ? p[n + j] * c[j] : 0));
+		h[j] = o * tarn_recurrent_apply(&k->act[2], c[j]);
+	}
+}
+
+static void step_gru(const cell *k, double *h)
+{
+	int64_t n = k->h;
+	double *z = k->g, *r = k->g + n, *u = k->u + 2 * n, *rh = k->u;
+	for (int64_t j = 0; j < n; j++) {
+		z[j] = act(k, 0, z[j] + k->u[j]);
+		r[j] = act(k, 0, r[j] + k->u[n + j]);
+	}
+	if (!k->special) { /* the reset gate acts on the state before the product */
+		for (int64_t j = 0; j < n; j++)
+			rh[j] = r[j] * h[j];
+		products(k->r + 2 * n * n, rh, n, n, k->b ? k->b + 5 * n : NULL, u);
+	}
+	for (int64_t j = 0; j < n; j++) {
+		double t = act(k, 1, k->g[2 * n + j] + (k->special ? r[j] * u[j] : u[j]));
+		h[j] = (1 - z[j]) * t + z[j] * h[j];
+	}
+}
+
+static void step(const cell *k, const double *x, double *h, double *c)
+{
+	int64_t rows = k->gates * k->h;
+	products(k->w, x, rows, k->in, k->b, k->g);
+	products(k->r, h, rows, k->h, k->b ? k->b + rows : NULL, k->u);
+	if (k->gates == 4)
+		step_lstm(k, h, c);
+	else if (k->gates == 3)
+		step_gru(k, h);
+	else
+		for (int64_t j = 0; j < k->h; j++)
+			h[j] = act(k, 0, k->g[j] + k->u[j]);
+}
+
+typedef struct run {
+	cell k;
+	int64_t s, b, d;
+	bool batch_first;
+	double *in[P + 1];       /* inputs as double, NULL when absent */
+	double *h, *c, *scratch; /* one sequence's state */
+} run;
+
+/* Offset of a state (initial or last) and of a step's output. */
+static int64_t state_at(const run *r, int64_t d, int64_t b)
+{
+	return (r->batch_first ? b * r->d + d : d * r->b + b) * r->k.h;
+}
+
+static int64_t step_at(const run *r, int64_t s, int64_t d, int64_t b)
+{
+	return (r->batch_first ? (b * r->s + s) * r->d + d : (s * r->d + d) * r->b + b) * r->k.h;
+}
+
+static void sequence(tarn_eval *e, run *r, int64_t d, int64_t b, bool reverse)
+{
+	int64_t len = r->in[LENS] ? (int64_t)r->in[LENS][b] : r->s, h = r->k.h;
+	len = len < 0 ? 0 : len > r->s ? r->s : len;
+	for (int64_t j = 0; j < h; j++) {
+		r->h[j] = r->in[H0] ? r->in[H0][state_at(r, d, b) + j] : 0;
+		r->c[j] = r->k.gates == 4 && r->in[C0] ? r->in[C0][state_at(r, d, b) + j] : 0;
+	}
+	for (int64_t i = 0; i < len; i++) {
+		int64_t t = reverse ? len - 1 - i : i;
+		step(&r->k, r->in[X] + (r->batch_first ? b * r->s + t : t * r->b + b) * r->k.in, r->h, r->c);
+		if (tarn_eval_wants(e, 0))
+			tarn_real_put(&e->out[0], step_at(r, t, d, b), h, r->h);
+	}
+	if (tarn_eval_wants(e, 1))
+		tarn_real_put(&e->out[1], state_at(r, d, b), h, r->h);
+	if (tarn_eval_wants(e, 2))
+		tarn_real_put(&e->out[2], state_at(r, d, b), h, r->c);
+}
+
+static tarn_err eval(tarn_eval *e)
+{
+	const tarn_node *n = e->node;
+	const tarn_tensor *x = e->in[X];
+	static const char *const defaults[] = {NULL, "Tanh", NULL, "Sigmoid,Tanh", "Sigmoid,Tanh,Tanh"};
+	static const int acts[] = {0, 1, 0, 2, 3};
+	run r = {.batch_first = tarn_attr_i(n, TARN_REC_LAYOUT), .d = directions_of(n)};
+	int gates = gates_of(n), inputs = gates == 4 ? P + 1 : H0 + 1;
+	int64_t h = e->in[R]->dim[2];
+	tarn_recurrent_act act[6];
+	TRY(tarn_recurrent_acts(n, defaults[gates], (int)r.d, act, acts[gates] * (int)r.d));
+	r.s = x->dim[r.batch_first];
+	r.b = x->dim[!r.batch_first];
+	r.k = (cell){.gates = gates,
+		     .in = x->dim[2],
+		     .h = h,
+		     .clip = tarn_attr_f(n, TARN_REC_CLIP),
+		     .special = tarn_attr_i(n, TARN_REC_LAST)};
+	tarn_err err = TARN_OK;
+	for (int i = 0; i < inputs; i++)
+		TRY_GOTO(done, tarn_real_load(tarn_eval_in(e, i), &r.in[i]));
+	TRY_GOTO(done, tarn_real_zeros(2 * h + 2 * gates * h, &r.scratch));
+	r.h = r.scratch;
+	r.c = r.h + h;
+	r.k.g = r.c + h;
+	r.k.u = r.k.g + gates * h;
+	for (int64_t d = 0; d < r.d; d++) {
+		memcpy(r.k.act, act + d * acts[gates], (size_t)acts[gates] * sizeof *act);
+		r.k.w = r.in[W] + d * gates * h * r.k.in;
+		r.k.r = r.in[R] + d * gates * h * h;
+		r.k.b = r.in[B] ? r.in[B] + d * 2 * gates * h : NULL;
+		r.k.p = gates == 4 && r.in[P] ? r.in[P] + d * 3 * h : NULL;
+		for (int64_t b = 0; b < r.b; b++)
+			sequence(e, &r, d, b, d == 1 || tarn_attr_i(n, TARN_REC_DIRECTION) == 1);
+	}
+done:
+	for (int i = 0; i < inputs; i++)
+		tarn_mem_free(r.in[i]);
+	tarn_mem_free(r.scratch);
+	return err;
+}
+
+static tarn_err cost(const tarn_node *n, tarn_cost *out)
+{
+	int64_t x, w, r;
+	TRY(tarn_shape_count(&n->in[X]->shape, &x));
+	TRY(tarn_shape_count(&n->in[W]->shape, &w));
+	TRY(tarn_shape_count(&n->in[R]->shape, &r));
+	int64_t steps = n->in[X]->shape.dim[0] * n->in[X]->shape.dim[1];
+	*out = (tarn_cost){.macs = steps * (w + r)};
+	return TARN_OK;
+}
+
+#define RECURRENT(label, inputs, outputs, schema) \
+	.name = label, .onnx_since = 1, .min_in = 3, .max_in = inputs, .min_out = 0, .max_out = outputs, .attr = schema, \
+	.n_attr = TARN_REC_LAST + 1, .infer = infer, .eval = eval, .cost = cost, \
+	.quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1}
+
+const tarn_op_def tarn_op_lstm = {RECURRENT("LSTM", 8, 3, lstm_attr)};
+const tarn_op_def tarn_op_gru = {RECURRENT("GRU", 6, 2, gru_attr)};
+const tarn_op_def tarn_op_rnn = {RECURRENT("RNN", 6, 2, rnn_attr)};
