@@ -27,7 +27,7 @@ struct tarn_conv_f32_plan {
 	size_t taps, depth; /* as the tiles see them */
 	ptrdiff_t *row;     /* [oh][kh] offset of the input row a tap reads, or -1 */
 	ptrdiff_t
-		*col; /* [ow][kw] offset of the pixel in its row, or -1; with fold [ow] offset of the first, or -1 at borders */
+		*col; /* [kw][ow] offset of the pixel in its row, or -1; with fold [ow] offset of the first, or -1 at borders */
 	float *zero;  /* [depth] */
 };
 
@@ -112,7 +112,7 @@ static void fill_axes(tarn_conv_f32_plan *p)
 		}
 		for (int k = 0; k < s->kw; k++) {
 			long long x = first + (long long)k * s->dilation_w;
-			p->col[(size_t)o * (size_t)s->kw + (size_t)k] = x < 0 || x >= h->iw ? -1 : (ptrdiff_t)x * pixel;
+			p->col[(size_t)k * (size_t)h->ow + (size_t)o] = x < 0 || x >= h->iw ? -1 : (ptrdiff_t)x * pixel;
 		}
 	}
 }
@@ -190,37 +190,55 @@ typedef struct cursor {
 	size_t n, y, x;
 } cursor;
 
+/* `n` neighbouring outputs of one row from column x on: out[t * rows + i] is where output i reads tap tap0 + t. */
+static void fill_run(const tarn_conv_f32_plan *p, const float *image, size_t tap0, size_t taps, size_t rows, size_t y, size_t x,
+		     size_t n, const float **out)
+{
+	size_t kw = (size_t)p->spec.kw, ow = (size_t)p->shape.ow, ky = tap0 / kw, kx = tap0 % kw;
+	const ptrdiff_t *row = p->row + y * (size_t)p->spec.kh;
+	for (size_t t = 0; t < taps; t++, out += rows) {
+		const ptrdiff_t *col = p->col + kx * ow + x;
+		const float *base = image + (row[ky] < 0 ? 0 : row[ky]);
+		for (size_t i = 0; i < n; i++)
+			out[i] = (row[ky] | col[i]) < 0 ? p->zero : base + col[i];
+		if (++kx == kw)
+			kx = 0, ky++;
+	}
+}
+
+/* The same with a whole kernel row as one tap; windows that leave the image are copied. */
+static void fill_folded(const tarn_conv_f32_plan *p, const float *image, size_t rows, size_t y, size_t x, size_t n,
+			const float **out, float **window)
+{
+	const ptrdiff_t *row = p->row + y * (size_t)p->spec.kh, *col = p->col + x;
+	for (size_t ky = 0; ky < p->taps; ky++, out += rows) {
+		const float *base = image + (row[ky] < 0 ? 0 : row[ky]);
+		for (size_t i = 0; i < n; i++) {
+			out[i] = row[ky] < 0 ? p->zero : base + col[i];
+			if (col[i] < 0 && row[ky] >= 0) {
+				copy_window(p, base, x + i, *window);
+				out[i] = *window;
+				*window += p->depth;
+			}
+		}
+	}
+}
+
 /* The pointers of taps [tap0, tap0 + taps) for `rows` output pixels from *at on, as the tile wants them: [taps][rows]. */
-static void fill_tile(const tarn_conv_f32_plan *p, const float *in, size_t tap0, size_t taps, int rows, cursor *at,
+static void fill_tile(const tarn_conv_f32_plan *p, const float *in, size_t tap0, size_t taps, size_t rows, cursor *at,
 		      const float **table, float **window)
 {
 	const tarn_conv_shape *h = &p->shape;
-	size_t kh = (size_t)p->spec.kh, kw = (size_t)p->spec.kw;
-	for (int r = 0; r < rows; r++) {
+	for (size_t r = 0; r < rows;) {
 		const float *image = in + at->n * (size_t)h->ih * (size_t)h->iw * h->in_stride;
-		const ptrdiff_t *row = p->row + at->y * kh, *col = p->col + at->x * (p->fold ? 1 : kw);
-		const float **out = table + r;
-		if (p->fold) {
-			for (size_t ky = 0; ky < kh; ky++, out += rows) {
-				if (row[ky] < 0) {
-					*out = p->zero;
-				} else if (*col >= 0) {
-					*out = image + row[ky] + *col;
-				} else {
-					copy_window(p, image + row[ky], at->x, *window);
-					*out = *window;
-					*window += p->depth;
-				}
-			}
-		} else {
-			size_t ky = tap0 / kw, kx = tap0 % kw;
-			for (size_t t = 0; t < taps; t++, out += rows) {
-				*out = (row[ky] | col[kx]) < 0 ? p->zero : image + row[ky] + col[kx];
-				if (++kx == kw)
-					kx = 0, ky++;
-			}
-		}
-		if (++at->x == (size_t)h->ow) {
+		size_t n = rows - r < (size_t)h->ow - at->x ? rows - r : (size_t)h->ow - at->x;
+		if (p->fold)
+			fill_folded(p, image, rows, at->y, at->x, n, table + r, window);
+		else
+			fill_run(p, image, tap0, taps, rows, at->y, at->x, n, table + r);
+		r += n;
+		at->x += n;
+		if (at->x == (size_t)h->ow) {
 			at->x = 0;
 			if (++at->y == (size_t)h->oh)
 				at->y = 0, at->n++;
@@ -241,9 +259,8 @@ static void fill_block(const tarn_conv_f32_plan *p, const float *in, size_t tap0
 	cursor at = {row / plane, row % plane / ow, row % ow};
 	for (size_t t = t0; t < t1; t++) {
 		size_t next = tarn_tile_row(&p->grid, t + 1);
-		int rows = (int)(next - row);
-		fill_tile(p, in, tap0, taps, rows, &at, table, &window);
-		table += taps * (size_t)rows;
+		fill_tile(p, in, tap0, taps, next - row, &at, table, &window);
+		table += taps * (next - row);
 		row = next;
 	}
 }
