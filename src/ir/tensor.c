@@ -192,6 +192,9 @@ void tarn_tensor_set_i64(tarn_tensor *t, int64_t i, int64_t v)
 		*b = (uint8_t)(i % 2 ? (*b & 15) | n << 4 : (*b & 0xf0) | n);
 		return;
 	}
+	case TARN_DTYPE_NONE:
+	case TARN_STRING: /* not a number */
+		return;
 	default:
 		tarn_tensor_set_f64(t, i, (double)v);
 	}

@@ -92,6 +92,13 @@ tarn_err tarn_bounds_set(tarn_infer *c, int i, const tarn_dim *at, int n)
 	if (i >= c->node->n_out || c->node->out[i] == NULL)
 		return TARN_OK;
 	const tarn_value *v = c->node->out[i];
+	int64_t number = 0;
+	/* Narrower types wrap, which arithmetic on sizes does not follow. */
+	if (v->type != TARN_I64 && v->type != TARN_I32 && v->type != TARN_BOOL)
+		return TARN_OK;
+	for (int k = 0; k < n && v->type == TARN_I32; k++)
+		if (tarn_dim_is_int(at[k], &number) && (number > INT32_MAX || number < INT32_MIN))
+			return TARN_OK;
 	if (v->shape.rank > 1 || (v->shape.rank == 0 && n != 1) || (v->shape.rank == 1 && v->shape.dim[0] != n))
 		return TARN_OK;
 	return tarn_infer_known(c, i, at, n);

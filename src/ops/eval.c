@@ -105,13 +105,17 @@ static tarn_err eval_shadow(tarn_node *s, const tarn_tensor *const *in, tarn_ten
 	tarn_symtab syms = {.arena = a};
 	tarn_eval e = {.node = s, .in = in, .out = out, .run_body = body ? body : run_body, .ctx = ctx};
 	tarn_err err = TARN_OK;
-	if (op->infer && !(op->flags & TARN_OP_DATA_SHAPE)) {
+	if (op->infer && !(op->flags & TARN_OP_CONTROL)) {
 		tarn_infer c = {.node = s, .syms = &syms, .arena = a};
 		TRY_GOTO(out, op->infer(&c));
 		for (int i = 0; i < s->n_out; i++) {
 			const tarn_value *v = s->out[i];
-			if (v && v->type != TARN_DTYPE_NONE && tarn_shape_is_static(&v->shape))
-				TRY_GOTO(out, tarn_eval_out(&e, i, v->type, v->shape.rank, v->shape.dim));
+			if (!v || (op->flags & TARN_OP_DATA_SHAPE))
+				continue;
+			/* With every input at hand only malformed ones leave a shape open (a list of the wrong length, say). */
+			CHECK_GOTO(out, v->type != TARN_DTYPE_NONE && tarn_shape_is_static(&v->shape), TARN_SHAPE,
+				   "the shape of output %d cannot be told from these inputs", i);
+			TRY_GOTO(out, tarn_eval_out(&e, i, v->type, v->shape.rank, v->shape.dim));
 		}
 	}
 	TRY_GOTO(out, op->eval(&e));

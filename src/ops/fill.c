@@ -23,7 +23,8 @@ static tarn_err infer_constant_of_shape(tarn_infer *c)
 	if (tarn_infer_dims(c, 0, out.dim, TARN_MAX_RANK, &out.rank)) {
 		int64_t v = 0;
 		for (int d = 0; d < out.rank; d++)
-			CHECK(!tarn_dim_is_int(out.dim[d], &v) || v >= 0, TARN_SHAPE, "size %lld at axis %d", (long long)v, d);
+			CHECK(!tarn_dim_is_int(out.dim[d], &v) || (v >= 0 && v <= TARN_DIM_MAX), TARN_SHAPE,
+			      "size %lld at axis %d", (long long)v, d);
 	} else if (list != NULL && list->rank == 1 && tarn_dim_is_static(list->dim[0])) {
 		out.rank = (int)list->dim[0];
 		for (int d = 0; d < out.rank; d++)
@@ -193,6 +194,7 @@ static tarn_err infer_eye_like(tarn_infer *c)
 	TRY(tarn_infer_rank(c, 0, 2, 2));
 	tarn_dtype type =
 		tarn_attr_has(c->node, EYE_DTYPE) ? (tarn_dtype)tarn_attr_i(c->node, EYE_DTYPE) : tarn_infer_type(c, 0);
+	CHECK(type != TARN_STRING, TARN_TYPE, "EyeLike does not make text");
 	tarn_infer_out(c, 0, type, tarn_infer_shape(c, 0));
 	return TARN_OK;
 }

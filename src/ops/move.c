@@ -343,11 +343,13 @@ static tarn_err infer_expand(tarn_infer *c)
 		tarn_infer_out(c, 0, tarn_infer_type(c, 0), out.rank >= 0 ? &out : NULL);
 		return TARN_OK;
 	}
-	for (int d = 0; d < want.rank; d++)
-		if (tarn_dim_is_int(want.dim[d], &v) && v < 0) {
-			CHECK(v == -1, TARN_SHAPE, "size %lld at axis %d to expand to", (long long)v, d);
+	for (int d = 0; d < want.rank; d++) {
+		if (!tarn_dim_is_int(want.dim[d], &v))
+			continue;
+		CHECK(v >= -1 && v <= TARN_DIM_MAX, TARN_SHAPE, "size %lld at axis %d to expand to", (long long)v, d);
+		if (v == -1)
 			want.dim[d] = 1; /* exporters' "keep" */
-		}
+	}
 	out.rank = -1;
 	if (in != NULL)
 		TRY(tarn_shape_broadcast(c->syms, in, &want, &out));

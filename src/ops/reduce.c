@@ -190,8 +190,10 @@ static tarn_err infer_sum(tarn_infer *c)
 		shape_out(c, in, no_axes(c->node, axes != NULL && axes->rank == 1 ? axes->dim[0] : -1) ? 0 : mask);
 	} else if (tarn_attr_i(c->node, KEEPDIMS) != 0) {
 		tarn_shape out = *in;
-		for (int d = 0; d < in->rank; d++)
-			TRY(tarn_bounds_fresh(c, tarn_dim_hi(c->syms, in->dim[d]), &out.dim[d]));
+		for (int d = 0; d < in->rank; d++) { /* the old size or 1 */
+			int64_t hi = tarn_dim_hi(c->syms, in->dim[d]);
+			TRY(tarn_bounds_fresh(c, hi > 1 ? hi : 1, &out.dim[d]));
+		}
 		tarn_infer_out(c, 0, tarn_infer_type(c, 0), &out);
 	}
 	return TARN_OK;

@@ -108,6 +108,7 @@ static tarn_err infer_reshape(tarn_infer *c)
 		int64_t v = 0;
 		bool number = tarn_dim_is_int(want[i], &v);
 		out.dim[i] = want[i];
+		CHECK(!number || v <= TARN_DIM_MAX, TARN_SHAPE, "size %lld at axis %d of the new shape", (long long)v, i);
 		if (!number || v > 0 || (v == 0 && tarn_attr_i(c->node, 0) != 0))
 			continue;
 		CHECK(v >= -1, TARN_SHAPE, "size %lld at axis %d of the new shape; only -1 may be negative", (long long)v, i);

@@ -153,14 +153,15 @@ static tarn_err infer_unique(tarn_infer *c)
 	TRY(tarn_infer_class(c, 0, TARN_CLS_NUM | TARN_CLS_B));
 	const tarn_shape *in = tarn_infer_shape(c, 0);
 	tarn_shape out = {.rank = 1}, list = {.rank = 1};
-	TRY(tarn_bounds_fresh(c, in != NULL ? most(c, in) : TARN_DIM_MAX, &list.dim[0]));
-	out.dim[0] = list.dim[0];
-	if (tarn_attr_has(c->node, UNIQUE_AXIS) && in != NULL) {
+	bool along = tarn_attr_has(c->node, UNIQUE_AXIS);
+	if (along && in != NULL)
 		TRY(tarn_shape_axis(in->rank, tarn_attr_i(c->node, UNIQUE_AXIS), &axis));
+	int64_t hi = in == NULL ? TARN_DIM_MAX : along ? tarn_dim_hi(c->syms, in->dim[axis]) : most(c, in);
+	TRY(tarn_bounds_fresh(c, hi, &list.dim[0]));
+	if (along && in != NULL)
 		out = *in;
-		out.dim[axis] = list.dim[0];
-	}
-	tarn_infer_out(c, 0, tarn_infer_type(c, 0), in == NULL && tarn_attr_has(c->node, UNIQUE_AXIS) ? NULL : &out);
+	out.dim[along ? axis : 0] = list.dim[0];
+	tarn_infer_out(c, 0, tarn_infer_type(c, 0), in == NULL && along ? NULL : &out);
 	tarn_infer_out(c, 1, TARN_I64, &list);
 	tarn_infer_out(c, 3, TARN_I64, &list);
 	tarn_shape inverse = {.rank = 1};
