@@ -94,6 +94,16 @@ static void residual_block(void **state)
 	same(1e-5);
 }
 
+/* Enough channels and pixels for the Winograd form; a batch, a residual and every kind of epilogue. */
+static void wide_3x3_convolutions(void **state)
+{
+	(void)state;
+	tarn_value *x = input(g, dims(4, 2, 32, 15, 18)), *a = node(g, "Relu", conv(x, 32, 40, 3, 1, 1), NULL, NULL);
+	tarn_value *b = node(g, "Relu", node(g, "Add", conv(a, 40, 40, 3, 1, 1), a, NULL), NULL, NULL);
+	output(g, node(g, "Add", node(g, "Sigmoid", conv(b, 40, 40, 3, 1, 1), NULL, NULL), b, NULL));
+	same(1e-5);
+}
+
 static void squeeze_excite_and_concat(void **state)
 {
 	(void)state;
@@ -232,9 +242,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(residual_block),    T(squeeze_excite_and_concat), T(detection_head),
-		T(transformer_block), T(data_dependent_sizes),      T(broadcasts),
-		T(random_networks),
+		T(residual_block), T(wide_3x3_convolutions), T(squeeze_excite_and_concat),
+		T(detection_head), T(transformer_block),     T(data_dependent_sizes),
+		T(broadcasts),     T(random_networks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dev/cpu/cpu.h"
 
+/* clang-format off */
 const cpu_kernel *const tarn_cpu_kernels[] = {
+	&tarn_cpu_k_winograd,
 	&tarn_cpu_k_conv,
 	&tarn_cpu_k_gemm,
 	&tarn_cpu_k_matmul,
@@ -16,3 +18,4 @@ const cpu_kernel *const tarn_cpu_kernels[] = {
 	&tarn_cpu_k_eval,
 	NULL,
 };
+/* clang-format on */
