@@ -72,7 +72,8 @@ const tarn_npu_arg *tarn_npu_program_args(const tarn_npu_program *program, uint3
 /* Compiled with PERF_COUNT="YES"? */
 bool tarn_npu_program_profiled(const tarn_npu_program *program);
 
-/* Modelled times of one execution; start_ns counts from its beginning. They do not depend on data. */
+/* Modelled times of one execution, the fixed cost of an inference included in the total; start_ns counts from its beginning.
+ * They do not depend on data. */
 typedef struct tarn_npu_layer_time {
 	const char *name, *type;
 	bool optimized_out;

@@ -3,12 +3,9 @@
 
 #include <string.h>
 
-/* Assumed: one DMA channel between DDR and DDR, start-up and bandwidth. No public measurement of the copy commands of
- * Level Zero on this device is known to us. */
-#define DMA_START_NS 1000u
-#define DMA_BYTES_PER_US 20000u
+#include "timing/timing.h"
 
-uint64_t tarn_run_time_ns(const tarn_cmd *c, bool turbo)
+uint64_t tarn_run_time_ns(const tarn_cmd *c, const tarn_arch *arch, bool turbo)
 {
 	size_t bytes;
 	switch (c->kind) {
@@ -24,7 +21,7 @@ uint64_t tarn_run_time_ns(const tarn_cmd *c, bool turbo)
 	default:
 		return 0;
 	}
-	return DMA_START_NS + bytes * 1000 / DMA_BYTES_PER_US;
+	return (uint64_t)(tarn_timing_dma_us(arch, TARN_DMA_DDR2DDR, bytes) * 1000);
 }
 
 static void run_region(const tarn_cmd *c)

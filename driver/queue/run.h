@@ -3,10 +3,11 @@
 #ifndef TARN_DRIVER_QUEUE_RUN_H
 #define TARN_DRIVER_QUEUE_RUN_H
 
+#include "arch/arch.h"
 #include "driver/queue/cmd.h"
 
-/* Modelled duration on the device. Copies and fills: assumed figures of one DMA channel (run.c). */
-uint64_t tarn_run_time_ns(const tarn_cmd *c, bool turbo);
+/* Modelled duration on the device. Copies and fills are taken as transfers of one DMA engine from DDR to DDR. */
+uint64_t tarn_run_time_ns(const tarn_cmd *c, const tarn_arch *arch, bool turbo);
 /* COPY, REGION, FILL, GRAPH. Paced: graphs fill their outputs with 0xA5 instead of computing them. */
 TARN_MUST tarn_err tarn_run_cmd(const tarn_cmd *c, bool paced, tarn_pool *pool);
 /* TIMES: needs the scheduler's lock. */

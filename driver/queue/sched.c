@@ -100,9 +100,14 @@ static uint64_t now_ns(const tarn_sched *s)
 	return wall > s->cursor_ns ? wall : s->cursor_ns;
 }
 
+static uint64_t tick_hz(const tarn_sched *s)
+{
+	return (uint64_t)s->config.arch->timer_hz;
+}
+
 uint64_t tarn_sched_ns_to_ticks(const tarn_sched *s, uint64_t ns)
 {
-	return (uint64_t)((__uint128_t)ns * s->config.tick_hz / 1000000000u);
+	return (uint64_t)((__uint128_t)ns * tick_hz(s) / 1000000000u);
 }
 
 /* A timestamp at device time ns, later than any before. Reading takes a tick, which keeps the virtual clock moving. */
@@ -113,7 +118,7 @@ static uint64_t take_tick(tarn_sched *s, uint64_t ns)
 		t = s->last_tick + 1;
 	s->last_tick = t;
 	if (!s->config.paced) {
-		uint64_t at = (uint64_t)(((__uint128_t)t * 1000000000u + s->config.tick_hz - 1) / s->config.tick_hz);
+		uint64_t at = (uint64_t)(((__uint128_t)t * 1000000000u + tick_hz(s) - 1) / tick_hz(s));
 		if (at > s->cursor_ns)
 			s->cursor_ns = at;
 	}
@@ -251,7 +256,7 @@ static void step(tarn_sched *s, tarn_sched_queue *q, job *j)
 	uint64_t start = s->cursor_ns;
 	if (s->config.paced && j->submit_ns - s->origin_ns > (int64_t)start)
 		start = (uint64_t)(j->submit_ns - s->origin_ns);
-	uint64_t ns = tarn_run_time_ns(c, q->turbo), start_tick = 0;
+	uint64_t ns = tarn_run_time_ns(c, s->config.arch, q->turbo), start_tick = 0;
 	if (c->signal)
 		start_tick = take_tick(s, start);
 	if (c->kind == TARN_CMD_TIMESTAMP) {

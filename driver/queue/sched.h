@@ -14,14 +14,15 @@
 #ifndef TARN_DRIVER_QUEUE_SCHED_H
 #define TARN_DRIVER_QUEUE_SCHED_H
 
+#include "arch/arch.h"
 #include "driver/queue/cmd.h"
 
 typedef enum tarn_sched_priority { TARN_SCHED_LOW, TARN_SCHED_NORMAL, TARN_SCHED_HIGH } tarn_sched_priority;
 
 typedef struct tarn_sched_config {
 	bool paced;
-	int threads;      /* of the executor's pool; 0 = one per processor */
-	uint64_t tick_hz; /* of the device's timestamps */
+	int threads; /* of the executor's pool; 0 = one per processor */
+	const tarn_arch *arch;
 } tarn_sched_config;
 
 typedef struct tarn_sched_stats {

@@ -50,7 +50,7 @@ static ze_result_t get_properties(ze_device_handle_t d, ze_device_properties_t *
 	CHECK_HANDLE(d, TARN_ZE_DEVICE);
 	CHECK_POINTER(p);
 	const tarn_ze_platform *t = d->platform;
-	uint64_t ticks_per_s = t->timer_hz;
+	uint64_t ticks_per_s = (uint64_t)d->arch->timer_hz;
 	ze_device_properties_t out = {
 		.stype = p->stype,
 		.pNext = p->pNext,
@@ -58,7 +58,7 @@ static ze_result_t get_properties(ze_device_handle_t d, ze_device_properties_t *
 		.vendorId = 0x8086,
 		.deviceId = t->pci_device,
 		.flags = ZE_DEVICE_PROPERTY_FLAG_INTEGRATED,
-		.coreClockRate = t->clock_hz,
+		.coreClockRate = (uint32_t)(d->arch->dpu_mhz_turbo * 1e6), /* the highest: what advertised TOPS are made of */
 		.maxMemAllocSize = tarn_mem_total(),
 		.maxHardwareContexts = 64,
 		.maxCommandQueuePriority = ZE_COMMAND_QUEUE_PRIORITY_PRIORITY_HIGH,
@@ -66,7 +66,7 @@ static ze_result_t get_properties(ze_device_handle_t d, ze_device_properties_t *
 		.physicalEUSimdWidth = t->simd_width,
 		.numEUsPerSubslice = t->eus_per_subslice,
 		.numSubslicesPerSlice = 1,
-		.numSlices = t->tiles,
+		.numSlices = (uint32_t)d->arch->tiles,
 		.timerResolution =
 			p->stype == ZE_STRUCTURE_TYPE_DEVICE_PROPERTIES_1_2 ? ticks_per_s : 1000000000u / ticks_per_s,
 		.timestampValidBits = 64,

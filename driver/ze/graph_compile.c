@@ -2,7 +2,6 @@
 /* From a graph descriptor to a program: native blobs are loaded; IR is looked up in the driver's cache or compiled. */
 #include <string.h>
 
-#include "arch/arch.h"
 #include "base/mem.h"
 #include "driver/ze/ze.h"
 
@@ -136,9 +135,9 @@ static ze_result_t build_native(tarn_ze_device *d, const ze_graph_desc_2_t *desc
 static tarn_err cache_key(tarn_ze_device *d, const ze_graph_desc_2_t *desc, const char *flags, tarn_hash128 *key)
 {
 	uint64_t fixed[] = {d->driver_hash,
-			    tarn_arch_hash(tarn_arch_find(d->platform->number)),
+			    tarn_arch_hash(d->arch),
 			    (uint64_t)d->platform->number,
-			    d->platform->tiles,
+			    (uint64_t)d->arch->tiles,
 			    TARN_CC_VERSION_MAJOR << 16 | TARN_CC_VERSION_MINOR,
 			    TARN_CC_OPSET,
 			    desc->format,
@@ -184,6 +183,7 @@ static tarn_err compile(tarn_ze_device *d, const ze_graph_desc_2_t *desc, const 
 	TRY(tarn_ze_ir_split(desc->pInput, desc->inputSize, &ir));
 	CHECK(!flags->platform || flags->platform == d->platform->number, TARN_UNSUPPORTED,
 	      "NPU_PLATFORM=%d asked for, but the device is %d", flags->platform, d->platform->number);
+	CHECK(flags->tiles <= d->arch->tiles, TARN_USAGE, "NPU_TILES=%d: the device has %d", flags->tiles, (int)d->arch->tiles);
 	TRY(tarn_cc_compile(&ir, flags, d->platform->number, &blob));
 	tarn_mutex_lock(&d->lock);
 	d->compiled++;

@@ -175,7 +175,7 @@ static ze_result_t get_state(ze_device_handle_t d, ze_tarn_device_state_t *out)
 	ze_tarn_device_state_t st = {
 		.size = out->size,
 		.platform = (uint32_t)d->platform->number,
-		.tiles = d->platform->tiles,
+		.tiles = (uint32_t)d->arch->tiles,
 		.mode = d->config.paced ? ZE_TARN_MODE_PACED : ZE_TARN_MODE_EXACT,
 		.threads = d->config.threads ? (uint32_t)d->config.threads : (uint32_t)tarn_thread_cpus(),
 		.clock_ns = s.clock_ns,

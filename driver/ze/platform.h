@@ -14,12 +14,10 @@
 
 #include "base/err.h"
 
+/* What Level Zero shows and driver/arch does not describe. */
 typedef struct tarn_ze_platform {
 	int number;
 	uint32_t pci_device;
-	uint32_t tiles;
-	uint32_t clock_hz; /* highest public clock; what TOPS figures are made of */
-	uint32_t timer_hz; /* of device timestamps */
 	uint32_t simd_width, eus_per_subslice;
 } tarn_ze_platform;
 

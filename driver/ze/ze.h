@@ -13,6 +13,7 @@
 #include <level_zero/ze_ddi.h>
 #include <level_zero/zes_ddi.h>
 
+#include "arch/arch.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "base/thread.h"
@@ -50,6 +51,7 @@ enum tarn_ze_magic {
 typedef struct _ze_device_handle_t {
 	uint64_t magic;
 	const tarn_ze_platform *platform;
+	const tarn_arch *arch;
 	tarn_ze_config config;
 	tarn_sched *sched;
 	tarn_cache *cache;
