@@ -44,32 +44,41 @@ tarn_err tarn_control_merge(tarn_infer *c, const tarn_shape *a, const tarn_shape
 	return TARN_OK;
 }
 
-/* The body's state input i gets what both the initial value and the last step's output satisfy. */
-static tarn_err widen(tarn_infer *c, tarn_value *in, const tarn_value *out, int round, bool *changed)
+/* A dimension that stands for any size already. */
+static bool is_free(const tarn_infer *c, tarn_dim d)
 {
-	if (out->shape.rank == in->shape.rank && (in->shape.rank < 0 || tarn_shape_same(&in->shape, &out->shape)))
-		return TARN_OK;
+	if (d >= 0)
+		return false;
+	const tarn_sym *s = tarn_sym_get(c->syms, d);
+	return s->op == TARN_SYM_NAMED && !s->name && s->lo == 0 && s->hi == TARN_DIM_MAX;
+}
+
+/* The body's state input gets what both the initial value and the last step's output satisfy. */
+static tarn_err widen(tarn_infer *c, tarn_value *in, const tarn_value *out, bool *changed)
+{
 	if (in->shape.rank < 0)
 		return TARN_OK;
-	*changed = true;
-	tarn_shape free = {.rank = in->shape.rank == out->shape.rank && round < 3 ? in->shape.rank : -1};
-	for (int i = 0; i < free.rank; i++) {
-		free.dim[i] = in->shape.dim[i];
-		if (in->shape.dim[i] != out->shape.dim[i])
-			TRY(tarn_symtab_fresh(c->syms, 0, TARN_DIM_MAX, &free.dim[i]));
+	if (in->shape.rank != out->shape.rank) {
+		*changed = true;
+		in->shape.rank = -1;
 	}
-	in->shape = free;
+	for (int i = 0; i < in->shape.rank; i++) {
+		if (in->shape.dim[i] == out->shape.dim[i] || is_free(c, in->shape.dim[i]))
+			continue;
+		*changed = true;
+		TRY(tarn_symtab_fresh(c->syms, 0, TARN_DIM_MAX, &in->shape.dim[i]));
+	}
 	return TARN_OK;
 }
 
 tarn_err tarn_control_fixpoint(tarn_infer *c, tarn_graph *body, size_t first_in, size_t first_out, size_t states)
 {
 	bool changed = true;
-	for (int round = 0; changed && round < 6; round++) {
+	while (changed) { /* each round frees a dimension or a rank, so it ends */
 		changed = false;
 		TRY(c->infer_body(c, body));
 		for (size_t i = 0; i < states; i++)
-			TRY(widen(c, body->input.at[first_in + i], body->output.at[first_out + i], round, &changed));
+			TRY(widen(c, body->input.at[first_in + i], body->output.at[first_out + i], &changed));
 	}
 	return TARN_OK;
 }
