@@ -6,8 +6,10 @@
 #include "ops/ops.h"
 
 enum { DATA, STARTS, ENDS, AXES, STEPS };
-/* Numbers beyond this mean "to the end". */
+/* Numbers beyond this are cut, which changes nothing: no axis is longer. */
 #define FAR ((int64_t)1 << 47)
+/* Exporters write "to the end" as one of several large numbers, from 10^9 on; free sizes are taken to be smaller. */
+#define END 1000000000
 
 static tarn_err import_slice(const tarn_import *s)
 {
@@ -40,13 +42,13 @@ static bool place(tarn_symtab *t, tarn_dim size, tarn_dim at, tarn_dim *out)
 	tarn_dim top = 0;
 	if (!tarn_dim_is_int(at, &v))
 		return tarn_bounds_op(t, TARN_SYM_MIN, size, at, out);
-	if (v >= FAR) {
+	if (v >= END) {
 		*out = size;
 		return true;
 	}
 	if (v >= 0)
 		return tarn_bounds_op(t, TARN_SYM_MIN, size, v, out);
-	if (v <= -FAR) {
+	if (v <= -END) {
 		*out = 0;
 		return true;
 	}
@@ -64,8 +66,8 @@ static bool sized(tarn_symtab *t, tarn_dim size, tarn_dim start, tarn_dim end, i
 		return true;
 	}
 	if (step < 0) /* only the whole axis backwards */
-		return na && nb && (a >= FAR || a == -1) && b <= -FAR && tarn_bounds_op(t, TARN_SYM_CEILDIV, size, -step, out);
-	if (nb && b >= FAR && na && a < 0 && a > -FAR) /* the last -a elements */
+		return na && nb && (a >= END || a == -1) && b <= -END && tarn_bounds_op(t, TARN_SYM_CEILDIV, size, -step, out);
+	if (nb && b >= END && na && a < 0 && a > -END) /* the last -a elements */
 		return tarn_bounds_op(t, TARN_SYM_MIN, size, -a, out) && tarn_bounds_op(t, TARN_SYM_CEILDIV, *out, step, out);
 	if (!place(t, size, start, &first) || !place(t, size, end, &last))
 		return false;
