@@ -104,6 +104,24 @@ static void wide_3x3_convolutions(void **state)
 	same(1e-5);
 }
 
+static void transposed_convolutions(void **state)
+{
+	(void)state;
+	tarn_value *x = input(g, dims(4, 2, 6, 5, 7)), *a = node(g, "ConvTranspose", x, weights(g, dims(4, 6, 9, 2, 2)), NULL);
+	set_ints(g, a, "strides", 2, 2, 2);
+	tarn_value *b = node(g, "ConvTranspose", node(g, "Relu", a, NULL, NULL), weights(g, dims(4, 9, 8, 3, 4)),
+			     weights(g, dims(1, 8)));
+	set_ints(g, b, "pads", 4, 1, 0, 0, 1);
+	set_ints(g, b, "strides", 2, 1, 3);
+	set_ints(g, b, "output_padding", 2, 0, 1);
+	output(g, node(g, "Sigmoid", b, NULL, NULL));
+	tarn_value *y = node(g, "ConvTranspose", x, weights(g, dims(4, 6, 3, 3, 3)), NULL);
+	tarn_node *n = y->def;
+	assert_ok(tarn_attr_set_i(n, tarn_attr_index(n->op, "group"), 2));
+	output(g, y);
+	same(1e-5);
+}
+
 static void squeeze_excite_and_concat(void **state)
 {
 	(void)state;
@@ -242,9 +260,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(residual_block), T(wide_3x3_convolutions), T(squeeze_excite_and_concat),
-		T(detection_head), T(transformer_block),     T(data_dependent_sizes),
-		T(broadcasts),     T(random_networks),
+		T(residual_block),  T(wide_3x3_convolutions), T(transposed_convolutions), T(squeeze_excite_and_concat),
+		T(detection_head),  T(transformer_block),     T(data_dependent_sizes),    T(broadcasts),
+		T(random_networks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

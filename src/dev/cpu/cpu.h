@@ -136,8 +136,8 @@ struct cpu_kernel {
 /* All kernels, the most special first; the last one (reference evaluation) takes everything. kernels.c */
 extern const cpu_kernel *const tarn_cpu_kernels[];
 extern const cpu_kernel tarn_cpu_k_reorder, tarn_cpu_k_view, tarn_cpu_k_move, tarn_cpu_k_conv, tarn_cpu_k_winograd,
-	tarn_cpu_k_gemm, tarn_cpu_k_matmul, tarn_cpu_k_pool, tarn_cpu_k_unary, tarn_cpu_k_binary, tarn_cpu_k_softmax,
-	tarn_cpu_k_layernorm, tarn_cpu_k_reduce, tarn_cpu_k_eval;
+	tarn_cpu_k_conv_transpose, tarn_cpu_k_gemm, tarn_cpu_k_matmul, tarn_cpu_k_pool, tarn_cpu_k_unary, tarn_cpu_k_binary,
+	tarn_cpu_k_softmax, tarn_cpu_k_layernorm, tarn_cpu_k_reduce, tarn_cpu_k_eval;
 
 /* build.c */
 TARN_MUST tarn_err tarn_cpu_program_new(const tarn_graph *g, tarn_program *owner, cpu_program **p);

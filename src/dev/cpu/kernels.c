@@ -5,6 +5,7 @@
 const cpu_kernel *const tarn_cpu_kernels[] = {
 	&tarn_cpu_k_winograd,
 	&tarn_cpu_k_conv,
+	&tarn_cpu_k_conv_transpose,
 	&tarn_cpu_k_gemm,
 	&tarn_cpu_k_matmul,
 	&tarn_cpu_k_pool,
