@@ -4,13 +4,21 @@
 
 #include "base/mem.h"
 #include "dev/cpu/cpu.h"
+#include "ops/ops.h"
 
-static tarn_err slot_new(cpu_build *b, const tarn_value *v, cpu_layout layout, int *slot)
+tarn_err tarn_cpu_slot_new(cpu_build *b, const tarn_value *v, cpu_layout layout, tarn_dtype type, int *slot)
 {
 	cpu_program *p = b->p;
 	TRY(VEC_GROW(&p->slot));
-	p->slot.at[p->slot.len] = (cpu_slot){.v = v, .layout = layout, .step = -1, .last = -1, .view_of = -1, .konst = NULL};
-	b->slot[layout][v->id] = *slot = (int)p->slot.len++;
+	p->slot.at[p->slot.len] = (cpu_slot){.v = v, .layout = layout, .type = type, .step = -1, .last = -1, .view_of = -1};
+	*slot = (int)p->slot.len++;
+	return TARN_OK;
+}
+
+static tarn_err slot_new(cpu_build *b, const tarn_value *v, cpu_layout layout, int *slot)
+{
+	TRY(tarn_cpu_slot_new(b, v, layout, v->type, slot));
+	b->slot[layout][v->id] = *slot;
 	return TARN_OK;
 }
 
@@ -21,7 +29,13 @@ tarn_err tarn_cpu_give(cpu_build *b, const tarn_value *v, cpu_layout layout, int
 
 cpu_layout tarn_cpu_layout_of(const cpu_build *b, const tarn_value *v)
 {
-	return b->slot[CPU_NHWC][v->id] >= 0 && b->slot[CPU_PLAIN][v->id] < 0 ? CPU_NHWC : CPU_PLAIN;
+	int *const *at = b->slot;
+	if (at[CPU_PLAIN][v->id] < 0 && at[CPU_NHWC][v->id] < 0 && b->code[v->id].type) {
+		if (b->code[v->id].held_by)
+			return tarn_cpu_layout_of(b, b->code[v->id].held_by);
+		at = b->code_slot;
+	}
+	return at[CPU_NHWC][v->id] >= 0 && at[CPU_PLAIN][v->id] < 0 ? CPU_NHWC : CPU_PLAIN;
 }
 
 /* A constant moved to channels-last once, at compile time. */
@@ -59,13 +73,23 @@ tarn_err tarn_cpu_want(cpu_build *b, const tarn_value *v, cpu_layout layout, int
 		b->p->slot.at[*slot].konst = t;
 		return TARN_OK;
 	}
+	if (b->slot[!layout][v->id] < 0 && tarn_cpu_code_of(b, v)) {
+		TRY(tarn_cpu_dequantize(b, v, slot));
+		if (b->slot[layout][v->id] >= 0)
+			return TARN_OK;
+	}
 	int from = b->slot[!layout][v->id];
 	CHECK(from >= 0, TARN_INTERNAL, "value '%s' is used before it is computed", v->name);
 	TRY(slot_new(b, v, layout, slot));
-	/* The reorder belongs to the node that made the value, so that it stays in that segment. */
-	const tarn_node *maker = v->def;
+	return tarn_cpu_reorder(b, from, *slot);
+}
+
+tarn_err tarn_cpu_reorder(cpu_build *b, int from, int to)
+{
+	/* It belongs to the node that made the value, so that it stays in that segment. */
+	const tarn_node *maker = b->p->slot.at[from].v->def;
 	cpu_group g = {.main = maker, .last = maker};
-	return tarn_cpu_step_new(b, &tarn_cpu_k_reorder, &g, &from, 1, slot, 1, NULL, -1);
+	return tarn_cpu_step_new(b, &tarn_cpu_k_reorder, &g, &from, 1, &to, 1, NULL, -1);
 }
 
 tarn_err tarn_cpu_step_new(cpu_build *b, const cpu_kernel *k, const cpu_group *g, const int *in, int n_in, const int *out,
@@ -109,7 +133,48 @@ static tarn_err build_node(cpu_build *b, const tarn_node *n)
 	return TARN_OK;
 }
 
-static tarn_err build_all(cpu_build *b)
+/* Steps whose results nobody reads (a float form that only its codes replaced) go. */
+static tarn_err drop_dead(cpu_program *p, tarn_arena *scratch)
+{
+	size_t n = p->step.len, len = 0;
+	int *moved = tarn_arena_zalloc(scratch, n + 1, sizeof *moved);
+	if (!moved)
+		return tarn_err_nomem(n * sizeof *moved);
+	for (size_t i = 0; i < p->slot.len; i++)
+		if (p->slot.at[i].last != INT_MAX)
+			p->slot.at[i].last = -1;
+	for (size_t k = n; k-- > 0;) {
+		cpu_step *s = &p->step.at[k];
+		/* a node of open size ends a segment even when nobody reads it */
+		bool used = s->node && s->node->op->flags & (TARN_OP_DATA_SHAPE | TARN_OP_CONTROL);
+		for (int i = 0; i < s->n_out; i++)
+			used |= s->out[i] >= 0 && p->slot.at[s->out[i]].last >= 0;
+		for (int i = 0; i < s->n_in && used; i++)
+			if (s->in[i] >= 0 && p->slot.at[s->in[i]].last < (int)k)
+				p->slot.at[s->in[i]].last = (int)k;
+		if (used)
+			continue;
+		if (s->k->state_free && s->state)
+			s->k->state_free(s->state);
+		s->k = NULL;
+	}
+	for (size_t k = 0; k < n; k++) {
+		moved[k] = (int)len;
+		if (p->step.at[k].k)
+			p->step.at[len++] = p->step.at[k];
+	}
+	p->step.len = len;
+	for (size_t i = 0; i < p->slot.len; i++) {
+		cpu_slot *s = &p->slot.at[i];
+		if (s->step >= 0)
+			s->step = s->last < 0 ? -2 : moved[s->step]; /* -2: neither written nor read */
+		if (s->last >= 0 && s->last != INT_MAX)
+			s->last = moved[s->last];
+	}
+	return TARN_OK;
+}
+
+static tarn_err build_all(cpu_build *b, tarn_arena *scratch)
 {
 	cpu_program *p = b->p;
 	const tarn_graph *g = b->g;
@@ -121,14 +186,15 @@ static tarn_err build_all(cpu_build *b)
 	for (size_t i = 0; i < g->input.len; i++)
 		TRY(slot_new(b, g->input.at[i], CPU_PLAIN, &p->input_slot[i]));
 	TRY(tarn_cpu_group_all(b));
+	const tarn_op_def *lazy = tarn_op_find(NULL, "DequantizeLinear"); /* made when a float form is wanted */
 	for (size_t i = 0; i < g->node.len; i++)
-		if (!b->absorbed[i])
+		if (!b->absorbed[i] && (g->node.at[i]->op != lazy || !tarn_cpu_code_of(b, g->node.at[i]->out[0])))
 			TRY(build_node(b, g->node.at[i]));
 	for (size_t i = 0; i < g->output.len; i++) {
 		TRY(tarn_cpu_want(b, g->output.at[i], CPU_PLAIN, &p->output_slot[i]));
 		p->slot.at[p->output_slot[i]].last = INT_MAX;
 	}
-	return TARN_OK;
+	return drop_dead(p, scratch);
 }
 
 tarn_err tarn_cpu_program_new(const tarn_graph *g, tarn_program *owner, cpu_program **out)
@@ -141,20 +207,23 @@ tarn_err tarn_cpu_program_new(const tarn_graph *g, tarn_program *owner, cpu_prog
 	tarn_mutex_init(&p->lock);
 	tarn_arena scratch = {0};
 	cpu_build b = {.p = p, .g = g};
+	size_t n = g->value.len + 1;
 	tarn_err err;
 	TRY_GOTO(out, tarn_graph_uses(g, &scratch, &b.uses));
-	for (int l = 0; l < CPU_LAYOUTS; l++) {
-		b.slot[l] = tarn_arena_alloc(&scratch, (g->value.len + 1) * sizeof **b.slot);
-		if (b.slot[l])
-			memset(b.slot[l], 0xff, (g->value.len + 1) * sizeof **b.slot);
-	}
+	int *tables = tarn_arena_alloc(&scratch, 2 * CPU_LAYOUTS * n * sizeof *tables);
+	b.code = tarn_arena_zalloc(&scratch, n, sizeof *b.code);
 	b.group = tarn_arena_zalloc(&scratch, g->node.len + 1, sizeof *b.group);
 	b.absorbed = tarn_arena_zalloc(&scratch, g->node.len + 1, sizeof *b.absorbed);
-	if (!b.slot[CPU_PLAIN] || !b.slot[CPU_NHWC] || !b.group || !b.absorbed) {
-		err = tarn_err_nomem(g->value.len * sizeof(int));
+	if (!tables || !b.code || !b.group || !b.absorbed) {
+		err = tarn_err_nomem(n * sizeof *b.code);
 		goto out;
 	}
-	err = build_all(&b);
+	memset(tables, 0xff, 2 * CPU_LAYOUTS * n * sizeof *tables);
+	for (int l = 0; l < CPU_LAYOUTS; l++) {
+		b.slot[l] = tables + (size_t)l * n;
+		b.code_slot[l] = tables + (size_t)(CPU_LAYOUTS + l) * n;
+	}
+	err = build_all(&b, &scratch);
 out:
 	tarn_arena_fini(&scratch);
 	if (err != TARN_OK)
@@ -170,7 +239,7 @@ void tarn_cpu_program_free(cpu_program *p)
 		return;
 	tarn_cpu_instances_free(p);
 	for (size_t i = 0; i < p->step.len; i++)
-		if (p->step.at[i].k->state_free && p->step.at[i].state)
+		if (p->step.at[i].k && p->step.at[i].k->state_free && p->step.at[i].state)
 			p->step.at[i].k->state_free(p->step.at[i].state);
 	VEC_FINI(&p->step);
 	VEC_FINI(&p->slot);

@@ -21,6 +21,7 @@
 #include "base/thread.h"
 #include "ir/op.h"
 #include "kern/epilogue.h"
+#include "kern/int8.h"
 #include "rt/device.h"
 
 typedef enum cpu_layout {
@@ -37,6 +38,7 @@ typedef struct cpu_instance cpu_instance;
 typedef struct cpu_slot {
 	const tarn_value *v;
 	cpu_layout layout;
+	tarn_dtype type;          /* of its elements: the value's, or that of its codes (cpu_code) */
 	int step;                 /* that writes it; -1: an input of the graph, or constant */
 	int last;                 /* last step that reads it; INT_MAX: an output of the graph */
 	int view_of;              /* slot whose bytes it shares because the step is a mere view; -1 */
@@ -112,14 +114,27 @@ typedef struct cpu_run {
 	tarn_request *request;        /* for profiling; NULL in bodies */
 } cpu_run;
 
+/* An f32 value that is also at hand as 8-bit codes: real = (code - zero) * scale. */
+typedef struct cpu_code {
+	tarn_dtype type; /* U8 or I8; NONE: it has no codes */
+	float scale;
+	int zero;
+	const tarn_value
+		*held_by;       /* value whose slots hold the codes: the input of a DequantizeLinear; NULL: slots of its own */
+	const tarn_value *root; /* value whose codes alone decide these, through `table`; NULL: none */
+	const uint8_t *table;   /* [256], by the root's code as a byte */
+} cpu_code;
+
 /* While building. */
 typedef struct cpu_build {
 	cpu_program *p;
 	const tarn_graph *g;
-	int *uses;              /* by value id */
-	int *slot[CPU_LAYOUTS]; /* by value id: slot index or -1 */
-	cpu_group **group;      /* by node index: the group whose last node this is; NULL: stands alone */
-	bool *absorbed;         /* by node index: part of a group, but not its last */
+	int *uses;                   /* by value id */
+	int *slot[CPU_LAYOUTS];      /* by value id: slot index or -1 */
+	int *code_slot[CPU_LAYOUTS]; /* the same for codes of f32 values */
+	cpu_code *code;              /* by value id */
+	cpu_group **group;           /* by node index: the group whose last node this is; NULL: stands alone */
+	bool *absorbed;              /* by node index: part of a group, but not its last */
 } cpu_build;
 
 struct cpu_kernel {
@@ -135,9 +150,11 @@ struct cpu_kernel {
 
 /* All kernels, the most special first; the last one (reference evaluation) takes everything. kernels.c */
 extern const cpu_kernel *const tarn_cpu_kernels[];
-extern const cpu_kernel tarn_cpu_k_reorder, tarn_cpu_k_view, tarn_cpu_k_move, tarn_cpu_k_conv, tarn_cpu_k_winograd,
-	tarn_cpu_k_conv_transpose, tarn_cpu_k_gemm, tarn_cpu_k_matmul, tarn_cpu_k_pool, tarn_cpu_k_unary, tarn_cpu_k_binary,
-	tarn_cpu_k_softmax, tarn_cpu_k_layernorm, tarn_cpu_k_reduce, tarn_cpu_k_eval;
+#define CPU_KERNEL(word) extern const cpu_kernel tarn_cpu_k_##word;
+#include "dev/cpu/kernels.def"
+#undef CPU_KERNEL
+/* Steps that building inserts: no node asks for them. */
+extern const cpu_kernel tarn_cpu_k_reorder, tarn_cpu_k_dequantize, tarn_cpu_k_lut;
 
 /* build.c */
 TARN_MUST tarn_err tarn_cpu_program_new(const tarn_graph *g, tarn_program *owner, cpu_program **p);
@@ -145,12 +162,33 @@ void tarn_cpu_program_free(cpu_program *p);
 /* A step at the end of the list. in, out: slots or -1, copied. The state belongs to the step when this succeeds. */
 TARN_MUST tarn_err tarn_cpu_step_new(cpu_build *b, const cpu_kernel *k, const cpu_group *g, const int *in, int n_in,
 				     const int *out, int n_out, void *state, int in_place);
+/* A slot without an entry in the build's tables. */
+TARN_MUST tarn_err tarn_cpu_slot_new(cpu_build *b, const tarn_value *v, cpu_layout layout, tarn_dtype type, int *slot);
+/* A step that copies slot `from` into `to`, the same elements in another layout. */
+TARN_MUST tarn_err tarn_cpu_reorder(cpu_build *b, int from, int to);
 /* The slot of v in that layout; makes a reorder step when it is only there in another. */
 TARN_MUST tarn_err tarn_cpu_want(cpu_build *b, const tarn_value *v, cpu_layout layout, int *slot);
 /* The slot in which the next step will write v. */
 TARN_MUST tarn_err tarn_cpu_give(cpu_build *b, const tarn_value *v, cpu_layout layout, int *slot);
 /* In which layout v is there already, PLAIN when in both or only constant. */
 cpu_layout tarn_cpu_layout_of(const cpu_build *b, const tarn_value *v);
+/* code.c: the codes of v, NULL when it has none; and their slots, as above. */
+const cpu_code *tarn_cpu_code_of(cpu_build *b, const tarn_value *v);
+TARN_MUST tarn_err tarn_cpu_want_code(cpu_build *b, const tarn_value *v, cpu_layout layout, int *slot);
+TARN_MUST tarn_err tarn_cpu_give_code(cpu_build *b, const tarn_value *v, cpu_layout layout, const cpu_code *code, int *slot);
+/* Scale, zero point and element type of a QuantizeLinear or DequantizeLinear, when they are constant and one for the whole
+ * tensor. */
+bool tarn_cpu_code_params(const tarn_node *n, cpu_code *code);
+/* Are both the same grid? */
+bool tarn_cpu_code_same(const cpu_code *a, const cpu_code *b);
+/* Makes the f32 form of a value that is only there as codes. */
+TARN_MUST tarn_err tarn_cpu_dequantize(cpu_build *b, const tarn_value *v, int *slot);
+/* A step that maps codes through a table: from `in` to `out`. table: [256], copied. */
+TARN_MUST tarn_err tarn_cpu_lut(cpu_build *b, const cpu_group *g, int in, int out, const uint8_t *table);
+/* Quantized weights that no INT8 kernel will read become plain constants. */
+TARN_MUST tarn_err tarn_cpu_fold_weights(tarn_model *m);
+/* Can this product run in INT8: codes in, constant quantized weights? */
+bool tarn_cpu_suits_int8(const tarn_node *n);
 /* group.c: which nodes each node absorbs. */
 TARN_MUST tarn_err tarn_cpu_group_all(cpu_build *b);
 /* The activation a node is, when a kernel's epilogue has it. */
@@ -164,15 +202,30 @@ void tarn_cpu_instances_free(cpu_program *p);
 /* plan.c: which slot lives where */
 TARN_MUST tarn_err tarn_cpu_place(cpu_program *p, cpu_instance *inst);
 
+/* k_pool.c: window and sizes of a pooling node, in the instance's arena. */
+TARN_MUST tarn_err tarn_cpu_plan_pool(cpu_instance *inst, const tarn_node *n, const tarn_shape *x, const tarn_shape *y,
+				      tarn_pool2d **plan);
+
 /* run.c: whole graph; out as for tarn_graph_eval, but an out[i] with type, dims and data set receives the result when it fits.
  */
 TARN_MUST tarn_err tarn_cpu_graph_run(cpu_program *p, tarn_pool *pool, tarn_buffer **arena, const tarn_tensor *const *in,
 				      tarn_tensor *out, tarn_request *request);
 
+static inline tarn_code tarn_cpu_code_type(tarn_dtype t)
+{
+	return t == TARN_I8 ? TARN_CODE_S8 : TARN_CODE_U8;
+}
+
 /* For kernels. The concrete value and sizes of a slot; its bytes as a tensor in graph order (PLAIN slots). */
 static inline const tarn_value *tarn_cpu_val(const cpu_instance *inst, const cpu_program *p, int slot)
 {
 	return &inst->val[p->slot.at[slot].v->id];
+}
+/* Element type of a slot: of its codes, or what its value turned out to be. */
+static inline tarn_dtype tarn_cpu_type(const cpu_instance *inst, const cpu_program *p, int slot)
+{
+	const cpu_slot *s = &p->slot.at[slot];
+	return s->type != s->v->type ? s->type : tarn_cpu_val(inst, p, slot)->type;
 }
 tarn_tensor tarn_cpu_tensor(const cpu_run *r, int slot);
 int64_t tarn_cpu_count(const cpu_instance *inst, const cpu_program *p, int slot);

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "dev/cpu/cpu.h"
+#include "ops/ops.h"
 
 /* Operators that are one tarn_unary; attribute and input words are the operators' own. */
 static const struct {
@@ -141,11 +142,44 @@ static tarn_err absorb(cpu_build *b, const tarn_node *n)
 	return b->group[g.last->index] ? TARN_OK : tarn_err_nomem(sizeof g);
 }
 
+/* An INT8 product takes ReLU or Clip along, and the quantizer behind it. */
+static tarn_err absorb_codes(cpu_build *b, const tarn_node *n)
+{
+	cpu_group g = {.main = n, .last = n};
+	for (int i = 0; i < 2; i++) {
+		const tarn_value *v = g.last->out[0];
+		const tarn_node *user = b->uses[v->id] == 1 ? tarn_graph_only_user(b->g, v) : NULL;
+		tarn_epilogue act;
+		cpu_code code;
+		if (!user || user->in[0] != v || b->group[user->index] || b->absorbed[user->index])
+			break;
+		bool quantizer = user->op == tarn_op_find(NULL, "QuantizeLinear") && tarn_cpu_code_params(user, &code);
+		bool clamp = i == 0 && tarn_cpu_activation(user, &act) &&
+			     (act.act == TARN_UNARY_RELU || act.act == TARN_UNARY_CLAMP);
+		if (!quantizer && !clamp)
+			break;
+		if (clamp)
+			g.epilogue = act;
+		b->absorbed[g.last->index] = true;
+		g.last = user;
+		if (quantizer)
+			break;
+	}
+	if (g.last == n)
+		return TARN_OK;
+	b->group[g.last->index] = tarn_arena_memdup(&b->p->arena, &g, sizeof g);
+	return b->group[g.last->index] ? TARN_OK : tarn_err_nomem(sizeof g);
+}
+
 tarn_err tarn_cpu_group_all(cpu_build *b)
 {
 	for (size_t i = 0; i < b->g->node.len; i++) {
 		const tarn_node *n = b->g->node.at[i];
-		if (is_product(n) && !b->absorbed[i] && !b->group[i])
+		if (b->absorbed[i] || b->group[i])
+			continue;
+		if (tarn_cpu_suits_int8(n))
+			TRY(absorb_codes(b, n));
+		else if (is_product(n))
 			TRY(absorb(b, n));
 	}
 	return TARN_OK;

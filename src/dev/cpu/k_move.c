@@ -7,10 +7,28 @@
 #include "kern/layout.h"
 #include "ops/ops.h"
 
-static size_t elem_size(const tarn_value *v)
+static size_t type_size(tarn_dtype t)
 {
-	int bits = tarn_dtype_info(v->type)->bits;
-	return bits % 8 || v->type == TARN_STRING ? 0 : (size_t)bits / 8;
+	int bits = tarn_dtype_info(t)->bits;
+	return bits % 8 || t == TARN_STRING ? 0 : (size_t)bits / 8;
+}
+
+/* Bytes of an element of a slot. */
+static size_t elem_size(const cpu_run *r, int slot)
+{
+	return type_size(tarn_cpu_type(r->inst, r->p, slot));
+}
+
+/* Are the values a node moves (its first n inputs) all at hand as codes of one grid? Then the codes are moved. */
+static const cpu_code *coded(cpu_build *b, const tarn_node *n, int n_in)
+{
+	const cpu_code *first = n->in[0] ? tarn_cpu_code_of(b, n->in[0]) : NULL;
+	for (int i = 1; i < n_in && first; i++) {
+		const cpu_code *c = tarn_cpu_code_of(b, n->in[i]);
+		if (!c || !tarn_cpu_code_same(first, c))
+			first = NULL;
+	}
+	return first;
 }
 
 static bool is(const tarn_node *n, const char *op)
@@ -49,8 +67,8 @@ static tarn_err run_reorder(cpu_run *r, const cpu_step *s, void *plan)
 	int64_t pixels = 1;
 	for (int i = 2; i < v->shape.rank; i++)
 		pixels *= v->shape.dim[i];
-	reorder_job j = {elem_size(v),     (size_t)v->shape.dim[1], (size_t)pixels,
-			 r->ptr[s->in[0]], r->ptr[s->out[0]],       r->p->slot.at[s->out[0]].layout == CPU_NHWC};
+	reorder_job j = {elem_size(r, s->in[0]), (size_t)v->shape.dim[1], (size_t)pixels,
+			 r->ptr[s->in[0]],       r->ptr[s->out[0]],       r->p->slot.at[s->out[0]].layout == CPU_NHWC};
 	CHECK(j.size, TARN_UNSUPPORTED, "elements of type %s are not moved", tarn_dtype_info(v->type)->word);
 	if (j.pixels == 1 || j.channels == 1)
 		memcpy(j.to, j.from, (size_t)v->shape.dim[0] * j.channels * j.pixels * j.size);
@@ -67,9 +85,9 @@ const cpu_kernel tarn_cpu_k_reorder = {.name = "layout", .build = build_never, .
 static tarn_err run_view(cpu_run *r, const cpu_step *s, void *plan)
 {
 	(void)plan;
-	const tarn_value *v = tarn_cpu_val(r->inst, r->p, s->out[0]);
 	if (r->ptr[s->in[0]] != r->ptr[s->out[0]]) /* the memory plan had a reason to keep them apart */
-		memcpy(r->ptr[s->out[0]], r->ptr[s->in[0]], (size_t)tarn_cpu_count(r->inst, r->p, s->out[0]) * elem_size(v));
+		memcpy(r->ptr[s->out[0]], r->ptr[s->in[0]],
+		       (size_t)tarn_cpu_count(r->inst, r->p, s->out[0]) * elem_size(r, s->out[0]));
 	return TARN_OK;
 }
 
@@ -93,7 +111,7 @@ static tarn_err build_view(cpu_build *b, const cpu_group *g, bool *taken)
 	bool same = is(n, "Identity") || (is(n, "Dropout") && (n->n_out < 2 || !n->out[1] || !b->uses[n->out[1]->id]));
 	bool view = is(n, "Reshape") || is(n, "Flatten") || is(n, "Squeeze") || is(n, "Unsqueeze");
 	bool turned = is(n, "Transpose");
-	if ((!same && !view && !turned) || n->in[0]->konst || !elem_size(n->out[0]))
+	if ((!same && !view && !turned) || n->in[0]->konst || !type_size(n->out[0]->type))
 		return TARN_OK;
 	cpu_layout from = same ? tarn_cpu_layout_of(b, n->in[0]) : CPU_PLAIN, to = from;
 	if (turned) {
@@ -106,8 +124,9 @@ static tarn_err build_view(cpu_build *b, const cpu_group *g, bool *taken)
 			return TARN_OK;
 	}
 	int in, out;
-	TRY(tarn_cpu_want(b, n->in[0], from, &in));
-	TRY(tarn_cpu_give(b, n->out[0], to, &out));
+	const cpu_code *code = coded(b, n, 1);
+	TRY(code ? tarn_cpu_want_code(b, n->in[0], from, &in) : tarn_cpu_want(b, n->in[0], from, &in));
+	TRY(code ? tarn_cpu_give_code(b, n->out[0], to, code, &out) : tarn_cpu_give(b, n->out[0], to, &out));
 	b->p->slot.at[out].view_of = in;
 	TRY(tarn_cpu_step_new(b, &tarn_cpu_k_view, g, &in, 1, &out, 1, NULL, -1));
 	*taken = true;
@@ -237,7 +256,7 @@ static tarn_err run_transpose(cpu_run *r, const cpu_step *s)
 	int i = tarn_attr_index(s->node->op, "perm");
 	bool set = s->node->attr[i].set;
 	int64_t stride[TARN_MAX_RANK];
-	size_t size = elem_size(tarn_cpu_val(r->inst, r->p, s->in[0]));
+	size_t size = elem_size(r, s->in[0]);
 	dense(x->dim, x->rank, stride);
 	copy_box c = {.size = size, .rank = x->rank, .from = r->ptr[s->in[0]], .to = r->ptr[s->out[0]]};
 	bool inner_moves = x->rank >= 2 && set && s->node->attr[i].ints.at[x->rank - 1] != x->rank - 1;
@@ -271,7 +290,7 @@ static tarn_err run_parts(cpu_run *r, const cpu_step *s, bool join)
 	int64_t dim[TARN_MAX_RANK], stride[TARN_MAX_RANK], at = 0;
 	dims_of(&v->shape, layout, dim);
 	dense(dim, v->shape.rank, stride);
-	size_t size = elem_size(v);
+	size_t size = elem_size(r, whole);
 	for (int i = 0; i < (join ? s->n_in : s->n_out); i++) {
 		int part = join ? s->in[i] : s->out[i];
 		if (part < 0)
@@ -303,7 +322,7 @@ static tarn_err run_slice(cpu_run *r, const cpu_step *s)
 	const tarn_value *v = tarn_cpu_val(r->inst, r->p, s->in[0]);
 	const tarn_shape *x = &v->shape, *y = &tarn_cpu_val(r->inst, r->p, s->out[0])->shape;
 	int64_t dim[TARN_MAX_RANK], stride[TARN_MAX_RANK], at = 0;
-	copy_box c = {.size = elem_size(v), .rank = x->rank, .to = r->ptr[s->out[0]]};
+	copy_box c = {.size = elem_size(r, s->in[0]), .rank = x->rank, .to = r->ptr[s->out[0]]};
 	dims_of(x, layout, dim);
 	dense(dim, x->rank, stride);
 	dims_of(y, layout, c.dim);
@@ -331,7 +350,7 @@ static tarn_err run_expand(cpu_run *r, const cpu_step *s)
 {
 	const tarn_value *v = tarn_cpu_val(r->inst, r->p, s->in[0]);
 	const tarn_shape *x = &v->shape, *y = &tarn_cpu_val(r->inst, r->p, s->out[0])->shape;
-	copy_box c = {.size = elem_size(v), .rank = y->rank, .from = r->ptr[s->in[0]], .to = r->ptr[s->out[0]]};
+	copy_box c = {.size = elem_size(r, s->in[0]), .rank = y->rank, .from = r->ptr[s->in[0]], .to = r->ptr[s->out[0]]};
 	memcpy(c.dim, y->dim, sizeof c.dim);
 	dense(c.dim, c.rank, c.dst);
 	int64_t step = 1;
@@ -352,7 +371,7 @@ static tarn_err run_gather(cpu_run *r, const cpu_step *s)
 	int64_t outer = 1, inner = 1, d = v->shape.dim[axis], n = tarn_cpu_count(r->inst, r->p, s->in[1]);
 	for (int i = 0; i < v->shape.rank; i++)
 		*(i < axis ? &outer : &inner) *= i == axis ? 1 : v->shape.dim[i];
-	size_t chunk = (size_t)inner * elem_size(v);
+	size_t chunk = (size_t)inner * elem_size(r, s->in[0]);
 	tarn_tensor index = tarn_cpu_tensor(r, s->in[1]);
 	const char *from = r->ptr[s->in[0]];
 	char *to = r->ptr[s->out[0]];
@@ -387,22 +406,27 @@ static tarn_err build_move(cpu_build *b, const cpu_group *g, bool *taken)
 	bool mine = false;
 	for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
 		mine |= is(n, ops[i]);
-	if (!mine || !n->in[0] || !elem_size(n->in[0]) || n->in[0]->shape.rank < 0 || n->n_in > 64 || n->n_out > 64)
+	if (!mine || !n->in[0] || !type_size(n->in[0]->type) || n->in[0]->shape.rank < 0 || n->n_in > 64 || n->n_out > 64)
 		return TARN_OK;
 	if (is(n, "Transpose") && n->in[0]->shape.rank < 1)
 		return TARN_OK;
 	int in[64], out[64], rank = n->in[0]->shape.rank;
 	bool last = (is(n, "Concat") || is(n, "Split") || is(n, "Slice")) && rank >= 3 && rank <= 5;
 	cpu_layout layout = last && !n->in[0]->konst ? tarn_cpu_layout_of(b, n->in[0]) : CPU_PLAIN;
+	int moved = is(n, "Concat") ? n->n_in : 1;
+	const cpu_code *code = coded(b, n, moved);
 	for (int i = 0; i < n->n_in; i++) {
 		in[i] = -1;
-		if (n->in[i])
-			TRY(tarn_cpu_want(b, n->in[i], i == 0 || is(n, "Concat") ? layout : CPU_PLAIN, &in[i]));
+		if (n->in[i] && i < moved && code)
+			TRY(tarn_cpu_want_code(b, n->in[i], layout, &in[i]));
+		else if (n->in[i])
+			TRY(tarn_cpu_want(b, n->in[i], i < moved ? layout : CPU_PLAIN, &in[i]));
 	}
 	for (int i = 0; i < n->n_out; i++) {
 		out[i] = -1;
 		if (n->out[i])
-			TRY(tarn_cpu_give(b, n->out[i], layout, &out[i]));
+			TRY(code ? tarn_cpu_give_code(b, n->out[i], layout, code, &out[i])
+				 : tarn_cpu_give(b, n->out[i], layout, &out[i]));
 	}
 	TRY(tarn_cpu_step_new(b, &tarn_cpu_k_move, g, in, n->n_in, out, n->n_out, NULL, -1));
 	*taken = true;

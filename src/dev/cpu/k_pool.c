@@ -30,10 +30,8 @@ static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 	return TARN_OK;
 }
 
-static tarn_err plan(cpu_instance *inst, const cpu_step *step, const cpu_program *p, void **out)
+tarn_err tarn_cpu_plan_pool(cpu_instance *inst, const tarn_node *n, const tarn_shape *x, const tarn_shape *y, tarn_pool2d **out)
 {
-	const tarn_node *n = step->node;
-	const tarn_shape *x = &tarn_cpu_val(inst, p, step->in[0])->shape, *y = &tarn_cpu_val(inst, p, step->out[0])->shape;
 	int spatial = x->rank - 2, two = spatial == 2;
 	tarn_window w = {.nd = spatial, .kernel = {1, 1, 1}, .stride = {1, 1, 1}, .dilation = {1, 1, 1}};
 	if (is_global(n)) {
@@ -68,6 +66,12 @@ static tarn_err plan(cpu_instance *inst, const cpu_step *step, const cpu_program
 	};
 	*out = c;
 	return TARN_OK;
+}
+
+static tarn_err plan(cpu_instance *inst, const cpu_step *step, const cpu_program *p, void **out)
+{
+	return tarn_cpu_plan_pool(inst, step->node, &tarn_cpu_val(inst, p, step->in[0])->shape,
+				  &tarn_cpu_val(inst, p, step->out[0])->shape, (tarn_pool2d **)out);
 }
 
 typedef struct pool_job {

@@ -25,7 +25,10 @@ static size_t bytes_of(const placing *x, int slot)
 	const tarn_value *v = tarn_cpu_val(x->inst, x->p, slot);
 	int64_t n;
 	size_t bytes;
-	return tarn_shape_count(&v->shape, &n) == TARN_OK && tarn_dtype_bytes(v->type, (size_t)n, &bytes) ? bytes : 0;
+	return tarn_shape_count(&v->shape, &n) == TARN_OK &&
+			       tarn_dtype_bytes(tarn_cpu_type(x->inst, x->p, slot), (size_t)n, &bytes)
+		       ? bytes
+		       : 0;
 }
 
 static void join(placing *x, int root, int slot)

@@ -10,7 +10,7 @@
 tarn_tensor tarn_cpu_tensor(const cpu_run *r, int slot)
 {
 	const tarn_value *v = tarn_cpu_val(r->inst, r->p, slot);
-	tarn_tensor t = {.type = v->type, .rank = v->shape.rank, .data = r->ptr[slot]};
+	tarn_tensor t = {.type = tarn_cpu_type(r->inst, r->p, slot), .rank = v->shape.rank, .data = r->ptr[slot]};
 	for (int i = 0; i < t.rank; i++)
 		t.dim[i] = v->shape.dim[i];
 	return t;
@@ -60,6 +60,12 @@ static tarn_err new_like(const tarn_value *v, tarn_tensor *t)
 	return tarn_tensor_new(v->type, v->shape.rank, v->shape.dim, t);
 }
 
+static tarn_err new_carried(const cpu_instance *inst, const cpu_program *p, int slot, tarn_tensor *t)
+{
+	const tarn_shape *s = &tarn_cpu_val(inst, p, slot)->shape;
+	return tarn_tensor_new(tarn_cpu_type(inst, p, slot), s->rank, s->dim, t);
+}
+
 /* Outputs written in place need their bytes before the segment runs. */
 static tarn_err make_output(cpu_run *r, int slot, void **at)
 {
@@ -100,7 +106,7 @@ static tarn_err bind(cpu_run *r, char *arena)
 			break;
 		case CPU_CARRIED:
 			if (s->step >= inst->first_step && !(inst->data_end && s->step == last))
-				TRY(new_like(tarn_cpu_val(inst, p, i), &r->carried[i]));
+				TRY(new_carried(inst, p, i, &r->carried[i]));
 			r->ptr[i] = r->carried[i].data;
 			break;
 		default:

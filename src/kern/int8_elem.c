@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* INT8 elementwise and pooling kernels in plain C: every level computes this. */
+#include <math.h>
+#include <string.h>
+
+#include "kern/int8.h"
+
+static inline int code_at(const void *p, tarn_code t, size_t i)
+{
+	return t == TARN_CODE_S8 ? ((const int8_t *)p)[i] : ((const uint8_t *)p)[i];
+}
+
+static inline uint8_t clamp_code(float x, int zero, int lo, int hi)
+{
+	/* Clamped in float first: beyond 2^31 the conversion is undefined. NaN becomes the zero point. */
+	float r = rintf(x), l = (float)(lo - zero), h = (float)(hi - zero);
+	r = r != r ? 0 : r < l ? l : r > h ? h : r;
+	return (uint8_t)((int)r + zero);
+}
+
+static inline void limits(tarn_code t, int *lo, int *hi)
+{
+	*lo = t == TARN_CODE_S8 ? -128 : 0;
+	*hi = t == TARN_CODE_S8 ? 127 : 255;
+}
+
+void tarn_quantize_f32(const float *x, void *code, tarn_code type, float scale, int zero, size_t n)
+{
+	int lo, hi;
+	limits(type, &lo, &hi);
+	for (size_t i = 0; i < n; i++)
+		((uint8_t *)code)[i] = clamp_code(x[i] / scale, zero, lo, hi);
+}
+
+void tarn_dequantize_f32(const void *code, float *x, tarn_code type, float scale, int zero, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		x[i] = (float)(code_at(code, type, i) - zero) * scale;
+}
+
+void tarn_quantize_rows_f32(const float *x, void *code, tarn_code type, const float *scale, const int32_t *zero, size_t rows,
+			    size_t channels)
+{
+	int lo, hi;
+	limits(type, &lo, &hi);
+	for (size_t r = 0; r < rows; r++)
+		for (size_t c = 0; c < channels; c++)
+			((uint8_t *)code)[r * channels + c] =
+				clamp_code(x[r * channels + c] / scale[c], zero ? zero[c] : 0, lo, hi);
+}
+
+void tarn_dequantize_rows_f32(const void *code, float *x, tarn_code type, const float *scale, const int32_t *zero, size_t rows,
+			      size_t channels)
+{
+	for (size_t r = 0; r < rows; r++)
+		for (size_t c = 0; c < channels; c++)
+			x[r * channels + c] = (float)(code_at(code, type, r * channels + c) - (zero ? zero[c] : 0)) * scale[c];
+}
+
+void tarn_lut_u8(const uint8_t table[256], const uint8_t *x, uint8_t *y, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		y[i] = table[x[i]];
+}
+
+void tarn_lut_f32(const float table[256], const uint8_t *x, float *y, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		y[i] = table[x[i]];
+}
+
+/* One operand's step is 0 where it is repeated. */
+static void binary(const tarn_qbinary *q, const void *a, size_t a_step, const void *b, size_t b_step, void *y, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		float u = (float)(code_at(a, q->a_type, i * a_step) - q->a_zero) * q->a_scale;
+		float v = (float)(code_at(b, q->b_type, i * b_step) - q->b_zero) * q->b_scale;
+		float r = q->op == TARN_QBINARY_ADD ? u + v : q->op == TARN_QBINARY_SUB ? u - v : u * v;
+		((uint8_t *)y)[i] = clamp_code(r / q->y_scale, q->y_zero, q->lo, q->hi);
+	}
+}
+
+void tarn_qbinary_run(const tarn_qbinary *q, const void *a, const void *b, void *y, size_t n)
+{
+	binary(q, a, 1, b, 1, y, n);
+}
+
+void tarn_qbinary_row(const tarn_qbinary *q, const void *a, const void *b, void *y, size_t rows, size_t cols)
+{
+	for (size_t r = 0; r < rows; r++)
+		binary(q, (const char *)a + r * cols, 1, b, 1, (char *)y + r * cols, cols);
+}
+
+void tarn_qbinary_col(const tarn_qbinary *q, const void *a, const void *b, void *y, size_t rows, size_t cols)
+{
+	for (size_t r = 0; r < rows; r++)
+		binary(q, (const char *)a + r * cols, 1, (const char *)b + r, 0, (char *)y + r * cols, cols);
+}
+
+int tarn_qpool_tasks(const tarn_pool2d *p)
+{
+	return p->n * p->oh;
+}
+
+/* One output pixel: all channels over the window's pixels inside the image. */
+static void pool_pixel(const tarn_pool2d *p, const tarn_qpool *q, const uint8_t *image, uint8_t *out, int oy, int ox)
+{
+	size_t stride = p->in_stride ? p->in_stride : (size_t)p->c;
+	int y0 = oy * p->stride_h - p->pad_top, x0 = ox * p->stride_w - p->pad_left;
+	int inside = 0, padded = 0;
+	for (int ky = 0; ky < p->kh; ky++)
+		for (int kx = 0; kx < p->kw; kx++) {
+			int y = y0 + ky * p->dilation_h, x = x0 + kx * p->dilation_w;
+			inside += y >= 0 && y < p->ih && x >= 0 && x < p->iw;
+			padded += y < p->ih + p->pad_bottom && x < p->iw + p->pad_right;
+		}
+	int count = p->count_include_pad ? padded : inside;
+	for (int c = 0; c < p->c; c++) {
+		int sum = 0, most = q->type == TARN_CODE_S8 ? -128 : 0;
+		for (int ky = 0; ky < p->kh; ky++)
+			for (int kx = 0; kx < p->kw; kx++) {
+				int y = y0 + ky * p->dilation_h, x = x0 + kx * p->dilation_w;
+				if (y < 0 || y >= p->ih || x < 0 || x >= p->iw)
+					continue;
+				int v = code_at(image, q->type, ((size_t)y * (size_t)p->iw + (size_t)x) * stride + (size_t)c);
+				sum += v - q->x_zero;
+				most = v > most ? v : most;
+			}
+		if (!p->average)
+			out[c] = (uint8_t)most;
+		else
+			out[c] = clamp_code(count ? (float)sum * q->scale / (float)count : 0, q->zero, q->lo, q->hi);
+	}
+}
+
+void tarn_qpool_run(const tarn_pool2d *p, const tarn_qpool *q, const void *in, void *out, int begin, int end)
+{
+	size_t is = p->in_stride ? p->in_stride : (size_t)p->c, os = p->out_stride ? p->out_stride : (size_t)p->c;
+	for (int t = begin; t < end; t++) {
+		const uint8_t *image = (const uint8_t *)in + (size_t)(t / p->oh) * (size_t)p->ih * (size_t)p->iw * is;
+		for (int ox = 0; ox < p->ow; ox++)
+			pool_pixel(p, q, image, (uint8_t *)out + ((size_t)t * (size_t)p->ow + (size_t)ox) * os, t % p->oh, ox);
+	}
+}
