@@ -123,7 +123,8 @@ typedef struct ze_tarn_command_list_exp_dditable_t {
 	void *pfnUpdateMutableCommandWaitEventsExp;
 } ze_tarn_command_list_exp_dditable_t;
 
-/* What follows pfnAppendImageCopyFromMemoryExt in the command list table: the first slot from API 1.6, the rest from 1.9. */
+/* What follows the slots of API 1.4 in the command list table: the first slot from API 1.6, the rest from 1.9. */
+#define ZE_TARN_COMMAND_LIST_SLOTS 28
 typedef struct ze_tarn_command_list_more_t {
 	ze_result_t(ZE_APICALL *pfnHostSynchronize)(ze_command_list_handle_t list, uint64_t timeout);
 	ze_result_t(ZE_APICALL *pfnGetDeviceHandle)(ze_command_list_handle_t list, ze_device_handle_t *device);

@@ -7,10 +7,11 @@
  * loader 1.8.12 refuses a driver that lacks any of them.
  */
 #include <level_zero/zet_ddi.h>
+#include <string.h>
 
 #include "driver/ze/ze.h"
 
-/* The structures of the headers we build with are those of API 1.4; every loader in use asks for that or more. */
+/* Every loader in use asks for API 1.4 or more. */
 static ze_result_t check(ze_api_version_t version, const void *table)
 {
 	CHECK_POINTER(table);
@@ -18,6 +19,11 @@ static ze_result_t check(ze_api_version_t version, const void *table)
 										: ZE_RESULT_ERROR_UNSUPPORTED_VERSION;
 }
 
+/* The slots a table has in API 1.4, whatever the headers we build with have; `last` is the name of the last of them. */
+#define SLOTS(type, last, n) \
+	_Static_assert(offsetof(type, last) + sizeof(void *) == (n) * sizeof(void *), "slots of " #type " in API 1.4")
+
+SLOTS(ze_global_dditable_t, pfnInit, 1);
 ze_result_t zeGetGlobalProcAddrTable(ze_api_version_t version, ze_global_dditable_t *t)
 {
 	ZE_TRY(check(version, t));
@@ -27,11 +33,14 @@ ze_result_t zeGetGlobalProcAddrTable(ze_api_version_t version, ze_global_dditabl
 	return ZE_RESULT_SUCCESS;
 }
 
+SLOTS(ze_command_list_dditable_t, pfnAppendImageCopyFromMemoryExt, ZE_TARN_COMMAND_LIST_SLOTS);
 ze_result_t zeGetCommandListProcAddrTable(ze_api_version_t version, ze_command_list_dditable_t *t)
 {
 	ZE_TRY(check(version, t));
-	tarn_ze_list_fill(t);
-	ze_tarn_command_list_more_t *more = (ze_tarn_command_list_more_t *)(void *)(t + 1);
+	ze_command_list_dditable_t all;
+	tarn_ze_list_fill(&all);
+	memcpy((void *)t, &all, ZE_TARN_COMMAND_LIST_SLOTS * sizeof(void *));
+	ze_tarn_command_list_more_t *more = (ze_tarn_command_list_more_t *)((void **)(void *)t + ZE_TARN_COMMAND_LIST_SLOTS);
 	if ((unsigned)version >= ZE_TARN_API_1_9)
 		*more = tarn_ze_list_more_table;
 	else if ((unsigned)version >= ZE_TARN_API_1_6)
@@ -39,8 +48,10 @@ ze_result_t zeGetCommandListProcAddrTable(ze_api_version_t version, ze_command_l
 	return ZE_RESULT_SUCCESS;
 }
 
-ZE_DLLEXPORT ze_result_t zeGetCommandListExpProcAddrTable(ze_api_version_t version, ze_tarn_command_list_exp_dditable_t *t);
-ze_result_t zeGetCommandListExpProcAddrTable(ze_api_version_t version, ze_tarn_command_list_exp_dditable_t *t)
+/* Newer headers declare this one, with a type that those of 1.8.12 do not have. */
+ZE_DLLEXPORT ze_result_t tarn_ze_list_exp_get(ze_api_version_t version, ze_tarn_command_list_exp_dditable_t *t) __asm__(
+	"zeGetCommandListExpProcAddrTable");
+ze_result_t tarn_ze_list_exp_get(ze_api_version_t version, ze_tarn_command_list_exp_dditable_t *t)
 {
 	CHECK_POINTER(t);
 	if (ZE_MAJOR_VERSION(version) != 1 || (unsigned)version < ZE_TARN_API_1_9)
@@ -50,11 +61,12 @@ ze_result_t zeGetCommandListExpProcAddrTable(ze_api_version_t version, ze_tarn_c
 	return ZE_RESULT_SUCCESS;
 }
 
-#define TABLE(name, type, from) \
+#define TABLE(name, type, from, last, n) \
+	SLOTS(type, last, n); \
 	ze_result_t name(ze_api_version_t version, type *t) \
 	{ \
 		ZE_TRY(check(version, t)); \
-		*t = from; \
+		memcpy((void *)t, &from, (n) * sizeof(void *)); \
 		return ZE_RESULT_SUCCESS; \
 	}
 #define EMPTY(name, type) \
@@ -64,16 +76,16 @@ ze_result_t zeGetCommandListExpProcAddrTable(ze_api_version_t version, ze_tarn_c
 	}
 
 /* clang-format off */
-TABLE(zeGetDriverProcAddrTable, ze_driver_dditable_t, tarn_ze_driver_table)
-TABLE(zeGetDeviceProcAddrTable, ze_device_dditable_t, tarn_ze_device_table)
-TABLE(zeGetContextProcAddrTable, ze_context_dditable_t, tarn_ze_context_table)
-TABLE(zeGetCommandQueueProcAddrTable, ze_command_queue_dditable_t, tarn_ze_queue_table)
-TABLE(zeGetFenceProcAddrTable, ze_fence_dditable_t, tarn_ze_fence_table)
-TABLE(zeGetEventPoolProcAddrTable, ze_event_pool_dditable_t, tarn_ze_pool_table)
-TABLE(zeGetEventProcAddrTable, ze_event_dditable_t, tarn_ze_event_table)
-TABLE(zeGetMemProcAddrTable, ze_mem_dditable_t, tarn_ze_mem_table)
-TABLE(zesGetDeviceProcAddrTable, zes_device_dditable_t, tarn_zes_device_table)
-TABLE(zesGetEngineProcAddrTable, zes_engine_dditable_t, tarn_zes_engine_table)
+TABLE(zeGetDriverProcAddrTable, ze_driver_dditable_t, tarn_ze_driver_table, pfnGetExtensionFunctionAddress, 6)
+TABLE(zeGetDeviceProcAddrTable, ze_device_dditable_t, tarn_ze_device_table, pfnPciGetPropertiesExt, 18)
+TABLE(zeGetContextProcAddrTable, ze_context_dditable_t, tarn_ze_context_table, pfnCreateEx, 9)
+TABLE(zeGetCommandQueueProcAddrTable, ze_command_queue_dditable_t, tarn_ze_queue_table, pfnSynchronize, 4)
+TABLE(zeGetFenceProcAddrTable, ze_fence_dditable_t, tarn_ze_fence_table, pfnReset, 5)
+TABLE(zeGetEventPoolProcAddrTable, ze_event_pool_dditable_t, tarn_ze_pool_table, pfnCloseIpcHandle, 5)
+TABLE(zeGetEventProcAddrTable, ze_event_dditable_t, tarn_ze_event_table, pfnQueryKernelTimestamp, 7)
+TABLE(zeGetMemProcAddrTable, ze_mem_dditable_t, tarn_ze_mem_table, pfnFreeExt, 10)
+TABLE(zesGetDeviceProcAddrTable, zes_device_dditable_t, tarn_zes_device_table, pfnSetEccState, 29)
+TABLE(zesGetEngineProcAddrTable, zes_engine_dditable_t, tarn_zes_engine_table, pfnGetActivity, 2)
 
 EMPTY(zeGetImageProcAddrTable, ze_image_dditable_t)
 EMPTY(zeGetKernelProcAddrTable, ze_kernel_dditable_t)

@@ -40,10 +40,10 @@ static void older_callers_have_shorter_tables(void **state)
 	assert_null(g.pfnInitDrivers);
 	full_list_table l = {0};
 	table("zeGetCommandListProcAddrTable", ZE_API_VERSION_1_4, &l);
-	assert_null(l.more.pfnHostSynchronize);
+	assert_null(l.all.more.pfnHostSynchronize);
 	table("zeGetCommandListProcAddrTable", ZE_TARN_API_1_6, &l);
-	assert_non_null(l.more.pfnHostSynchronize);
-	assert_null(l.more.pfnIsImmediate);
+	assert_non_null(l.all.more.pfnHostSynchronize);
+	assert_null(l.all.more.pfnIsImmediate);
 	ze_result_t (*get)(ze_api_version_t, void *);
 	*(void **)(&get) = dlsym(lib, "zeGetDriverProcAddrTable");
 	assert_ze(get((ze_api_version_t)ZE_MAKE_VERSION(2, 0), &g), ZE_RESULT_ERROR_UNSUPPORTED_VERSION);
@@ -376,9 +376,9 @@ static void immediate_lists_run_at_once(void **state)
 	assert_ze(lst.v14.pfnAppendMemoryFill(l, a, &nine, 1, 64, NULL, 0, NULL), OK);
 	assert_int_equal(a[63], 9);
 	ze_bool_t yes = 0;
-	assert_ze(lst.more.pfnIsImmediate(l, &yes), OK);
+	assert_ze(lst.all.more.pfnIsImmediate(l, &yes), OK);
 	assert_true(yes);
-	assert_ze(lst.more.pfnHostSynchronize(l, UINT64_MAX), OK);
+	assert_ze(lst.all.more.pfnHostSynchronize(l, UINT64_MAX), OK);
 	assert_ze(lst.v14.pfnDestroy(l), OK);
 	assert_ze(mem.pfnFree(context, a), OK);
 }

@@ -30,9 +30,13 @@
 #define OK ZE_RESULT_SUCCESS
 #define assert_ze(expr, want) assert_int_equal((int)(expr), (int)(want))
 
-typedef struct full_list_table {
+/* Newer headers have the later slots in the table itself. */
+typedef union full_list_table {
 	ze_command_list_dditable_t v14;
-	ze_tarn_command_list_more_t more;
+	struct {
+		void *v14[ZE_TARN_COMMAND_LIST_SLOTS];
+		ze_tarn_command_list_more_t more;
+	} all;
 } full_list_table;
 
 static void *lib;
