@@ -9,7 +9,7 @@ static tarn_err open_locked(tarn_device *d)
 		return TARN_OK;
 	TRY(tarn_props_check_all(d->api->name, &d->props));
 	if (d->api->open)
-		TRY(tarn_err_note(d->api->open(d), "device %s", d->api->name));
+		TRY(d->api->open(d));
 	d->opened = true;
 	return TARN_OK;
 }

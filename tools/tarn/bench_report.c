@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "bench.h"
+#include "say.h"
+#include "tarn/profile.h"
+
+static int ascending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+/* Of n sorted values; between two of them in proportion. */
+static double percentile(const double *at, size_t n, double p)
+{
+	if (!n)
+		return NAN;
+	double rank = p / 100 * (double)(n - 1);
+	size_t below = (size_t)rank;
+	double part = rank - (double)below;
+	return below + 1 < n ? at[below] * (1 - part) + at[below + 1] * part : at[n - 1];
+}
+
+static double mean(const double *at, size_t n)
+{
+	double sum = 0;
+	for (size_t i = 0; i < n; i++)
+		sum += at[i];
+	return n ? sum / (double)n : NAN;
+}
+
+static double peak_rss_mb(void)
+{
+	struct rusage u;
+	return getrusage(RUSAGE_SELF, &u) ? NAN : (double)u.ru_maxrss / 1024;
+}
+
+static double throughput(const bench *b)
+{
+	return (double)b->batch * (double)b->n * 1e3 / b->duration_ms;
+}
+
+/* Shares of host time over all inferences; they add up to 1. */
+typedef struct shares {
+	double prepare, copy_in, device, copy_out, wait, other;
+} shares;
+
+static shares find_shares(const bench *b)
+{
+	double known = b->prepare + b->copy_in + b->device + b->copy_out + b->wait, all = b->prepare + b->total;
+	if (all < known)
+		all = known;
+	if (all <= 0)
+		return (shares){0, 0, 0, 0, 0, 1};
+	shares s = {b->prepare / all, b->copy_in / all, b->device / all, b->copy_out / all, b->wait / all, 0};
+	s.other = 1 - s.prepare - s.copy_in - s.device - s.copy_out - s.wait;
+	s.other = s.other < 0 ? 0 : s.other;
+	return s;
+}
+
+static double busy(const bench *b)
+{
+	double v = b->device / (b->duration_ms * (double)b->streams);
+	return v > 1 ? 1 : v;
+}
+
+/* Outputs are computed but their time on the wall says nothing about the device. */
+static bool wall_clock_counts(const bench *b)
+{
+	return !b->s.simulated;
+}
+
+/* ---- layers
+ * ------------------------------------------------------------------------------------------------------------------- */
+
+static bool by_executed;
+
+static int slowest_first(const void *a, const void *b)
+{
+	const ov_profiling_info_t *x = a, *y = b;
+	return (x->real_time < y->real_time) - (x->real_time > y->real_time);
+}
+
+static int get_layers(const bench *b, ov_profiling_info_list_t *list)
+{
+	const char *sort = b->o->pcsort ? b->o->pcsort : "no_sort";
+	by_executed = !strcmp(sort, "no_sort");
+	if (ov_infer_request_get_profiling_info(b->request[0], list) != OK)
+		return fail_last("bench");
+	if (!by_executed)
+		qsort(list->profiling_infos, list->size, sizeof *list->profiling_infos, slowest_first);
+	return 0;
+}
+
+static bool skipped(const bench *b, const ov_profiling_info_t *l)
+{
+	return b->o->pcsort && !strcmp(b->o->pcsort, "simple_sort") && !l->real_time;
+}
+
+static int print_layers(const bench *b)
+{
+	ov_profiling_info_list_t list;
+	int code = get_layers(b, &list);
+	if (code)
+		return code;
+	int64_t total = 0;
+	for (size_t i = 0; i < list.size; i++)
+		total += list.profiling_infos[i].real_time;
+	printf("Layers of the last inference of the first request (%s):\n", b->device_modelled ? "modelled" : "measured");
+	for (size_t i = 0; i < list.size; i++) {
+		const ov_profiling_info_t *l = &list.profiling_infos[i];
+		if (!skipped(b, l))
+			printf("  %10.3f ms %5.1f %%  %-22s %-30s %s\n", (double)l->real_time * 1e-3,
+			       total ? 100.0 * (double)l->real_time / (double)total : 0.0, l->node_type, l->exec_type,
+			       l->node_name);
+	}
+	printf("  %10.3f ms  total of %zu layers\n", (double)total * 1e-3, list.size);
+	ov_profiling_info_list_free(&list);
+	return 0;
+}
+
+static int json_layers(const bench *b, json *j)
+{
+	ov_profiling_info_list_t list;
+	int code = get_layers(b, &list);
+	if (code)
+		return code;
+	json_begin(j, "layers", '[');
+	for (size_t i = 0; i < list.size; i++) {
+		const ov_profiling_info_t *l = &list.profiling_infos[i];
+		if (skipped(b, l))
+			continue;
+		json_begin(j, NULL, '{');
+		json_text(j, "name", l->node_name);
+		json_text(j, "type", l->node_type);
+		json_text(j, "engine", l->exec_type);
+		json_figure(j, "time", (double)l->real_time * 1e-3, "ms", b->device_modelled ? "modelled" : "measured", -1);
+		json_end(j, '}');
+	}
+	json_end(j, ']');
+	ov_profiling_info_list_free(&list);
+	return 0;
+}
+
+/* ---- text
+ * ---------------------------------------------------------------------------------------------------------------------- */
+
+int bench_report_text(bench *b)
+{
+	qsort(b->latency, b->n, sizeof *b->latency, ascending);
+	qsort(b->device_ms, b->n_device, sizeof *b->device_ms, ascending);
+	long p = b->o->percentile > 0 && b->o->percentile <= 100 ? b->o->percentile : 50;
+	int code = b->o->pc || b->o->pcsort ? print_layers(b) : 0;
+	if (code)
+		return code;
+	printf("[Step 11/11] Statistics (measured on this host)\n");
+	printf("Execution Devices: %s (%s)\n", b->s.runs_on, b->s.device_name);
+	printf("Count:      %zu iterations\n", b->n);
+	printf("Duration:   %.2f ms\n", b->duration_ms);
+	if (wall_clock_counts(b)) {
+		char name[32];
+		snprintf(name, sizeof name, p == 50 ? "Median:" : "%ld percentile:", p);
+		printf("Latency:\n");
+		printf("   %-12s %.2f ms\n", name, percentile(b->latency, b->n, (double)p));
+		printf("   Average:     %.2f ms\n", mean(b->latency, b->n));
+		printf("   Min:         %.2f ms\n", b->latency[0]);
+		printf("   Max:         %.2f ms\n", b->latency[b->n - 1]);
+		printf("   p90, p99:    %.2f, %.2f ms\n", percentile(b->latency, b->n, 90), percentile(b->latency, b->n, 99));
+		printf("Throughput: %.2f FPS\n", throughput(b));
+	} else {
+		printf("Latency, throughput: not known; the device is simulated and computes here at its own pace\n");
+	}
+	if (b->n_device)
+		printf("Device time: min %.3f, median %.3f ms (%s)\n", b->device_ms[0],
+		       percentile(b->device_ms, b->n_device, 50), b->device_modelled ? "modelled" : "measured");
+	shares s = find_shares(b);
+	printf("Host time: prepare %.1f %%, copy in %.1f %%, device %.1f %%, copy out %.1f %%, wait %.1f %%, other %.1f %%\n",
+	       s.prepare * 100, s.copy_in * 100, s.device * 100, s.copy_out * 100, s.wait * 100, s.other * 100);
+	printf("Streams busy: %.0f %%, peak memory %.0f MB\n", busy(b) * 100, peak_rss_mb());
+	return 0;
+}
+
+/* ---- JSON
+ * ------------------------------------------------------------------------------------------------------------------------ */
+
+static void json_head(const bench *b, json *j, const tarn_load_info *load)
+{
+	char *platform = NULL;
+	if (!strcmp(b->s.runs_on, "NPU"))
+		(void)ov_compiled_model_get_property(b->s.compiled, "NPU_PLATFORM", &platform);
+	json_text(j, "model", b->o->model);
+	json_text(j, "device", b->s.runs_on);
+	json_text(j, "device_name", b->s.device_name);
+	json_text(j, "platform", platform);
+	json_text(j, "api", b->async ? "async" : "sync");
+	json_text(j, "hint", b->hint ? b->hint : "none");
+	json_int(j, "nireq", b->nireq);
+	if (b->o->nthreads >= 0)
+		json_int(j, "nthreads", b->o->nthreads);
+	else
+		json_null(j, "nthreads");
+	json_int(j, "batch", b->batch);
+	json_text(j, "mode", b->s.simulated ? "exact" : NULL);
+	json_int(j, "iterations", (long long)b->n);
+	json_figure(j, "duration_ms", b->duration_ms, "ms", "measured", -1);
+	json_figure(j, "read_ms", b->s.is_blob ? NAN : b->s.read_ms, "ms", "measured", -1);
+	json_figure(j, "compile_ms", b->s.compile_ms, "ms", "measured", -1);
+	json_figure(j, "first_inference_ms", wall_clock_counts(b) ? b->first_ms : NAN, "ms", "measured", -1);
+	json_begin(j, "cache", '{');
+	json_text(j, "level", load->cache_level);
+	json_bool(j, "hit", load->cache_hit);
+	json_end(j, '}');
+	json_int(j, "compilations", load->compilations);
+	ov_free(platform);
+}
+
+static void json_latency(const bench *b, json *j)
+{
+	if (!wall_clock_counts(b)) {
+		json_null(j, "latency_ms");
+		json_null(j, "throughput_fps");
+		return;
+	}
+	json_begin(j, "latency_ms", '{');
+	json_num(j, "min", b->latency[0]);
+	json_num(j, "median", percentile(b->latency, b->n, 50));
+	json_num(j, "avg", mean(b->latency, b->n));
+	json_num(j, "p90", percentile(b->latency, b->n, 90));
+	json_num(j, "p99", percentile(b->latency, b->n, 99));
+	json_num(j, "max", b->latency[b->n - 1]);
+	json_text(j, "source", "measured");
+	json_end(j, '}');
+	json_figure(j, "throughput_fps", throughput(b), "1/s", "measured", -1);
+}
+
+static void json_shares(const bench *b, json *j)
+{
+	shares s = find_shares(b);
+	json_begin(j, "device_ms", '{');
+	json_num(j, "min", b->n_device ? b->device_ms[0] : NAN);
+	json_num(j, "median", percentile(b->device_ms, b->n_device, 50));
+	json_text(j, "source", !b->n_device ? NULL : b->device_modelled ? "modelled" : "measured");
+	json_end(j, '}');
+	json_begin(j, "phases", '{');
+	json_num(j, "prepare", s.prepare);
+	json_num(j, "copy_in", s.copy_in);
+	json_num(j, "device", s.device);
+	json_num(j, "copy_out", s.copy_out);
+	json_num(j, "wait", s.wait);
+	json_num(j, "other", s.other);
+	json_end(j, '}');
+	json_text(j, "phases_source", "measured");
+	json_begin(j, "utilization", '{');
+	json_num(j, "busy", busy(b));
+	json_null(j, "mac");
+	json_null(j, "ddr");
+	json_end(j, '}');
+	json_text(j, "utilization_source", b->s.simulated ? "modelled" : "measured");
+	json_null(j, "verdict");
+	json_figure(j, "peak_rss_mb", peak_rss_mb(), "MB", "measured", -1);
+}
+
+int bench_report_json(bench *b, FILE *out)
+{
+	json j = {.out = out};
+	tarn_load_info load;
+	if (tarn_get_load_info(b->s.compiled, &load) != OK)
+		return fail_last("bench");
+	qsort(b->latency, b->n, sizeof *b->latency, ascending);
+	qsort(b->device_ms, b->n_device, sizeof *b->device_ms, ascending);
+	json_begin(&j, NULL, '{');
+	json_head(b, &j, &load);
+	json_latency(b, &j);
+	json_shares(b, &j);
+	int code = b->o->pc || b->o->pcsort ? json_layers(b, &j) : 0;
+	json_end(&j, '}');
+	return code;
+}

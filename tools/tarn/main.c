@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tarn: the command line. Commands stand in commands.def, options in options.def; each command is cmd_<name>.c. */
+#include <stdio.h>
+#include <string.h>
+
+#include "options.h"
+#include "say.h"
+#include "tarn/version.h"
+
+#define COMMAND(name, summary, takes, example) int cmd_##name(const options *o);
+#include "commands.def"
+#undef COMMAND
+
+static const struct command {
+	const char *name, *summary, *takes, *example;
+	int (*run)(const options *o);
+} commands[] = {
+#define COMMAND(name, summary, takes, example) {#name, summary, takes, example, cmd_##name},
+#include "commands.def"
+#undef COMMAND
+};
+enum { N_COMMANDS = sizeof commands / sizeof *commands };
+
+static void usage(FILE *out)
+{
+	fprintf(out, "usage: tarn COMMAND [OPTIONS]\n\n");
+	for (int i = 0; i < N_COMMANDS; i++)
+		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+	fprintf(out, "  %-10s %s\n", "help", "options of a command: tarn help bench");
+	fprintf(out, "\nexample: tarn bench -m model.onnx -d CPU -niter 100\n");
+	fprintf(out, "Exit codes: 0 done, 1 failed while running, 2 usage, 3 bad model or data, 4 no such device, 5 a limit "
+		     "not met.\n");
+}
+
+static const struct command *find(const char *name)
+{
+	for (int i = 0; i < N_COMMANDS; i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+static int unknown(const char *name)
+{
+	char list[256] = "";
+	for (int i = 0; i < N_COMMANDS; i++)
+		snprintf(list + strlen(list), sizeof list - strlen(list), " %s", commands[i].name);
+	return fail(2, "help", "no command '%s'; there are%s", name, list);
+}
+
+static int help(const char *name)
+{
+	if (!name) {
+		usage(stdout);
+		return 0;
+	}
+	const struct command *c = find(name);
+	if (!c)
+		return unknown(name);
+	printf("usage: tarn %s [OPTIONS]\n%s\n\n", c->name, c->summary);
+	options_help(c->takes);
+	printf("\nexample: %s\n", c->example);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		usage(stdout);
+		return 0;
+	}
+	const char *word = argv[1];
+	if (!strcmp(word, "help") || !strcmp(word, "--help") || !strcmp(word, "-h"))
+		return help(argc > 2 ? argv[2] : NULL);
+	if (!strcmp(word, "--version")) {
+		printf("tarn %s\n", tarn_version());
+		return 0;
+	}
+	const struct command *c = find(word);
+	if (!c)
+		return unknown(word);
+	if (argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h")))
+		return help(c->name);
+	options o;
+	int code = options_parse(c->name, c->takes, argc - 2, argv + 2, &o);
+	if (!code)
+		code = c->run(&o);
+	options_fini(&o);
+	if (fflush(stdout) && !code)
+		code = fail(1, c->name, "the output could not be written; is the disk full?");
+	return code;
+}

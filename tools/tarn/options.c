@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "options.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "say.h"
+
+typedef enum kind { FLAG, TEXT, INT, NUM, LIST } kind;
+static const struct row {
+	const char *field, *names, *arg, *doc;
+	kind kind;
+	size_t offset;
+} rows[] = {
+#define OPT(field, names, kind, arg, doc) {#field, names, arg, doc, kind, offsetof(options, field)},
+#include "options.def"
+#undef OPT
+};
+enum { N_ROWS = sizeof rows / sizeof *rows };
+
+/* Is `word` one of the words of `list`, which `by` separates? */
+static bool in_list(const char *list, char by, const char *word, size_t n)
+{
+	for (const char *at = list; *at;) {
+		const char *end = strchr(at, by);
+		size_t len = end ? (size_t)(end - at) : strlen(at);
+		if (len == n && !strncmp(at, word, n))
+			return true;
+		at += len + (end != NULL);
+	}
+	return false;
+}
+
+static const struct row *find(const char *takes, const char *name, size_t n)
+{
+	for (int i = 0; i < N_ROWS; i++)
+		if (in_list(rows[i].names, '|', name, n) && in_list(takes, ' ', rows[i].field, strlen(rows[i].field)))
+			return &rows[i];
+	return NULL;
+}
+
+static bool add(option_list *list, const char *word)
+{
+	const char **at = realloc(list->at, (list->n + 1) * sizeof *at);
+	if (!at)
+		return false;
+	list->at = at;
+	list->at[list->n++] = word;
+	return true;
+}
+
+/* Stores a value; false when it is none of that kind. */
+static bool store(const struct row *r, const char *value, options *o)
+{
+	char *field = (char *)o + r->offset, *end = NULL;
+	errno = 0;
+	switch (r->kind) {
+	case FLAG:
+		*(bool *)field = true;
+		return true;
+	case TEXT:
+		*(const char **)field = value;
+		return true;
+	case INT:
+		*(long *)field = strtol(value, &end, 10);
+		return *value && !*end && !errno && *(long *)field >= 0;
+	case NUM:
+		*(double *)field = strtod(value, &end);
+		return *value && !*end && !errno && isfinite(*(double *)field) && *(double *)field >= 0;
+	default:
+		return add((option_list *)field, value);
+	}
+}
+
+int options_parse(const char *command, const char *takes, int argc, char **argv, options *o)
+{
+	memset(o, 0, sizeof *o);
+	for (int i = 0; i < N_ROWS; i++) {
+		if (rows[i].kind == INT)
+			*(long *)((char *)o + rows[i].offset) = -1;
+		if (rows[i].kind == NUM)
+			*(double *)((char *)o + rows[i].offset) = -1;
+	}
+	for (int i = 0; i < argc; i++) {
+		const char *word = argv[i], *name = word + strspn(word, "-");
+		size_t dashes = (size_t)(name - word), n = strcspn(name, "=");
+		const struct row *r = dashes == 1 || dashes == 2 ? find(takes, name, n) : NULL;
+		if (!r)
+			return fail(2, command, "%s '%s'; see: tarn help %s",
+				    dashes ? "no option" : "do not know what to do with", word, command);
+		const char *value = name[n] ? name + n + 1 : NULL;
+		if (r->kind == FLAG && value)
+			return fail(2, command, "option -%.*s takes no value; leave out '=%s'", (int)n, name, value);
+		if (r->kind != FLAG && !value) {
+			if (++i >= argc)
+				return fail(2, command, "option -%.*s needs a value; give %s", (int)n, name, r->arg);
+			value = argv[i];
+		}
+		if (!store(r, value, o))
+			return fail(2, command, "option -%.*s cannot be '%s'; give %s", (int)n, name, value, r->arg);
+	}
+	return 0;
+}
+
+void options_fini(options *o)
+{
+	for (int i = 0; i < N_ROWS; i++)
+		if (rows[i].kind == LIST)
+			free((void *)((option_list *)(void *)((char *)o + rows[i].offset))->at);
+}
+
+void options_help(const char *takes)
+{
+	for (int i = 0; i < N_ROWS; i++) {
+		if (!in_list(takes, ' ', rows[i].field, strlen(rows[i].field)))
+			continue;
+		size_t n = strcspn(rows[i].names, "|");
+		char left[64];
+		snprintf(left, sizeof left, "-%.*s %s", (int)n, rows[i].names, rows[i].arg);
+		printf("  %-28s %s\n", left, rows[i].doc);
+	}
+}

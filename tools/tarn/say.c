@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "say.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "openvino/c/openvino.h"
+#include "tarn/error.h"
+
+/* Names out of files may hold anything: control characters become '?', line ends ' '. */
+static void one_line(char *s)
+{
+	for (; *s; s++)
+		if (*s == '\n' || *s == '\t')
+			*s = ' ';
+		else if (iscntrl((unsigned char)*s))
+			*s = '?';
+}
+
+int fail(int code, const char *where, const char *fmt, ...)
+{
+	char text[4096];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	one_line(text);
+	fflush(stdout);
+	fprintf(stderr, "tarn: %s: %s\n", where, text);
+	return code;
+}
+
+int fail_last(const char *where)
+{
+	const char *text = ov_get_last_err_msg();
+	int code = tarn_last_exit_code();
+	fail(0, where, "%s", text ? text : "failed");
+	ov_free(text);
+	return code ? code : 1;
+}
+
+void note(const char *fmt, ...)
+{
+	char text[2048];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	one_line(text);
+	fprintf(stderr, "tarn: note: %s\n", text);
+}
+
+static void quoted(FILE *out, const char *s)
+{
+	fputc('"', out);
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+		if (c == '"' || c == '\\')
+			fprintf(out, "\\%c", c);
+		else if (c < 0x20)
+			fprintf(out, "\\u%04x", c);
+		else
+			fputc(c, out);
+	}
+	fputc('"', out);
+}
+
+static void begin_item(json *j, const char *key)
+{
+	if (j->more[j->depth])
+		fputs(", ", j->out);
+	j->more[j->depth] = true;
+	if (key) {
+		quoted(j->out, key);
+		fputs(": ", j->out);
+	}
+}
+
+void json_begin(json *j, const char *key, char bracket)
+{
+	begin_item(j, key);
+	fputc(bracket, j->out);
+	if (j->depth + 1 < (int)(sizeof j->more / sizeof *j->more))
+		j->depth++;
+	j->more[j->depth] = false;
+}
+
+void json_end(json *j, char bracket)
+{
+	fputc(bracket, j->out);
+	if (--j->depth == 0)
+		fputc('\n', j->out);
+}
+
+void json_text(json *j, const char *key, const char *value)
+{
+	if (!value) {
+		json_null(j, key);
+		return;
+	}
+	begin_item(j, key);
+	quoted(j->out, value);
+}
+
+void json_int(json *j, const char *key, long long value)
+{
+	begin_item(j, key);
+	fprintf(j->out, "%lld", value);
+}
+
+void json_num(json *j, const char *key, double value)
+{
+	begin_item(j, key);
+	if (isfinite(value))
+		fprintf(j->out, "%.6g", value);
+	else
+		fputs("null", j->out);
+}
+
+void json_bool(json *j, const char *key, bool value)
+{
+	begin_item(j, key);
+	fputs(value ? "true" : "false", j->out);
+}
+
+void json_null(json *j, const char *key)
+{
+	begin_item(j, key);
+	fputs("null", j->out);
+}
+
+void json_figure(json *j, const char *key, double value, const char *unit, const char *source, double band)
+{
+	if (!isfinite(value)) {
+		json_null(j, key);
+		return;
+	}
+	json_begin(j, key, '{');
+	json_num(j, "value", value);
+	json_text(j, "unit", unit);
+	json_text(j, "source", source);
+	if (band >= 0)
+		json_num(j, "band", band);
+	json_end(j, '}');
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "say.h"
+#include "tarn/device.h"
+#include "tarn/profile.h"
+
+double now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+	return n >= m && !strcmp(s + n - m, end);
+}
+
+/* The whole file, heap; NULL after a message. */
+static char *read_all(const session *s, const char *path, size_t *n)
+{
+	struct stat st;
+	FILE *f = fopen(path, "rb");
+	char *at = NULL;
+	if (f && !fstat(fileno(f), &st) && S_ISREG(st.st_mode) && (at = malloc((size_t)st.st_size + 1)))
+		*n = fread(at, 1, (size_t)st.st_size, f);
+	else
+		fail(3, s->command, "%s: cannot be read; check the path", path);
+	if (f)
+		fclose(f);
+	return at;
+}
+
+static int check_sim(const session *s)
+{
+	const char *sim = s->o->sim;
+	if (!sim)
+		return 0;
+	if (strcmp(sim, "3720") && strcmp(sim, "4000"))
+		return fail(2, s->command, "-sim cannot be '%s'; give 3720 (Meteor Lake, Arrow Lake) or 4000 (Lunar Lake)",
+			    sim);
+	if (strstr(s->device, "NPU"))
+		return fail(4, s->command, "this build has no simulated NPU; use -d CPU");
+	return 0;
+}
+
+int session_open(session *s, const char *command, const options *o)
+{
+	*s = (session){.command = command, .o = o, .device = o->device ? o->device : "CPU"};
+	if (!o->model)
+		return fail(2, command, "no model; give one with -m FILE");
+	int code = check_sim(s);
+	if (code)
+		return code;
+	if (ov_core_create(&s->core) != OK)
+		return fail_last(command);
+	s->is_blob = ends_with(o->model, ".blob");
+	if (s->is_blob)
+		return 0;
+	double begin = now_ms();
+	if (ov_core_read_model(s->core, o->model, NULL, &s->model) != OK)
+		return fail_last(command);
+	s->read_ms = now_ms() - begin;
+	return 0;
+}
+
+/* New shape of input i: what -shape says, then -b on its first axis. */
+static int input_shape(const session *s, size_t i, const shape_arg *list, size_t n, ov_partial_shape_t *shape, bool *changed)
+{
+	ov_output_const_port_t *port = NULL;
+	char *name = NULL;
+	int code = 0;
+	if (ov_model_const_input_by_index(s->model, i, &port) != OK || ov_port_get_any_name(port, &name) != OK ||
+	    ov_port_get_partial_shape(port, shape) != OK) {
+		code = fail_last(s->command);
+		goto done;
+	}
+	const shape_arg *a = shapes_find(list, n, name);
+	if (a) {
+		ov_dimension_t dims[16];
+		for (int k = 0; k < a->rank; k++)
+			dims[k] = (ov_dimension_t){a->lo[k] == a->hi[k] || a->hi[k] >= 0 ? a->lo[k] : -1, a->hi[k]};
+		ov_partial_shape_free(shape);
+		*changed = true;
+		if (!a->rank) {
+			*shape = (ov_partial_shape_t){{0, 0}, NULL};
+		} else if (ov_partial_shape_create(a->rank, dims, shape) != OK) {
+			code = fail_last(s->command);
+			goto done;
+		}
+	}
+	if (s->o->batch > 0 && shape->rank.max > 1) {
+		size_t axis = 0;
+		shape->dims[axis] = (ov_dimension_t){s->o->batch, s->o->batch};
+		*changed = true;
+	}
+done:
+	ov_free(name);
+	ov_output_const_port_free(port);
+	return code;
+}
+
+static int check_names(const session *s, const shape_arg *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		ov_output_const_port_t *port = NULL;
+		if (*list[i].name && ov_model_const_input_by_name(s->model, list[i].name, &port) != OK)
+			return fail_last(s->command);
+		ov_output_const_port_free(port);
+	}
+	return 0;
+}
+
+int session_reshape(session *s)
+{
+	const options *o = s->o;
+	if (!o->shape && o->batch <= 0)
+		return 0;
+	if (s->is_blob)
+		return fail(2, s->command, "a compiled model cannot be reshaped; leave out -shape and -b");
+	shape_arg *list;
+	size_t n, n_in = 0;
+	int code = shapes_parse(s->command, "-shape", o->shape, &list, &n);
+	if (!code)
+		code = check_names(s, list, n);
+	ov_model_inputs_size(s->model, &n_in);
+	size_t *index = calloc(n_in + 1, sizeof *index), used = 0;
+	ov_partial_shape_t *shape = calloc(n_in + 1, sizeof *shape);
+	for (size_t i = 0; i < n_in && !code && index && shape; i++) {
+		bool changed = false;
+		code = input_shape(s, i, list, n, &shape[used], &changed);
+		if (changed)
+			index[used++] = i;
+		else
+			ov_partial_shape_free(&shape[used]);
+	}
+	if (!code && used && ov_model_reshape_by_port_indexes(s->model, index, shape, used) != OK)
+		code = fail_last(s->command);
+	for (size_t i = 0; i < used; i++)
+		ov_partial_shape_free(&shape[i]);
+	free(index);
+	free(shape);
+	free(list);
+	return code;
+}
+
+typedef struct property_list {
+	ov_property_t at[64];
+	char text[64][512];
+	size_t n;
+} property_list;
+
+static void add(property_list *p, const char *key, const char *value)
+{
+	if (value && p->n < 64)
+		p->at[p->n++] = (ov_property_t){key, value};
+}
+
+static int add_raw(const session *s, property_list *p)
+{
+	for (size_t i = 0; i < s->o->property.n; i++) {
+		const char *word = s->o->property.at[i], *eq = strchr(word, '=');
+		if (!eq || eq == word || p->n >= 64 || (size_t)(eq - word) >= sizeof p->text[0])
+			return fail(2, s->command, "-p '%s' is no property; write KEY=VALUE", word);
+		memcpy(p->text[p->n], word, (size_t)(eq - word));
+		add(p, p->text[p->n], eq + 1);
+	}
+	return 0;
+}
+
+/* Full name and kind of what the model runs on. */
+static void find_device(session *s)
+{
+	char *on = NULL;
+	tarn_device_list list;
+	if (ov_compiled_model_get_property(s->compiled, "EXECUTION_DEVICES", &on) == OK)
+		snprintf(s->runs_on, sizeof s->runs_on, "%s", on);
+	ov_free(on);
+	if (tarn_list_devices(s->core, &list) != OK)
+		return;
+	for (size_t i = 0; i < list.size; i++)
+		if (!strcmp(list.at[i].name, s->runs_on) && list.at[i].full_name) {
+			snprintf(s->device_name, sizeof s->device_name, "%s", list.at[i].full_name);
+			s->simulated = list.at[i].simulated;
+		}
+	tarn_free_devices(&list);
+}
+
+static void show_notes(const session *s)
+{
+	tarn_load_info info;
+	char *text;
+	if (tarn_get_load_info(s->compiled, &info) != OK)
+		return;
+	for (size_t i = 0; i < info.notes; i++)
+		if (tarn_get_load_note(s->compiled, i, &text) == OK) {
+			note("%s", text);
+			ov_free(text);
+		}
+}
+
+static int import_blob(session *s)
+{
+	size_t n = 0;
+	char *at = read_all(s, s->o->model, &n);
+	if (!at)
+		return 3;
+	ov_status_e status = ov_core_import_model(s->core, at, n, s->device, &s->compiled);
+	free(at);
+	return status == OK ? 0 : fail_last(s->command);
+}
+
+int session_compile(session *s, const char *hint)
+{
+	const options *o = s->o;
+	property_list p = {.n = 0};
+	char threads[32];
+	snprintf(threads, sizeof threads, "%ld", o->nthreads);
+	add(&p, "PERFORMANCE_HINT", hint);
+	add(&p, "CACHE_DIR", o->cache_dir);
+	add(&p, "INFERENCE_NUM_THREADS", o->nthreads >= 0 ? threads : NULL);
+	add(&p, "NUM_STREAMS", o->nstreams);
+	add(&p, "INFERENCE_PRECISION_HINT", o->infer_precision);
+	add(&p, "PERF_COUNT", o->pc ? "YES" : NULL);
+	int code = add_raw(s, &p);
+	if (code)
+		return code;
+	double begin = now_ms();
+	if (s->is_blob)
+		code = import_blob(s);
+	else if (ov_core_compile_model_props(s->core, s->model, s->device, p.n, p.at, &s->compiled) != OK)
+		code = fail_last(s->command);
+	s->compile_ms = now_ms() - begin;
+	if (!code) {
+		find_device(s);
+		show_notes(s);
+	}
+	return code;
+}
+
+void session_close(session *s)
+{
+	ov_compiled_model_free(s->compiled);
+	ov_model_free(s->model);
+	ov_core_free(s->core);
+}

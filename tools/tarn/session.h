@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From options to a compiled model: what run, bench and others begin with. Each step returns 0, or an exit code after its
+ * message. */
+#ifndef TARN_TOOL_SESSION_H
+#define TARN_TOOL_SESSION_H
+
+#include "openvino/c/openvino.h"
+#include "options.h"
+
+typedef struct session {
+	const char *command; /* for messages */
+	const options *o;
+	const char *device;
+	bool is_blob; /* the file is a compiled model: there is no ov_model_t */
+	ov_core_t *core;
+	ov_model_t *model;
+	ov_compiled_model_t *compiled;
+	double read_ms, compile_ms;
+	char device_name[128]; /* after compiling: the full name of what it runs on */
+	char runs_on[32];      /* "CPU" */
+	bool simulated;
+} session;
+
+/* Core, simulation, model file. */
+int session_open(session *s, const char *command, const options *o);
+/* -shape and -b. */
+int session_reshape(session *s);
+/* With -p, -cache_dir, -nthreads ... and, when hint is not NULL, that hint. Prints fallbacks and other notes of the library. */
+int session_compile(session *s, const char *hint);
+void session_close(session *s);
+
+/* Milliseconds of the monotonic clock. */
+double now_ms(void);
+
+/* One entry of -shape or -data_shape. */
+typedef struct shape_arg {
+	char name[256]; /* "": every input */
+	int rank;
+	int64_t lo[16], hi[16]; /* hi -1: no bound */
+} shape_arg;
+/* Parses "x[1,3,224,224],y[1,?]"; *list is the caller's to free. */
+int shapes_parse(const char *command, const char *option, const char *text, shape_arg **list, size_t *n);
+/* The entry for that input, or NULL. */
+const shape_arg *shapes_find(const shape_arg *list, size_t n, const char *input);
+
+#endif
