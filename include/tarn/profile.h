@@ -24,6 +24,21 @@ typedef struct tarn_request_times {
 /* REQUEST_BUSY while it runs. */
 TARN_API ov_status_e tarn_get_request_times(const ov_infer_request_t *request, tarn_request_times *times);
 
+/* Layers of the last inference, in execution order; empty unless it ran with PERF_COUNT. */
+typedef struct tarn_layer_info {
+	char *name;                         /* the node, as in the file (of a fused group: the last) */
+	char *type;                         /* operator */
+	char *engine;                       /* kernel or engine */
+	double ms;                          /* modelled when tarn_request_times.device_modelled */
+	double active_cycles, stall_cycles; /* NAN: not known */
+} tarn_layer_info;
+typedef struct tarn_layer_list {
+	tarn_layer_info *at;
+	size_t size;
+} tarn_layer_list;
+TARN_API ov_status_e tarn_list_layers(const ov_infer_request_t *request, tarn_layer_list *layers);
+TARN_API void tarn_free_layers(tarn_layer_list *layers);
+
 typedef struct tarn_load_info {
 	int compilations;        /* how often a compiler ran for this model */
 	const char *cache_level; /* "none", "runtime" or "driver": where the compiled form came from; static */

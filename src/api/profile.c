@@ -2,6 +2,7 @@
 #include "tarn/profile.h"
 
 #include "api/handles.h"
+#include "base/mem.h"
 #include "prof/metrics.h"
 
 ov_status_e tarn_get_request_times(const ov_infer_request_t *request, tarn_request_times *times)
@@ -23,6 +24,49 @@ ov_status_e tarn_get_request_times(const ov_infer_request_t *request, tarn_reque
 		.copy_bytes = r->copy_bytes,
 	};
 	return OK;
+}
+
+static tarn_err describe(const tarn_layer_profile *l, tarn_layer_info *info)
+{
+	*info = (tarn_layer_info){.ms = l->ms, .active_cycles = l->active_cycles, .stall_cycles = l->stall_cycles};
+	TRY(tarn_text_out(l->name, &info->name));
+	TRY(tarn_text_out(l->type, &info->type));
+	return tarn_text_out(l->engine, &info->engine);
+}
+
+static tarn_err list_layers(tarn_request *r, tarn_layer_list *out)
+{
+	TRY(tarn_request_check_idle(r));
+	tarn_layer_list list = {tarn_mem_zalloc(r->layer.len + 1, sizeof *list.at), r->layer.len};
+	if (!list.at)
+		return tarn_err_nomem(r->layer.len * sizeof *list.at);
+	tarn_err err = TARN_OK;
+	for (size_t i = 0; i < list.size && !err; i++)
+		err = describe(&r->layer.at[i], &list.at[i]);
+	if (err)
+		tarn_free_layers(&list);
+	else
+		*out = list;
+	return err;
+}
+
+ov_status_e tarn_list_layers(const ov_infer_request_t *request, tarn_layer_list *layers)
+{
+	NEED(request && layers);
+	return tarn_status(list_layers(request->r, layers));
+}
+
+void tarn_free_layers(tarn_layer_list *layers)
+{
+	if (!layers)
+		return;
+	for (size_t i = 0; i < layers->size; i++) {
+		tarn_mem_free(layers->at[i].name);
+		tarn_mem_free(layers->at[i].type);
+		tarn_mem_free(layers->at[i].engine);
+	}
+	tarn_mem_free(layers->at);
+	*layers = (tarn_layer_list){NULL, 0};
 }
 
 ov_status_e tarn_get_load_info(const ov_compiled_model_t *compiled_model, tarn_load_info *info)

@@ -78,72 +78,67 @@ static bool wall_clock_counts(const bench *b)
 /* ---- layers
  * ------------------------------------------------------------------------------------------------------------------- */
 
-static bool by_executed;
-
 static int slowest_first(const void *a, const void *b)
 {
-	const ov_profiling_info_t *x = a, *y = b;
-	return (x->real_time < y->real_time) - (x->real_time > y->real_time);
+	const tarn_layer_info *x = a, *y = b;
+	return (x->ms < y->ms) - (x->ms > y->ms);
 }
 
-static int get_layers(const bench *b, ov_profiling_info_list_t *list)
+static int get_layers(const bench *b, tarn_layer_list *list)
 {
-	const char *sort = b->o->pcsort ? b->o->pcsort : "no_sort";
-	by_executed = !strcmp(sort, "no_sort");
-	if (ov_infer_request_get_profiling_info(b->request[0], list) != OK)
+	if (tarn_list_layers(b->request[0], list) != OK)
 		return fail_last("bench");
-	if (!by_executed)
-		qsort(list->profiling_infos, list->size, sizeof *list->profiling_infos, slowest_first);
+	if (b->o->pcsort && strcmp(b->o->pcsort, "no_sort"))
+		qsort(list->at, list->size, sizeof *list->at, slowest_first);
 	return 0;
 }
 
-static bool skipped(const bench *b, const ov_profiling_info_t *l)
+static bool skipped(const bench *b, const tarn_layer_info *l)
 {
-	return b->o->pcsort && !strcmp(b->o->pcsort, "simple_sort") && !l->real_time;
+	return b->o->pcsort && !strcmp(b->o->pcsort, "simple_sort") && l->ms <= 0;
 }
 
 static int print_layers(const bench *b)
 {
-	ov_profiling_info_list_t list;
+	tarn_layer_list list;
 	int code = get_layers(b, &list);
 	if (code)
 		return code;
-	int64_t total = 0;
+	double total = 0;
 	for (size_t i = 0; i < list.size; i++)
-		total += list.profiling_infos[i].real_time;
+		total += list.at[i].ms;
 	printf("Layers of the last inference of the first request (%s):\n", b->device_modelled ? "modelled" : "measured");
 	for (size_t i = 0; i < list.size; i++) {
-		const ov_profiling_info_t *l = &list.profiling_infos[i];
+		const tarn_layer_info *l = &list.at[i];
 		if (!skipped(b, l))
-			printf("  %10.3f ms %5.1f %%  %-22s %-30s %s\n", (double)l->real_time * 1e-3,
-			       total ? 100.0 * (double)l->real_time / (double)total : 0.0, l->node_type, l->exec_type,
-			       l->node_name);
+			printf("  %10.4f ms %5.1f %%  %-22s %-30s %s\n", l->ms, total > 0 ? 100 * l->ms / total : 0.0, l->type,
+			       l->engine, l->name);
 	}
-	printf("  %10.3f ms  total of %zu layers\n", (double)total * 1e-3, list.size);
-	ov_profiling_info_list_free(&list);
+	printf("  %10.4f ms  total of %zu layers\n", total, list.size);
+	tarn_free_layers(&list);
 	return 0;
 }
 
 static int json_layers(const bench *b, json *j)
 {
-	ov_profiling_info_list_t list;
+	tarn_layer_list list;
 	int code = get_layers(b, &list);
 	if (code)
 		return code;
 	json_begin(j, "layers", '[');
 	for (size_t i = 0; i < list.size; i++) {
-		const ov_profiling_info_t *l = &list.profiling_infos[i];
+		const tarn_layer_info *l = &list.at[i];
 		if (skipped(b, l))
 			continue;
 		json_begin(j, NULL, '{');
-		json_text(j, "name", l->node_name);
-		json_text(j, "type", l->node_type);
-		json_text(j, "engine", l->exec_type);
-		json_figure(j, "time", (double)l->real_time * 1e-3, "ms", b->device_modelled ? "modelled" : "measured", -1);
+		json_text(j, "name", l->name);
+		json_text(j, "type", l->type);
+		json_text(j, "engine", l->engine);
+		json_figure(j, "time", l->ms, "ms", b->device_modelled ? "modelled" : "measured", -1);
 		json_end(j, '}');
 	}
 	json_end(j, ']');
-	ov_profiling_info_list_free(&list);
+	tarn_free_layers(&list);
 	return 0;
 }
 

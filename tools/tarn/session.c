@@ -229,7 +229,7 @@ int session_compile(session *s, const char *hint)
 	add(&p, "INFERENCE_NUM_THREADS", o->nthreads >= 0 ? threads : NULL);
 	add(&p, "NUM_STREAMS", o->nstreams);
 	add(&p, "INFERENCE_PRECISION_HINT", o->infer_precision);
-	add(&p, "PERF_COUNT", o->pc ? "YES" : NULL);
+	add(&p, "PERF_COUNT", o->pc || o->pcsort ? "YES" : NULL);
 	int code = add_raw(s, &p);
 	if (code)
 		return code;

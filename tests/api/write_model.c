@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* write_model FILE DIM...: the small ONNX model y = 2x + 1 on f32 tensors of that shape (-1: free), for tests of the command
+ * line. write_model FILE.npy DIM...: an f32 array of that shape holding 0, 1, 2 ... */
+#include "api.h"
+
+static int write_npy(FILE *f, int rank, const int *dim)
+{
+	char shape[128] = "", head[256];
+	size_t count = 1;
+	for (int i = 0; i < rank; i++) {
+		snprintf(shape + strlen(shape), sizeof shape - strlen(shape), "%d,", dim[i]);
+		count *= (size_t)dim[i];
+	}
+	int n = snprintf(head, sizeof head, "{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }", shape);
+	int pad = 63 - (10 + n) % 64;
+	unsigned size = (unsigned)(n + pad + 1);
+	fprintf(f, "\x93NUMPY%c%c%c%c%s%*s\n", 1, 0, (int)(size & 255), (int)(size >> 8), head, pad, "");
+	for (size_t i = 0; i < count; i++) {
+		float v = (float)i;
+		fwrite(&v, sizeof v, 1, f);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	int dim[8], rank = argc - 2;
+	FILE *f = argc > 1 ? fopen(argv[1], "wb") : NULL;
+	if (!f || rank > 8)
+		return 1;
+	for (int i = 0; i < rank; i++)
+		dim[i] = atoi(argv[i + 2]);
+	size_t n = strlen(argv[1]);
+	if (n > 4 && !strcmp(argv[1] + n - 4, ".npy"))
+		write_npy(f, rank, dim);
+	else {
+		bytes m = affine_model(rank, dim);
+		fwrite(m.at, 1, m.n, f);
+	}
+	return fclose(f) ? 1 : 0;
+}

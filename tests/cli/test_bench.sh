@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+W=$BUILD/tests/write_model
+"$W" m.onnx 2 3
+"$W" free.onnx -1 3
+
+expect_exit 0 "$TARN" bench -m m.onnx -niter 20
+expect_stdout_contains "[Step 1/11]"
+expect_stdout_contains "[Step 11/11]"
+expect_stdout_contains "Throughput:"
+expect_stderr_lines 0
+
+for device in CPU REF; do
+	for api in sync async; do
+		expect_exit 0 "$TARN" bench -m m.onnx -d $device -api $api -niter 21 -nireq 2 --json -pc
+		expect_json device $device
+		expect_json api $api
+		expect_json mode null
+		expect_json verdict null
+		expect_json batch 2
+		expect_json compilations 1
+		expect_json cache.level none
+		expect_json cache.hit false
+		expect_json latency_ms.source measured
+		expect_json throughput_fps.source measured
+		expect_json device_ms.min null
+		expect_json layers[0].time.source measured
+		expect_json_number latency_ms.min ">" 0
+		expect_json_number latency_ms.max ">=" "$(json latency_ms.p99)"
+		expect_json_number latency_ms.p99 ">=" "$(json latency_ms.median)"
+		expect_json_number latency_ms.median ">=" "$(json latency_ms.min)"
+		expect_json_number utilization.busy "<=" 1
+		sum=$(for p in prepare copy_in device copy_out wait other; do json phases.$p; echo; done | awk '{s += $1} END {print s}')
+		awk -v s="$sum" 'BEGIN {exit !(s > 0.999 && s < 1.001)}' || fail "phases add up to $sum"
+		# Asynchronous counts are rounded up to full rounds of requests.
+		[ $api = sync ] && expect_json iterations 21 || expect_json iterations 22
+	done
+done
+expect_exit 0 "$TARN" bench -m m.onnx -hint latency -niter 3 --json
+expect_json api sync
+expect_json hint LATENCY
+expect_json nireq 1
+expect_exit 0 "$TARN" bench -m m.onnx -t 0.05 -nthreads 1 -inference_only false --json
+expect_json nthreads 1
+expect_json_number phases.prepare ">" 0
+expect_json_number duration_ms.value ">=" 50
+
+expect_exit 2 "$TARN" bench -m free.onnx -niter 1
+expect_stderr_contains "-data_shape 'x[1,3]'"
+expect_exit 0 "$TARN" bench -m free.onnx -niter 2 -data_shape 'x[5,3]' --json
+expect_json batch 5
+expect_exit 0 "$TARN" bench -m free.onnx -niter 2 -shape '[7,3]' --json
+expect_json batch 7
+expect_exit 0 "$TARN" bench -m free.onnx -niter 2 -b 4 --json
+expect_json batch 4
+
+# Rates are kept, and reports written.
+mkdir reports
+expect_exit 0 "$TARN" bench -m m.onnx -niter 5 -max_irate 50 -report_folder reports --json
+expect_json_number duration_ms.value ">=" 60
+expect_file reports/benchmark_report.json
+
+# AUTO is the CPU, and never a simulated device.
+expect_exit 0 "$TARN" bench -m m.onnx -d AUTO -niter 1 --json
+expect_json device CPU
