@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Post-training quantization: a float model and sample inputs in, the same model with QuantizeLinear/DequantizeLinear pairs
+ * out.
+ *
+ * Activations: 8 bits, one scale and zero point per tensor, range = mean over samples of each sample's minimum and maximum,
+ * zero on the grid. Weights: 8 bits signed, symmetric, one scale per output channel, codes -127..127. Bias: int32 with scale
+ * s_x * s_w. Placement follows what INT8 devices fuse: a quantizer on each input of a product, addition or average;
+ * value-preserving operators (MaxPool, Reshape, Concat ...) pass codes through with one grid on both sides; all else stays
+ * float, with a reason.
+ */
+#ifndef TARN_QUANT_QUANT_H
+#define TARN_QUANT_QUANT_H
+
+#include "base/vec.h"
+#include "ir/graph.h"
+#include "rt/device.h"
+
+typedef enum tarn_quant_preset {
+	TARN_QUANT_AUTO, /* MIXED when activations take both signs unevenly (SiLU, GELU, h-swish, leaky; transformers), else
+			    PERFORMANCE */
+	TARN_QUANT_PERFORMANCE, /* symmetric activations: zero point 0 */
+	TARN_QUANT_MIXED,       /* asymmetric activations: u8 with a zero point */
+} tarn_quant_preset;
+
+typedef struct tarn_quant_options {
+	tarn_quant_preset preset;
+	const char *const *ignore; /* names of nodes that stay float; a name no node has is TARN_USAGE */
+	int n_ignore;
+	/* Fills in[0 .. inputs-1] with new tensors (own buffers) for sample i. */
+	tarn_err (*sample)(void *ctx, size_t i, tarn_tensor *in);
+	size_t n_sample;
+	void (*progress)(void *ctx, const char *what, size_t done, size_t total); /* may be NULL */
+	bool (*stop)(void *ctx);                                                  /* asked between samples; may be NULL */
+	void *ctx;
+	tarn_device *device; /* runs the model while it is observed */
+} tarn_quant_options;
+
+/* A node that stays float, and why. Texts live as long as the report. */
+typedef struct tarn_quant_reason {
+	const char *node, *op, *why;
+} tarn_quant_reason;
+
+typedef struct tarn_quant_report {
+	tarn_arena arena;
+	tarn_quant_preset preset;    /* the one used */
+	int nodes_int8, nodes_float; /* of those that compute (shape arithmetic and moves do not count) */
+	double mac_share_int8;       /* of known multiply-accumulates; NAN when there are none or sizes are free */
+	VEC(tarn_quant_reason) reason;
+	double *sqnr_db; /* by graph output: 10 log10 (signal / quantization noise), over at most 16 samples; NAN for integer
+			    outputs */
+	int n_output;
+	size_t samples;
+} tarn_quant_report;
+void tarn_quant_report_fini(tarn_quant_report *r);
+
+/* *out is a new model. The report is filled also when too few nodes could be quantized to be of use. TARN_CANCELLED when
+ * stopped. */
+TARN_MUST tarn_err tarn_quant_ptq(const tarn_model *m, const tarn_quant_options *o, tarn_model **out,
+				  tarn_quant_report *report);
+
+#endif
