@@ -38,6 +38,8 @@ static tarn_err observed_model(quant_plan *p, tarn_model **out, int *which, int 
 	if (err != TARN_OK)
 		return err;
 	tarn_graph *c = (*out)->main; /* the model's own outputs are not needed, and would only shadow the names */
+	if (!*n)
+		return TARN_OK; /* only inputs are marked */
 	for (int i = 0; i < *n; i++)
 		c->output.at[i] = c->output.at[kept + (size_t)i];
 	c->output.len = (size_t)*n;
