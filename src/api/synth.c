@@ -13,10 +13,7 @@ static tarn_err make_model(const char *name, bool int8, uint64_t seed, ov_model_
 {
 	tarn_model *m;
 	TRY(tarn_synth_model(name, int8, seed, &m));
-	tarn_err err = tarn_model_handle(m, model);
-	if (err != TARN_OK)
-		tarn_model_unref(m);
-	return err;
+	return tarn_model_handle(m, model);
 }
 
 ov_status_e tarn_make_model(const char *name, bool int8, uint64_t seed, ov_model_t **model)
