@@ -17,5 +17,7 @@ TARN_MUST tarn_err tarn_onnx_read_tensor(const uint8_t *at, size_t n, tarn_tenso
 
 /* The format's `write` with a limit in bytes above which weights go to a file beside ("model.onnx.data"). */
 TARN_MUST tarn_err tarn_onnx_write_limit(const tarn_model *m, const char *path, uint64_t limit);
+/* The bytes of such a file, weights inside; at most 2 GiB. The caller owns the buffer. */
+TARN_MUST tarn_err tarn_onnx_pack(const tarn_model *m, tarn_buffer **bytes);
 
 #endif

@@ -115,14 +115,22 @@ static tarn_err model_build(onnx_writer *w, Onnx__ModelProto *p)
 	return meta_build(w, p);
 }
 
+static tarn_err pack(const Onnx__ModelProto *p, uint8_t **bytes, size_t *size)
+{
+	*size = onnx__model_proto__get_packed_size(p);
+	CHECK(*size <= INT32_MAX, TARN_UNSUPPORTED, "the model needs %zu bytes, more than an ONNX file can have", *size);
+	*bytes = tarn_mem_alloc(*size ? *size : 1);
+	if (!*bytes)
+		return tarn_err_nomem(*size);
+	onnx__model_proto__pack(p, *bytes);
+	return TARN_OK;
+}
+
 static tarn_err pack_and_write(const Onnx__ModelProto *p, const char *path)
 {
-	size_t size = onnx__model_proto__get_packed_size(p);
-	CHECK(size <= INT32_MAX, TARN_UNSUPPORTED, "the model needs %zu bytes, more than an ONNX file can have", size);
-	uint8_t *bytes = tarn_mem_alloc(size ? size : 1);
-	if (!bytes)
-		return tarn_err_nomem(size);
-	onnx__model_proto__pack(p, bytes);
+	uint8_t *bytes = NULL;
+	size_t size = 0;
+	TRY(pack(p, &bytes, &size));
 	tarn_err err = tarn_file_write(path, bytes, size);
 	tarn_mem_free(bytes);
 	return err;
@@ -160,6 +168,35 @@ tarn_err tarn_onnx_write_limit(const tarn_model *m, const char *path, uint64_t l
 	if (err == TARN_OK)
 		err = pack_and_write(&p, path);
 	VEC_FINI(&w.side_piece);
+	VEC_FINI(&w.domain);
+	tarn_arena_fini(&w.arena);
+	tarn_model_unref(copy);
+	return err;
+}
+
+static void release_bytes(void *ctx, void *at, size_t size)
+{
+	(void)ctx;
+	(void)size;
+	tarn_mem_free(at);
+}
+
+tarn_err tarn_onnx_pack(const tarn_model *m, tarn_buffer **out)
+{
+	tarn_model *copy = NULL;
+	if (!writable(m->main))
+		TRY(with_forms(m, &copy));
+	onnx_writer w = {.model = copy ? copy : m};
+	Onnx__ModelProto p;
+	uint8_t *bytes = NULL;
+	size_t size = 0;
+	tarn_err err = model_build(&w, &p);
+	if (err == TARN_OK)
+		err = pack(&p, &bytes, &size);
+	if (err == TARN_OK)
+		err = tarn_buffer_wrap(bytes, size, release_bytes, NULL, out);
+	if (err != TARN_OK)
+		tarn_mem_free(bytes);
 	VEC_FINI(&w.domain);
 	tarn_arena_fini(&w.arena);
 	tarn_model_unref(copy);
