@@ -90,7 +90,7 @@ static const tarn_attr_def elements_attr[] = {
 	{"reduction", TARN_ATTR_ENUM, TARN_ATTR_DEFAULT, NONE, WORDS},
 };
 
-#define ROW(word, Name, since, until, attrs, count, infer_slot, eval_slot) \
+#define ROW(word, Name, since, until, attrs, count, import_slot, infer_slot, eval_slot) \
 	const tarn_op_def tarn_op_##word = { \
 		.name = Name, \
 		.onnx_since = since, \
@@ -101,14 +101,22 @@ static const tarn_attr_def elements_attr[] = {
 		.max_out = 1, \
 		.attr = attrs, \
 		.n_attr = count, \
+		.import = import_slot, \
 		.infer = infer_slot, \
 		.eval = eval_slot, \
 		.cost = tarn_cost_move, \
 		.quant = {.weight = -1, .bias = -1}, \
 	};
 
-ROW(scatter, "Scatter", 9, 10, elements_attr, 1, infer_scatter_elements, eval_scatter_elements)
-ROW(scatter_elements, "ScatterElements", 11, 0, elements_attr, 2, infer_scatter_elements, eval_scatter_elements)
+/* Read as ScatterElements, which is its newer name; the schemas are one. */
+static tarn_err import_scatter(const tarn_import *src)
+{
+	src->node->op = &tarn_op_scatter_elements;
+	return TARN_OK;
+}
+
+ROW(scatter, "Scatter", 9, 10, elements_attr, 2, import_scatter, infer_scatter_elements, eval_scatter_elements)
+ROW(scatter_elements, "ScatterElements", 11, 0, elements_attr, 2, NULL, infer_scatter_elements, eval_scatter_elements)
 
 /* ---- ScatterND
  * -------------------------------------------------------------------------------------------------------------------- */
@@ -156,4 +164,4 @@ static tarn_err eval_scatter_nd(tarn_eval *e)
 
 static const tarn_attr_def nd_attr[] = {{"reduction", TARN_ATTR_ENUM, TARN_ATTR_DEFAULT, NONE, WORDS}};
 
-ROW(scatter_nd, "ScatterND", 11, 0, nd_attr, 1, infer_scatter_nd, eval_scatter_nd)
+ROW(scatter_nd, "ScatterND", 11, 0, nd_attr, 1, NULL, infer_scatter_nd, eval_scatter_nd)
