@@ -4,8 +4,9 @@
 #include "base/file.h"
 #include "fmt/fmt.h"
 #include "fmt/onnx/onnx.h"
+#include "fmt/ovir/ovir.h"
 
-static const tarn_model_format *const formats[] = {&tarn_format_onnx};
+static const tarn_model_format *const formats[] = {&tarn_format_onnx, &tarn_format_ovir};
 enum { N_FORMATS = sizeof formats / sizeof *formats };
 
 static const tarn_model_format *format_of_name(const char *path)

@@ -41,6 +41,8 @@ static tarn_err dup_value(const tarn_value *v, tarn_graph *c, tarn_value **out)
 	w->shape = v->shape;
 	if (v->aliases && !(w->aliases = tarn_arena_strdup(a, v->aliases)))
 		return tarn_err_nomem(strlen(v->aliases));
+	if (v->spelling && !(w->spelling = tarn_arena_strdup(a, v->spelling)))
+		return tarn_err_nomem(strlen(v->spelling));
 	if (v->konst && !(w->konst = tarn_arena_memdup(a, v->konst, sizeof *v->konst)))
 		return tarn_err_nomem(sizeof *v->konst);
 	if (v->known && !(w->known = tarn_arena_memdup(a, v->known, (size_t)v->n_known * sizeof *v->known)))
@@ -74,6 +76,8 @@ static tarn_err dup_node(const tarn_node *n, tarn_graph *c, tarn_value **map)
 	k->n_capture = n->n_capture;
 	if (n->origin && !(k->origin = tarn_arena_strdup(&c->model->arena, n->origin)))
 		return tarn_err_nomem(strlen(n->origin));
+	if (n->spelling && !(k->spelling = tarn_arena_strdup(&c->model->arena, n->spelling)))
+		return tarn_err_nomem(strlen(n->spelling));
 	for (int b = 0; b < n->n_body; b++) {
 		tarn_graph *body;
 		TRY(tarn_node_add_body(c, k, &body));
@@ -89,6 +93,10 @@ static tarn_err dup_graph(const tarn_graph *g, tarn_graph *c)
 	tarn_value **map = tarn_arena_zalloc(&scratch, g->value.len + 1, sizeof *map);
 	if (!map || !(c->name = tarn_arena_strdup(&c->model->arena, g->name))) {
 		err = tarn_err_nomem(g->value.len * sizeof *map);
+		goto out;
+	}
+	if (g->spelling && !(c->spelling = tarn_arena_strdup(&c->model->arena, g->spelling))) {
+		err = tarn_err_nomem(strlen(g->spelling));
 		goto out;
 	}
 	TRY_GOTO(out, VEC_RESERVE(&c->input, g->input.len));

@@ -33,7 +33,8 @@ typedef struct tarn_value {
 	const tarn_tensor *konst; /* constant data, NULL otherwise */
 	const tarn_dim *known; /* elements of a small integer tensor known as dimensions (shape arithmetic); NULL otherwise */
 	int n_known;
-	uint32_t id; /* dense per graph: index into graph->value */
+	const char *spelling; /* inputs and constants: see tarn_node */
+	uint32_t id;          /* dense per graph: index into graph->value */
 } tarn_value;
 
 /* Attribute values, in the order of the operator's schema (ops/op.h). */
@@ -68,13 +69,16 @@ struct tarn_node {
 	int n_capture;      /* the last n_capture inputs of the node are captures: the last n_capture inputs of every body, same
 			       order */
 	const char *origin; /* version of the operator it was read as, for writing back ("opset8"); NULL when unknown */
-	int index;          /* position in graph->node; kept by tarn_graph_sort */
+	const char *spelling; /* how the file put it, for the writer of the same format alone (which checks that it still says
+				 the same); NULL when unknown */
+	int index;            /* position in graph->node; kept by tarn_graph_sort */
 };
 
 struct tarn_graph {
 	tarn_model *model;
 	tarn_node *owner; /* the node this is a body of; NULL for the main graph */
 	const char *name;
+	const char *spelling;     /* of its outputs: see tarn_node */
 	VEC(tarn_value *) value;  /* all values ever made; dead ones stay until cloned */
 	VEC(tarn_node *) node;    /* topological order */
 	VEC(tarn_value *) input;  /* constants are never inputs */
