@@ -25,6 +25,9 @@ static void expect(ov_tensor_t *t, float first, size_t count)
 		EXPECT(((float *)data)[i] == 2 * (first + (float)i) + 1);
 }
 
+/* What the tests run on: REF, then every device there is. */
+static const char *device = "REF";
+
 /* Everything but the request is freed before it runs. */
 static ov_infer_request_t *make_request(int rank, const int *dim, const char *key, const char *value)
 {
@@ -33,7 +36,7 @@ static ov_infer_request_t *make_request(int rank, const int *dim, const char *ke
 	ov_infer_request_t *r;
 	EXPECT_OK(ov_core_create(&core));
 	ov_model_t *m = read_affine(core, rank, dim);
-	EXPECT_OK(ov_core_compile_model(core, m, "REF", 2, &cm, key, value));
+	EXPECT_OK(ov_core_compile_model(core, m, device, 2, &cm, key, value));
 	EXPECT_OK(ov_compiled_model_create_infer_request(cm, &r));
 	ov_core_free(core);
 	ov_model_free(m);
@@ -223,16 +226,15 @@ static void eight_threads(void)
 	EXPECT_OK(ov_core_create(&core));
 	ov_model_t *m = read_affine(core, 2, dim);
 	const ov_property_t p[] = {{"NUM_STREAMS", "2"}};
-	EXPECT_OK(ov_core_compile_model_props(core, m, "REF", 1, p, &shared));
+	EXPECT_OK(ov_core_compile_model_props(core, m, device, 1, p, &shared));
 	char *v;
 	EXPECT_OK(ov_compiled_model_get_property(shared, ov_property_key_num_streams, &v));
 	EXPECT(!strcmp(v, "2"));
 	ov_free(v);
 	EXPECT_OK(ov_compiled_model_get_property(shared, "EXECUTION_DEVICES", &v));
-	EXPECT(!strcmp(v, "REF"));
+	EXPECT(!strcmp(v, device));
 	ov_free(v);
 	EXPECT(ov_compiled_model_set_property(shared, "NUM_STREAMS", "3") == NOT_IMPLEMENTED);
-	EXPECT(ov_compiled_model_export_model(shared, "/dev/null") == NOT_IMPLEMENTED);
 	ov_model_t *runtime;
 	EXPECT_OK(ov_compiled_model_get_runtime_model(shared, &runtime));
 	ov_model_free(runtime);
@@ -253,12 +255,68 @@ static void eight_threads(void)
 	EXPECT(tarn_get_counter("nonsense", &n) == NOT_FOUND);
 }
 
+/* AUTO is the CPU, with its own properties and those of the device. */
+static void automatic(void)
+{
+	ov_core_t *core;
+	ov_compiled_model_t *cm;
+	const int dim[] = {2, 3};
+	char *v;
+	EXPECT_OK(ov_core_create(&core));
+	ov_model_t *m = read_affine(core, 2, dim);
+	EXPECT_OK(ov_core_compile_model(core, m, NULL, 4, &cm, "EXECUTION_MODE_HINT", "ACCURACY", "ENABLE_STARTUP_FALLBACK",
+					"NO"));
+	EXPECT_OK(ov_compiled_model_get_property(cm, "EXECUTION_DEVICES", &v));
+	EXPECT(!strcmp(v, "CPU"));
+	ov_free(v);
+	EXPECT_OK(ov_compiled_model_get_property(cm, "EXECUTION_MODE_HINT", &v));
+	EXPECT(!strcmp(v, "ACCURACY"));
+	ov_free(v);
+	EXPECT_OK(ov_compiled_model_get_property(cm, "ENABLE_STARTUP_FALLBACK", &v));
+	EXPECT(!strcmp(v, "NO"));
+	ov_free(v);
+	ov_compiled_model_free(cm);
+	EXPECT(ov_core_compile_model(core, m, "AUTO", 2, &cm, "ENABLE_STARTUP_FALLBACK", "maybe") != OK);
+	EXPECT(ov_core_compile_model(core, m, "AUTO:TPU", 0, &cm) != OK);
+	EXPECT(ov_core_compile_model(core, m, "AUTO:-CPU", 0, &cm) != OK);
+	/* A candidate that is not there is left out, saying why. */
+	EXPECT_OK(ov_core_compile_model(core, m, "AUTO:NPU,CPU", 0, &cm));
+	EXPECT_OK(ov_compiled_model_get_property(cm, "EXECUTION_DEVICES", &v));
+	tarn_load_info info;
+	EXPECT_OK(tarn_get_load_info(cm, &info));
+	EXPECT(!strcmp(v, "NPU") || (!strcmp(v, "CPU") && info.notes == 1));
+	ov_free(v);
+	ov_compiled_model_free(cm);
+	ov_model_free(m);
+	ov_core_free(core);
+}
+
+static void on_every_device(void (*test)(void))
+{
+	ov_core_t *core;
+	ov_available_devices_t d;
+	EXPECT_OK(ov_core_create(&core));
+	EXPECT_OK(ov_core_get_available_devices(core, &d));
+	device = "REF";
+	test();
+	for (size_t i = 0; i < d.size; i++) {
+		device = d.devices[i];
+		/* Free dimensions are the business of devices on the host. */
+		if (strcmp(device, "NPU") || test != free_dimensions)
+			test();
+	}
+	device = "REF";
+	ov_available_devices_free(&d);
+	ov_core_free(core);
+}
+
 int main(void)
 {
-	own_and_foreign_tensors();
-	free_dimensions();
-	callbacks();
-	cancelling();
-	eight_threads();
+	on_every_device(own_and_foreign_tensors);
+	on_every_device(free_dimensions);
+	on_every_device(callbacks);
+	on_every_device(cancelling);
+	on_every_device(eight_threads);
+	automatic();
 	return 0;
 }
