@@ -9,71 +9,79 @@ typedef struct dw_lane {
 	int tail; /* valid channels of this vector */
 } dw_lane;
 
-INLINE vf dw_load(const float *p, const bool full, int tail)
-{
-	if (full)
-		return v_load(p);
-	return v_load_n(p, tail);
-}
-
-INLINE void dw_store(const tarn_depthwise_row *r, const dw_lane *l, int ox, vf acc, const bool full)
-{
-	if (l->res)
-		acc += dw_load(l->res + (size_t)ox * r->res_stride, full, l->tail);
-	acc = v_min(v_set1(r->hi), v_max(v_set1(r->lo), acc));
-	float *out = l->out + (size_t)ox * r->out_stride;
-	if (full)
-		v_store(out, acc);
-	else
-		v_store_n(out, acc, l->tail);
-}
-
-/* `count` outputs from ox on, all taps of each row inside the image; kw, stride and count are constants, dilation is 1. */
+/* `count` outputs from ox on; kw, stride and count are constants, dilation is 1. With `inside` all taps of each row are in the
+ * image and the vector of channels is full; without, every load is looked at. The fields used are copied first: stores of
+ * vectors may alias anything, so the compiler would read them again after each. */
 INLINE void dw_block(const tarn_depthwise_row *r, const dw_lane *l, int ox, const int kw, const int stride, const int count,
-		     const bool full)
+		     const bool inside)
 {
-	vf acc[8], w[5];
-	vf bias = v_load(l->bias);
+	vf acc[8], w[5], bias = v_load(l->bias), lo = v_set1(r->lo), hi = v_set1(r->hi);
+	const ptrdiff_t left = (ptrdiff_t)ox * stride - r->pad_left, iw = r->iw;
+	const size_t step = r->in_stride, row_step = r->row_step, w_step = r->w_stride;
+	const int tail = l->tail;
 	UNROLL for (int b = 0; b < count; b++) acc[b] = bias;
-	const float *in = l->in + (ptrdiff_t)((long long)ox * stride - r->pad_left) * (ptrdiff_t)r->in_stride;
-	const float *wk = l->w + (size_t)r->ky0 * (size_t)kw * r->w_stride;
-	for (int ky = r->ky0; ky < r->ky1; ky++, in += r->row_step, wk += (size_t)kw * r->w_stride) {
-		UNROLL for (int k = 0; k < kw; k++) w[k] = v_load(wk + (size_t)k * r->w_stride);
+	const float *in = l->in + left * (ptrdiff_t)step, *wk = l->w + (size_t)r->ky0 * (size_t)kw * w_step;
+	for (int n = r->ky1 - r->ky0; n > 0; n--, in += row_step) {
+		UNROLL for (int k = 0; k < kw; k++, wk += w_step) w[k] = v_load(wk);
 		const float *x = in;
-		UNROLL for (int i = 0; i < (count - 1) * stride + kw; i++, x += r->in_stride)
+		UNROLL for (int i = 0; i < (count - 1) * stride + kw; i++, x += step)
 		{
-			vf v = dw_load(x, full, l->tail);
+			vf v = v_zero();
+			if (inside)
+				v = v_load(x);
+			else if (left + i >= 0 && left + i < iw)
+				v = v_load_n(x, tail);
+			V_KEEP(v);
 			UNROLL for (int k = 0; k < kw; k++) if (i >= k && (i - k) % stride == 0 && (i - k) / stride < count)
 				acc[(i - k) / stride] = v_fma(v, w[k], acc[(i - k) / stride]);
 		}
 	}
-	UNROLL for (int b = 0; b < count; b++) dw_store(r, l, ox + b, acc[b], full);
+	if (l->res) {
+		const float *res = l->res + (size_t)ox * r->res_stride;
+		UNROLL for (int b = 0; b < count; b++) acc[b] += v_load_n(res + (size_t)b * r->res_stride, tail);
+	}
+	float *out = l->out + (size_t)ox * r->out_stride;
+	const size_t out_step = r->out_stride;
+	UNROLL for (int b = 0; b < count; b++, out += out_step)
+	{
+		vf v = v_min(hi, v_max(lo, acc[b]));
+		if (inside)
+			v_store(out, v);
+		else
+			v_store_n(out, v, tail);
+	}
 }
 
-/* Outputs [ox, end) of the interior. */
-INLINE int dw_interior(const tarn_depthwise_row *r, const dw_lane *l, int ox, int end, const int kw, const int stride,
-		       const bool full)
+/* Outputs of a whole row; [lo, hi) have all their taps inside. */
+INLINE void dw_lane_row(const tarn_depthwise_row *r, const dw_lane *l, int lo, int hi, const int kw, const int stride)
 {
-	for (; ox + 8 <= end; ox += 8)
-		dw_block(r, l, ox, kw, stride, 8, full);
-	if (ox + 4 <= end) {
-		dw_block(r, l, ox, kw, stride, 4, full);
-		ox += 4;
+	if (l->tail != VL)
+		lo = hi = r->ow;
+	for (int ox = 0, count; ox < r->ow; ox += count) {
+		int left = r->ow - ox;
+		bool inside = ox >= lo && ox < hi;
+		count = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+		inside = inside && ox + count <= hi;
+		if (inside && count == 8)
+			dw_block(r, l, ox, kw, stride, 8, true);
+		else if (count == 8)
+			dw_block(r, l, ox, kw, stride, 8, false);
+		else if (inside && count == 4)
+			dw_block(r, l, ox, kw, stride, 4, true);
+		else if (count == 4)
+			dw_block(r, l, ox, kw, stride, 4, false);
+		else if (count == 2)
+			dw_block(r, l, ox, kw, stride, 2, false);
+		else
+			dw_block(r, l, ox, kw, stride, 1, false);
 	}
-	if (ox + 2 <= end) {
-		dw_block(r, l, ox, kw, stride, 2, full);
-		ox += 2;
-	}
-	if (ox < end)
-		dw_block(r, l, ox++, kw, stride, 1, full);
-	return ox;
 }
 
 /* Any kernel, any position. */
-static void dw_any(const tarn_depthwise_row *r, const dw_lane *l, int ox, int end)
+static void dw_any(const tarn_depthwise_row *r, const dw_lane *l)
 {
 	const tarn_depthwise_spec *s = r->spec;
-	for (; ox < end; ox++) {
+	for (int ox = 0; ox < r->ow; ox++) {
 		vf acc = v_load(l->bias);
 		long long left = (long long)ox * s->stride_w - r->pad_left;
 		const float *in = l->in;
@@ -84,15 +92,17 @@ static void dw_any(const tarn_depthwise_row *r, const dw_lane *l, int ox, int en
 				if (x >= 0 && x < r->iw)
 					acc = v_fma(v_load_n(in + (size_t)x * r->in_stride, l->tail), v_load(w), acc);
 		}
-		dw_store(r, l, ox, acc, false);
+		if (l->res)
+			acc += v_load_n(l->res + (size_t)ox * r->res_stride, l->tail);
+		acc = v_min(v_set1(r->hi), v_max(v_set1(r->lo), acc));
+		v_store_n(l->out + (size_t)ox * r->out_stride, acc, l->tail);
 	}
 }
 
 #define DW_FAST(kw, stride) \
-	static int dw_fast_##kw##_##stride(const tarn_depthwise_row *r, const dw_lane *l, int ox, int end) \
+	static void dw_fast_##kw##_##stride(const tarn_depthwise_row *r, const dw_lane *l, int lo, int hi) \
 	{ \
-		return l->tail == VL ? dw_interior(r, l, ox, end, kw, stride, true) \
-				     : dw_interior(r, l, ox, end, kw, stride, false); \
+		dw_lane_row(r, l, lo, hi, kw, stride); \
 	}
 DW_FAST(3, 1)
 DW_FAST(3, 2)
@@ -102,11 +112,10 @@ DW_FAST(5, 2)
 static void depthwise_row(const tarn_depthwise_row *r)
 {
 	const tarn_depthwise_spec *s = r->spec;
-	int (*fast)(const tarn_depthwise_row *, const dw_lane *, int, int) = NULL;
+	void (*fast)(const tarn_depthwise_row *, const dw_lane *, int, int) = NULL;
 	if (s->dilation_w == 1 && s->stride_w <= 2 && (s->kw == 3 || s->kw == 5))
 		fast = s->kw == 3 ? (s->stride_w == 1 ? dw_fast_3_1 : dw_fast_3_2)
 				  : (s->stride_w == 1 ? dw_fast_5_1 : dw_fast_5_2);
-	/* Outputs [lo, hi) have all their taps inside the row. */
 	long long lo = r->pad_left > 0 ? (r->pad_left + s->stride_w - 1) / s->stride_w : 0;
 	long long room = (long long)r->iw + r->pad_left - s->kw, hi = room < 0 ? 0 : room / s->stride_w + 1;
 	hi = hi < r->ow ? hi : r->ow;
@@ -114,11 +123,9 @@ static void depthwise_row(const tarn_depthwise_row *r)
 		dw_lane l = {r->in + c,   r->w + c,
 			     r->bias + c, r->res ? r->res + c : NULL,
 			     r->out + c,  s->channels - c < VL ? s->channels - c : VL};
-		int ox = 0;
-		if (fast && lo < hi) {
-			dw_any(r, &l, 0, (int)lo);
-			ox = fast(r, &l, (int)lo, (int)hi);
-		}
-		dw_any(r, &l, ox, r->ow);
+		if (fast)
+			fast(r, &l, (int)lo, (int)hi);
+		else
+			dw_any(r, &l);
 	}
 }

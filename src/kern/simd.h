@@ -285,6 +285,14 @@ INLINE vf v_pick(int c, vf a, vf b)
 		return a;
 	return b;
 }
+/* Keeps a loaded value in its register, where the compiler would rather load it once for each use. */
+#if defined(__AVX512F__)
+#define V_KEEP(v) __asm__("" : "+v"(v))
+#elif defined(__x86_64__)
+#define V_KEEP(v) __asm__("" : "+x"(v))
+#else
+#define V_KEEP(v) (void)(v)
+#endif
 INLINE vf v_zero(void)
 {
 	return v_set1(0.0f);
