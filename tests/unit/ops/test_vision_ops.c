@@ -180,11 +180,45 @@ static void test_prior_box(void **state)
 	probe_close(&p);
 }
 
+/* Three priors, classes 0 (background) and 1, 2. Prior 1 is prior 0 shifted by a third; offsets move prior 2 by half its width.
+ */
+static void test_detection_output(void **state)
+{
+	(void)state;
+	for (int centre = 0; centre < 2; centre++) {
+		probe p = probe_open(NULL, "DetectionOutput", 3, 1);
+		probe_in(&p, 0, TARN_F64, DIMS(1, 12), REALS(0, 0, 0, 0, 0, 0, 0, 0, 5, 0, centre ? 0 : 5, 0));
+		probe_in(&p, 1, TARN_F64, DIMS(1, 9), REALS(0, 0.6, 0.05, 0, 0.9, 0.3, 0.2, 0.5, 0.4));
+		probe_in(&p, 2, TARN_F64, DIMS(1, 2, 12),
+			 REALS(0, 0, 0.3, 0.5, 0.1, 0, 0.4, 0.5, 0.5, 0.5, 0.7, 1, 0.1, 0.1, 0.2, 0.2, 0.1, 0.1, 0.2, 0.2, 0.1,
+			       0.1, 0.1, 0.2));
+		probe_word(&p, "code_type", centre ? "caffe.PriorBoxParameter.CENTER_SIZE" : "caffe.PriorBoxParameter.CORNER");
+		probe_float(&p, "nms_threshold", 0.45);
+		probe_float(&p, "confidence_threshold", 0.1);
+		probe_int(&p, "normalized", 1);
+		probe_ints(&p, "keep_top_k", DIMS(4));
+		assert_ok(probe_eval(&p));
+		probe_shape(&p, 0, DIMS(1, 1, 4, 7));
+		double move = centre ? 0.1 : 0.5; /* 0.1 * 5 of the width 0.2, or of the image */
+		double q[] = {0.5 + move, 0.5, 0.7 + move, 1};
+		/* Prior 0 overlaps prior 1 by a half and loses; label 2 has priors 2 (0.4) and 1 (0.3). */
+		probe_expect(&p, 0, 1e-9,
+			     REAL_LIST(0, 1, 0.9, 0.1, 0, 0.4, 0.5, 0, 1, 0.5, q[0], q[1], q[2], q[3], 0, 2, 0.4, q[0], q[1],
+				       q[2], q[3], 0, 2, 0.3, 0.1, 0, 0.4, 0.5));
+		probe_close(&p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pools),     cmocka_unit_test(test_norms),       cmocka_unit_test(test_softmax),
-		cmocka_unit_test(test_attention), cmocka_unit_test(test_suppression), cmocka_unit_test(test_prior_box),
+		cmocka_unit_test(test_pools),
+		cmocka_unit_test(test_norms),
+		cmocka_unit_test(test_softmax),
+		cmocka_unit_test(test_attention),
+		cmocka_unit_test(test_suppression),
+		cmocka_unit_test(test_prior_box),
+		cmocka_unit_test(test_detection_output),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
