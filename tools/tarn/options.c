@@ -88,6 +88,10 @@ int options_parse(const char *command, const char *takes, int argc, char **argv,
 		const char *word = argv[i], *name = word + strspn(word, "-");
 		size_t dashes = (size_t)(name - word), n = strcspn(name, "=");
 		const struct row *r = dashes == 1 || dashes == 2 ? find(takes, name, n) : NULL;
+		if (!dashes && !o->word && in_list(takes, ' ', "word", 4)) {
+			o->word = word;
+			continue;
+		}
 		if (!r)
 			return fail(2, command, "%s '%s'; see: tarn help %s",
 				    dashes ? "no option" : "do not know what to do with", word, command);
@@ -119,7 +123,7 @@ void options_help(const char *takes)
 			continue;
 		size_t n = strcspn(rows[i].names, "|");
 		char left[64];
-		snprintf(left, sizeof left, "-%.*s %s", (int)n, rows[i].names, rows[i].arg);
+		snprintf(left, sizeof left, "%s%.*s%s%s", n ? "-" : "", (int)n, rows[i].names, n ? " " : "", rows[i].arg);
 		printf("  %-28s %s\n", left, rows[i].doc);
 	}
 }
