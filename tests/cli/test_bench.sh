@@ -44,8 +44,13 @@ expect_json nthreads 1
 expect_json_number phases.prepare ">" 0
 expect_json_number duration_ms.value ">=" 50
 
-expect_exit 2 "$TARN" bench -m free.onnx -niter 1
-expect_stderr_contains "-data_shape 'x[1,3]'"
+"$W" wide.onnx 2 -1
+expect_exit 2 "$TARN" bench -m wide.onnx -niter 1
+expect_stderr_contains "-data_shape 'x[2,1]'"
+expect_exit 0 "$TARN" bench -m free.onnx -niter 1 --json
+expect_json batch 1
+expect_json notes []
+expect_stderr_contains "free first axis; 1 is taken"
 expect_exit 0 "$TARN" bench -m free.onnx -niter 2 -data_shape 'x[5,3]' --json
 expect_json batch 5
 expect_exit 0 "$TARN" bench -m free.onnx -niter 2 -shape '[7,3]' --json

@@ -19,6 +19,7 @@ typedef struct bench {
 	size_t n_in;
 	ov_tensor_t **tensor; /* n_in for each request, for refilling */
 	uint64_t seed;
+	bool said_batch;
 	/* results */
 	double first_ms, duration_ms;
 	double *latency; /* of each inference, ms */

@@ -272,6 +272,7 @@ int bench_report_json(bench *b, FILE *out)
 	json_head(b, &j, &load);
 	json_latency(b, &j);
 	json_shares(b, &j);
+	session_notes(&b->s, &j);
 	int code = b->o->pc || b->o->pcsort ? json_layers(b, &j) : 0;
 	json_end(&j, '}');
 	return code;

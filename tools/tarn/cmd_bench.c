@@ -102,7 +102,7 @@ static int refuse_free(const bench *b, const char *name, const ov_partial_shape_
 }
 
 /* The shape of generated data for an input. */
-static int data_shape(const bench *b, const char *name, const ov_partial_shape_t *shape, const shape_arg *list, size_t n,
+static int data_shape(bench *b, const char *name, const ov_partial_shape_t *shape, const shape_arg *list, size_t n,
 		      int64_t dims[16])
 {
 	const shape_arg *a = shapes_find(list, n, name);
@@ -116,7 +116,12 @@ static int data_shape(const bench *b, const char *name, const ov_partial_shape_t
 			dims[k] = a->lo[k];
 		else if (!a && shape->dims[k].min == shape->dims[k].max && shape->dims[k].max >= 0)
 			dims[k] = shape->dims[k].max;
-		else
+		else if (!a && k == 0 && shape->dims[k].min <= 1) {
+			dims[k] = 1;
+			if (!b->said_batch)
+				note("input '%s' has a free first axis; 1 is taken, -b or -data_shape gives another", name);
+			b->said_batch = true;
+		} else
 			return refuse_free(b, name, shape);
 	}
 	return 0;

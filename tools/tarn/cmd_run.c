@@ -141,6 +141,7 @@ static int show(const session *s, const ov_infer_request_t *r)
 		code = deliver(s, r, i, o->json ? &j : NULL);
 	if (o->json) {
 		json_end(&j, ']');
+		session_notes(s, &j);
 		json_end(&j, '}');
 	}
 	return code;

@@ -194,17 +194,36 @@ static void find_device(session *s)
 	tarn_free_devices(&list);
 }
 
-static void show_notes(const session *s)
+/* Fallbacks have reasons; the first few tell what kind they are. */
+static int show_notes(const session *s)
 {
+	enum { SHOWN = 3 };
 	tarn_load_info info;
 	char *text;
-	if (tarn_get_load_info(s->compiled, &info) != OK)
-		return;
-	for (size_t i = 0; i < info.notes; i++)
+	if (tarn_get_load_info(s->compiled, &info) != OK || !info.notes)
+		return 0;
+	for (size_t i = 0; i < info.notes && (i < SHOWN || info.notes == SHOWN + 1); i++)
 		if (tarn_get_load_note(s->compiled, i, &text) == OK) {
 			note("%s", text);
 			ov_free(text);
 		}
+	if (info.notes > SHOWN + 1)
+		note("and %zu more; --json lists them", info.notes - SHOWN);
+	return s->o->strict ? fail(5, s->command, "not as asked for in %zu ways; leave out -strict to accept that", info.notes)
+			    : 0;
+}
+
+void session_notes(const session *s, json *j)
+{
+	tarn_load_info info;
+	char *text;
+	json_begin(j, "notes", '[');
+	for (size_t i = 0; tarn_get_load_info(s->compiled, &info) == OK && i < info.notes; i++)
+		if (tarn_get_load_note(s->compiled, i, &text) == OK) {
+			json_text(j, NULL, text);
+			ov_free(text);
+		}
+	json_end(j, ']');
 }
 
 static int import_blob(session *s)
@@ -241,7 +260,7 @@ int session_compile(session *s, const char *hint)
 	s->compile_ms = now_ms() - begin;
 	if (!code) {
 		find_device(s);
-		show_notes(s);
+		code = show_notes(s);
 	}
 	return code;
 }

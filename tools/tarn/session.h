@@ -6,6 +6,7 @@
 
 #include "openvino/c/openvino.h"
 #include "options.h"
+#include "say.h"
 
 typedef struct session {
 	const char *command; /* for messages */
@@ -27,6 +28,8 @@ int session_open(session *s, const char *command, const options *o);
 int session_reshape(session *s);
 /* With -p, -cache_dir, -nthreads ... and, when hint is not NULL, that hint. Prints fallbacks and other notes of the library. */
 int session_compile(session *s, const char *hint);
+/* "notes": everything the library said while compiling. */
+void session_notes(const session *s, json *j);
 void session_close(session *s);
 
 /* Milliseconds of the monotonic clock. */
