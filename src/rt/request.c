@@ -16,8 +16,9 @@ struct tarn_request_sync {
 	tarn_mutex lock;
 	tarn_cond done;
 	bool busy, started, async, cancelled;
-	bool held;      /* the running inference has a reference of its own */
-	int n_callback; /* callbacks that run now: one may start the next inference and still be at it when that one ends */
+	bool dispatched; /* the running inference is on another thread and has a reference of its own */
+	int n_held;      /* such references there are; freeing waits for them, so that the owner is the one who releases */
+	int n_callback;  /* callbacks that run now: one may start the next inference and still be at it when that one ends */
 	tarn_err err;
 	char text[512]; /* sentence of err, for the thread that waits */
 	void (*callback)(void *arg);
@@ -52,10 +53,8 @@ static tarn_err alloc_tensor(tarn_program *p, const tarn_port *port, tarn_tensor
 	return TARN_OK;
 }
 
-static void release(tarn_request *r)
+static void destroy(tarn_request *r)
 {
-	if (r->sync && !tarn_ref_drop(&r->sync->refs))
-		return;
 	tarn_program *p = r->program;
 	if (r->impl && p->device->api->request_fini)
 		p->device->api->request_fini(r);
@@ -75,6 +74,12 @@ static void release(tarn_request *r)
 	}
 	tarn_mem_free(r);
 	tarn_program_unref(p);
+}
+
+static void release(tarn_request *r)
+{
+	if (!r->sync || tarn_ref_drop(&r->sync->refs))
+		destroy(r);
 }
 
 static tarn_err fill(tarn_request *r)
@@ -138,9 +143,12 @@ void tarn_request_free(tarn_request *r)
 {
 	if (!r)
 		return;
-	tarn_mutex_lock(&r->sync->lock);
+	struct tarn_request_sync *s = r->sync;
+	tarn_mutex_lock(&s->lock);
 	(void)settle(r, -1);
-	tarn_mutex_unlock(&r->sync->lock);
+	while (s->n_held && inside != r)
+		tarn_cond_wait(&s->done, &s->lock);
+	tarn_mutex_unlock(&s->lock);
 	release(r);
 }
 
@@ -222,6 +230,7 @@ static tarn_err prepare(tarn_request *r, bool async)
 	tarn_mutex_lock(&r->sync->lock);
 	r->sync->started = true;
 	r->sync->async = async;
+	r->sync->dispatched = false;
 	r->sync->cancelled = false;
 	tarn_mutex_unlock(&r->sync->lock);
 	r->t_start = tarn_clock_ns();
@@ -256,8 +265,7 @@ void tarn_request_finish(tarn_request *r, tarn_err err)
 	snprintf(s->text, sizeof s->text, "%s", err ? tarn_err_text() : "");
 	void (*callback)(void *arg) = s->async ? s->callback : NULL;
 	void *arg = s->callback_arg;
-	bool held = s->held;
-	s->held = false;
+	bool held = s->dispatched;
 	s->busy = false;
 	s->n_callback += callback != NULL;
 	tarn_cond_broadcast(&s->done);
@@ -267,13 +275,17 @@ void tarn_request_finish(tarn_request *r, tarn_err err)
 		inside = r;
 		callback(arg);
 		inside = outer;
-		tarn_mutex_lock(&s->lock);
-		s->n_callback--;
-		tarn_cond_broadcast(&s->done);
-		tarn_mutex_unlock(&s->lock);
 	}
-	if (held)
-		release(r);
+	if (!held)
+		return; /* on the caller's thread: no callback, and the request may be gone once it is idle */
+	tarn_mutex_lock(&s->lock);
+	s->n_callback -= callback != NULL;
+	s->n_held--;
+	bool last = tarn_ref_drop(&s->refs); /* freed in its own callback */
+	tarn_cond_broadcast(&s->done);
+	tarn_mutex_unlock(&s->lock);
+	if (last)
+		destroy(r);
 }
 
 /* Hands the request to a stream's or the device's own threads. */
@@ -281,13 +293,16 @@ static tarn_err dispatch(tarn_request *r)
 {
 	tarn_ref_take(&r->sync->refs);
 	tarn_mutex_lock(&r->sync->lock);
-	r->sync->held = true;
+	r->sync->dispatched = true;
+	r->sync->n_held++;
 	tarn_mutex_unlock(&r->sync->lock);
 	tarn_err err = r->program->stream ? tarn_stream_push(r->program->stream, r) : r->program->device->api->submit(r);
 	if (err) {
-		r->sync->held = false;
+		tarn_mutex_lock(&r->sync->lock);
+		r->sync->n_held--;
+		tarn_mutex_unlock(&r->sync->lock);
+		(void)tarn_ref_drop(&r->sync->refs);
 		tarn_request_abort(r);
-		release(r);
 	}
 	return err;
 }
