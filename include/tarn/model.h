@@ -20,6 +20,9 @@ TARN_API ov_status_e tarn_save_model(const ov_model_t *model, const char *path);
  * normalisation joins the convolution before it. Names of inputs and outputs stay. */
 TARN_API ov_status_e tarn_freeze_model(const ov_model_t *model);
 
+/* Another element type for an input or output; the model converts between it and its own. */
+TARN_API ov_status_e tarn_set_port_type(const ov_model_t *model, bool output, size_t index, ov_element_type_e type);
+
 /* The name a file gives to a free dimension of a port ("batch"), or "?" where it has none; the number of a static one. For
  * ov_free. */
 TARN_API ov_status_e tarn_get_dim_name(const ov_output_const_port_t *port, size_t axis, char **name);

@@ -99,6 +99,37 @@ static void nodes_and_names(ov_core_t *core)
 	ov_model_free(m);
 }
 
+static void types_of_ports(ov_core_t *core)
+{
+	const int dim[] = {2, 3};
+	ov_model_t *m = read_affine(core, 2, dim);
+	ov_compiled_model_t *cm;
+	ov_infer_request_t *r;
+	ov_tensor_t *x, *y;
+	void *at;
+	EXPECT_OK(tarn_set_port_type(m, false, 0, U8));
+	EXPECT_OK(tarn_set_port_type(m, true, 0, I32));
+	EXPECT_OK(tarn_set_port_type(m, true, 0, I32)); /* it is already */
+	EXPECT(tarn_set_port_type(m, true, 1, I32) == NOT_FOUND);
+	EXPECT(tarn_set_port_type(m, false, 0, STRING) == PARAMETER_MISMATCH);
+	EXPECT_OK(ov_core_compile_model(core, m, "REF", 0, &cm));
+	EXPECT_OK(ov_compiled_model_create_infer_request(cm, &r));
+	EXPECT_OK(ov_infer_request_get_tensor(r, "x", &x)); /* names stay */
+	EXPECT_OK(ov_infer_request_get_tensor(r, "y", &y));
+	EXPECT_OK(ov_tensor_data(x, &at));
+	for (int i = 0; i < 6; i++)
+		((uint8_t *)at)[i] = (uint8_t)(250 + i);
+	EXPECT_OK(ov_infer_request_infer(r));
+	EXPECT_OK(ov_tensor_data(y, &at));
+	for (int i = 0; i < 6; i++)
+		EXPECT(((int32_t *)at)[i] == 2 * (250 + i) + 1);
+	ov_tensor_free(x);
+	ov_tensor_free(y);
+	ov_infer_request_free(r);
+	ov_compiled_model_free(cm);
+	ov_model_free(m);
+}
+
 static void damaged_bytes_are_refused(ov_core_t *core)
 {
 	const int dim[] = {2, 3};
@@ -116,6 +147,7 @@ int main(void)
 	EXPECT_OK(ov_core_create(&core));
 	ports(core);
 	nodes_and_names(core);
+	types_of_ports(core);
 	damaged_bytes_are_refused(core);
 	ov_core_free(core);
 	return 0;

@@ -58,6 +58,10 @@ expect_json batch 7
 expect_exit 0 "$TARN" bench -m free.onnx -niter 2 -b 4 --json
 expect_json batch 4
 
+expect_exit 0 "$TARN" bench -m m.onnx -niter 2 -ip u8 -op f16
+expect_stdout_contains "input x: u8 [2,3]"
+expect_exit 2 "$TARN" bench -m m.onnx -niter 2 -ip u9
+
 # Rates are kept, and reports written.
 mkdir reports
 expect_exit 0 "$TARN" bench -m m.onnx -niter 5 -max_irate 50 -report_folder reports --json

@@ -229,6 +229,9 @@ static int load(bench *b)
 	if (code)
 		return code;
 	step(b, 6, "Configuring input of the model");
+	code = session_retype(&b->s);
+	if (code)
+		return code;
 	show_inputs(b);
 	step(b, 7, "Loading the model to the device");
 	code = session_compile(&b->s, b->hint);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "say.h"
 #include "tarn/data.h"
@@ -39,6 +40,16 @@ const char *type_text(ov_element_type_e type)
 		if (types[i].type == type)
 			return types[i].text;
 	return "dynamic";
+}
+
+bool type_parse(const char *text, ov_element_type_e *type)
+{
+	for (int i = 0; i < N_TYPES; i++)
+		if (!strcasecmp(types[i].text, text)) {
+			*type = types[i].type;
+			return true;
+		}
+	return false;
 }
 
 void shape_text(const ov_partial_shape_t *s, char *out, size_t size)

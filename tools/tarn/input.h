@@ -34,5 +34,6 @@ bool input_fill(ov_tensor_t *t, uint64_t *seed);
 /* "[1,3,?]" of a partial shape, into out. */
 void shape_text(const ov_partial_shape_t *s, char *out, size_t size);
 const char *type_text(ov_element_type_e type);
+bool type_parse(const char *text, ov_element_type_e *type);
 
 #endif

@@ -8,7 +8,9 @@
 #include <time.h>
 
 #include "say.h"
+#include "input.h"
 #include "tarn/device.h"
+#include "tarn/model.h"
 #include "tarn/profile.h"
 
 double now_ms(void)
@@ -115,6 +117,29 @@ static int check_names(const session *s, const shape_arg *list, size_t n)
 		if (*list[i].name && ov_model_const_input_by_name(s->model, list[i].name, &port) != OK)
 			return fail_last(s->command);
 		ov_output_const_port_free(port);
+	}
+	return 0;
+}
+
+int session_retype(session *s)
+{
+	for (int output = 0; output < 2; output++) {
+		const char *word = output ? s->o->op : s->o->ip;
+		ov_element_type_e type;
+		size_t n = 0;
+		if (!word)
+			continue;
+		if (s->is_blob)
+			return fail(2, s->command, "a compiled model keeps its element types; leave out -%s",
+				    output ? "op" : "ip");
+		if (!type_parse(word, &type))
+			return fail(2, s->command, "-%s cannot be '%s'; give an element type such as f32, f16, u8, i32",
+				    output ? "op" : "ip", word);
+		if ((output ? ov_model_outputs_size(s->model, &n) : ov_model_inputs_size(s->model, &n)) != OK)
+			return fail_last(s->command);
+		for (size_t i = 0; i < n; i++)
+			if (tarn_set_port_type(s->model, output, i, type) != OK)
+				return fail_last(s->command);
 	}
 	return 0;
 }

@@ -26,6 +26,8 @@ typedef struct session {
 int session_open(session *s, const char *command, const options *o);
 /* -shape and -b. */
 int session_reshape(session *s);
+/* -ip and -op. */
+int session_retype(session *s);
 /* With -p, -cache_dir, -nthreads ... and, when hint is not NULL, that hint. Prints fallbacks and other notes of the library. */
 int session_compile(session *s, const char *hint);
 /* "notes": everything the library said while compiling. */
