@@ -14,4 +14,5 @@ const tarn_model_format tarn_format_ovir = {
 	.ends = ends,
 	.probe = tarn_ovir_probe,
 	.read = read,
+	.write = tarn_ovir_write,
 };

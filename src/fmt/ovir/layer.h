@@ -89,6 +89,7 @@ typedef struct ovir_spelling {
 	const char **in;
 	int n_in; /* names of the values that were its inputs */
 	const char **out, **names;
+	bool bare; /* its input ports say no precision */
 	int n_out; /* values' names when read, and the port's `names` ("" when there were none) */
 } ovir_spelling;
 

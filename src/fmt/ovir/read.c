@@ -59,6 +59,7 @@ static tarn_err spell(scope *s, const ovir_net_layer *l, const char **text)
 		p.n_attr++;
 	p.n_in = l->l.n_in;
 	p.n_out = l->l.n_out;
+	p.bare = p.n_in && l->in[0].port.type == TARN_DTYPE_NONE;
 	p.in = tarn_arena_zalloc(a, (size_t)p.n_in + 1, sizeof *p.in);
 	p.out = tarn_arena_zalloc(a, 2 * (size_t)p.n_out + 1, sizeof *p.out);
 	if (!p.in || !p.out)
@@ -239,6 +240,7 @@ static tarn_err results_read(scope *s)
 		CHECK(v, TARN_BAD_FILE, "a Result follows a Result");
 		TRY(VEC_GROW(&s->g->output));
 		s->g->output.at[s->g->output.len++] = v;
+		p.bare |= l->in[0].port.type == TARN_DTYPE_NONE;
 		p.out[p.n_out] = l->l.name;
 		p.names[p.n_out++] = l->l.version;
 	}

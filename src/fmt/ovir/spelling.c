@@ -19,7 +19,7 @@ tarn_err ovir_spelling_pack(tarn_arena *a, const ovir_spelling *p, const char **
 	add(&s, p->name);
 	add(&s, p->type);
 	add(&s, p->version);
-	tarn_str_addf(&s, "%d,%d,%d", p->n_attr, p->n_in, p->n_out);
+	tarn_str_addf(&s, "%d,%d,%d,%d", p->n_attr, p->n_in, p->n_out, p->bare);
 	add(&s, "");
 	for (int i = 0; i < 2 * p->n_attr; i++)
 		add(&s, p->attr[i]);
@@ -60,15 +60,16 @@ tarn_err ovir_spelling_unpack(const char *text, tarn_arena *a, ovir_spelling *p)
 	if (!at)
 		return tarn_err_nomem(strlen(text));
 	const char *counts = NULL;
-	int64_t n[3];
+	int64_t n[4];
 	int k = 0;
 	*p = (ovir_spelling){0};
 	CHECK((p->name = next(&at)) && (p->type = next(&at)) && (p->version = next(&at)) && (counts = next(&at)) &&
-		      ovir_ints(counts, n, 3, &k) && k == 3,
+		      ovir_ints(counts, n, 4, &k) && k == 4,
 	      TARN_INTERNAL, "the spelling of a layer is damaged");
 	p->n_attr = (int)n[0];
 	p->n_in = (int)n[1];
 	p->n_out = (int)n[2];
+	p->bare = n[3];
 	p->attr = tarn_arena_zalloc(a, 2 * (size_t)p->n_attr + 1, sizeof *p->attr);
 	p->in = tarn_arena_zalloc(a, (size_t)p->n_in + 1, sizeof *p->in);
 	p->out = tarn_arena_zalloc(a, 2 * (size_t)p->n_out + 2, sizeof *p->out);

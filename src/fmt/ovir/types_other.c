@@ -3,5 +3,7 @@
 #include "fmt/ovir/layer.h"
 
 const ovir_type ovir_types_other[] = {
+	{"PriorBox", "1|8", "PriorBox", NULL, 0},
+	{"DetectionOutput", "8", "DetectionOutput", NULL, 0},
 	{NULL, NULL, NULL, NULL, 0},
 };
