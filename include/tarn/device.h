@@ -16,6 +16,8 @@ typedef struct tarn_device_info {
 	char *why;       /* NULL, or why it cannot be used and what would help */
 	bool hidden;     /* works when named, is not in AVAILABLE_DEVICES and never chosen by AUTO */
 	bool simulated;  /* its times are modelled, not measured */
+	char *mode;      /* simulated: "exact" (computes results; the wall clock means nothing) or "paced" (takes the modelled
+			  * time; results are not computed); else NULL */
 } tarn_device_info;
 typedef struct tarn_device_list {
 	tarn_device_info *at;

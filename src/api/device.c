@@ -10,9 +10,12 @@ static tarn_err describe(tarn_device *d, tarn_device_info *info)
 	TRY(tarn_text_out(d->api->name, &info->name));
 	if (tarn_device_open(d))
 		return tarn_text_out(tarn_err_text(), &info->why);
-	info->simulated = tarn_device_is_simulated(d);
 	tarn_str s = {0};
-	tarn_err err = tarn_device_get(d, "FULL_DEVICE_NAME", &s);
+	info->simulated = tarn_device_is_simulated(d, &s);
+	tarn_err err = info->simulated ? tarn_text_out(s.at, &info->mode) : TARN_OK;
+	tarn_str_fini(&s);
+	if (!err)
+		err = tarn_device_get(d, "FULL_DEVICE_NAME", &s);
 	if (!err)
 		err = tarn_text_out(s.at ? s.at : d->api->name, &info->full_name);
 	tarn_str_fini(&s);
@@ -49,6 +52,7 @@ void tarn_free_devices(tarn_device_list *devices)
 		tarn_mem_free(devices->at[i].name);
 		tarn_mem_free(devices->at[i].full_name);
 		tarn_mem_free(devices->at[i].why);
+		tarn_mem_free(devices->at[i].mode);
 	}
 	tarn_mem_free(devices->at);
 	*devices = (tarn_device_list){NULL, 0};

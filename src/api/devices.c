@@ -41,12 +41,9 @@ void tarn_devices_init(struct ov_core *core)
 	}
 }
 
-bool tarn_device_is_simulated(tarn_device *d)
+bool tarn_device_is_simulated(tarn_device *d, tarn_str *mode)
 {
-	tarn_str s = {0};
-	bool yes = d->api->get && !d->api->get(d, "SIMULATED", &s) && s.at && !strcmp(s.at, "YES");
-	tarn_str_fini(&s);
-	return yes;
+	return d->api->get && !d->api->get(d, "SIMULATED", mode) && mode->at && *mode->at;
 }
 
 /* "CPU", "CPU.0": there is one of each kind. */
@@ -107,11 +104,12 @@ static bool candidate(tarn_device *d, tarn_str *why)
 		tarn_str_addf(why, "AUTO left out %s: %s\n", d->api->name, tarn_err_text());
 		return false;
 	}
-	if (tarn_device_is_simulated(d)) {
+	tarn_str mode = {0};
+	bool simulated = tarn_device_is_simulated(d, &mode);
+	tarn_str_fini(&mode);
+	if (simulated)
 		tarn_str_addf(why, "AUTO left out %s: it is simulated; name it with -d to use it\n", d->api->name);
-		return false;
-	}
-	return true;
+	return !simulated;
 }
 
 static tarn_err find_auto(struct ov_core *core, const char *list, tarn_device **d, tarn_str *why)

@@ -113,8 +113,8 @@ TARN_MUST tarn_err tarn_core_import(struct ov_core *core, tarn_buffer *blob, con
  * candidates AUTO left out with their reasons. */
 void tarn_devices_init(struct ov_core *core);
 TARN_MUST tarn_err tarn_devices_find(struct ov_core *core, const char *name, tarn_device **d, bool *is_auto, tarn_str *why);
-/* Is that device's figures from a model instead of hardware? */
-bool tarn_device_is_simulated(tarn_device *d);
+/* Are that open device's figures from a model instead of hardware? Then its mode, "exact" or "paced", is appended. */
+bool tarn_device_is_simulated(tarn_device *d, tarn_str *mode);
 
 struct ov_infer_request {
 	tarn_request *r;

@@ -31,8 +31,9 @@ typedef struct tarn_device_api {
 	/* Human name: "Intel(R) AI Boost (simulated by Tarn)". NULL: `name`. */
 	const char *(*full_name)(const tarn_device *d);
 	/* Device property by key, as text; asked before what the user set and before props.def's default. TARN_NOT_FOUND for
-	 * keys it leaves to those. The key "CACHE_KEY" (not a property) names everything besides model and properties that
-	 * compiled forms depend on. NULL: none beyond the runtime's own. */
+	 * keys it leaves to those. Two keys are no properties: "CACHE_KEY" names everything besides model and properties that
+	 * compiled forms depend on; "SIMULATED" is "exact" or "paced" on a device whose times are modelled. NULL: none beyond
+	 * the runtime's own. */
 	tarn_err (*get)(tarn_device *d, const char *key, tarn_str *value);
 	/* Can this node run here? When not, a reason a user can act on is appended. NULL: every node. */
 	bool (*supports)(const tarn_device *d, const tarn_node *n, tarn_str *why);

@@ -84,6 +84,8 @@ static int prepare(runner *r)
 	}
 	if (!s->is_blob && (code = session_compile(s, "THROUGHPUT")))
 		goto out;
+	if ((code = session_check_computes(s)))
+		goto out;
 	ov_shape_free(&sample);
 	dim[0] = 1;
 	ov_tensor_t *t = NULL;

@@ -59,6 +59,7 @@ static int show(ov_core_t *core, const tarn_device_info *d, bool all, json *j)
 		json_bool(j, "available", d->full_name != NULL);
 		json_text(j, "why", d->why);
 		json_bool(j, "simulated", d->simulated);
+		json_text(j, "mode", d->mode);
 		json_bool(j, "hidden", d->hidden);
 		json_text(j, "driver_version", *driver ? driver : NULL);
 		json_text(j, "compiler_version", *compiler ? compiler : NULL);

@@ -171,6 +171,8 @@ int cmd_run(const options *o)
 		code = input_fix_shapes(&s, &set);
 	if (!code)
 		code = session_compile(&s, NULL);
+	if (!code)
+		code = session_check_computes(&s);
 	if (!code && !s.model)
 		code = input_load(&s, &set);
 	if (!code)

@@ -215,6 +215,7 @@ static void find_device(session *s)
 		if (!strcmp(list.at[i].name, s->runs_on) && list.at[i].full_name) {
 			snprintf(s->device_name, sizeof s->device_name, "%s", list.at[i].full_name);
 			s->simulated = list.at[i].simulated;
+			snprintf(s->mode, sizeof s->mode, "%s", list.at[i].mode ? list.at[i].mode : "");
 		}
 	tarn_free_devices(&list);
 }
@@ -236,6 +237,14 @@ static int show_notes(const session *s)
 		note("and %zu more; --json lists them", info.notes - SHOWN);
 	return s->o->strict ? fail(5, s->command, "not as asked for in %zu ways; leave out -strict to accept that", info.notes)
 			    : 0;
+}
+
+int session_check_computes(const session *s)
+{
+	if (strcmp(s->mode, "paced"))
+		return 0;
+	return fail(2, s->command, "device %s is simulated in paced mode, which computes no results; leave that mode",
+		    s->runs_on);
 }
 
 void session_notes(const session *s, json *j)

@@ -20,6 +20,7 @@ typedef struct session {
 	char device_name[128]; /* after compiling: the full name of what it runs on */
 	char runs_on[32];      /* "CPU" */
 	bool simulated;
+	char mode[16]; /* of a simulated device: "exact" or "paced" */
 } session;
 
 /* Core, simulation, model file. */
@@ -30,6 +31,8 @@ int session_reshape(session *s);
 int session_retype(session *s);
 /* With -p, -cache_dir, -nthreads ... and, when hint is not NULL, that hint. Prints fallbacks and other notes of the library. */
 int session_compile(session *s, const char *hint);
+/* Refuses a device that takes its time but computes no results. */
+int session_check_computes(const session *s);
 /* "notes": everything the library said while compiling. */
 void session_notes(const session *s, json *j);
 void session_close(session *s);
