@@ -2,10 +2,10 @@
 /* The composition root: which devices there are, and how their names are understood. */
 #include "api/handles.h"
 #include "base/file.h"
+#include "dev/cpu/device.h"
 #include "dev/ref/ref.h"
 
-/* Devices that a build may lack. */
-extern const tarn_device_api tarn_dev_cpu __attribute__((weak));
+/* A device that a build may lack. */
 extern const tarn_device_api tarn_dev_npu __attribute__((weak));
 
 static tarn_err no_npu(tarn_device *d)
