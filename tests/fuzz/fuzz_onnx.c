@@ -31,22 +31,32 @@ static void check(bool fine, const char *what, const char *a, const char *b)
 	abort();
 }
 
-static void round_trip(const tarn_model *m)
+/* Written and read; NULL where it has no form (4-bit constants, operators newer than the written opset). */
+static tarn_model *rewritten(const tarn_model *m)
 {
 	tarn_buffer *bytes = NULL;
 	tarn_model *again = NULL;
 	if (tarn_onnx_pack(m, &bytes) != TARN_OK)
-		return; /* 4-bit constants, operators without a form at the written opset */
-	tarn_str a = {0}, b = {0};
-	tarn_graph_dump(m->main, &a);
-	tarn_err err = read_bytes(bytes->at, bytes->size, &again);
-	check(err == TARN_OK, "what was written does not read", a.at ? a.at : "", "");
-	tarn_graph_dump(again->main, &b);
-	check(a.len == b.len && !memcmp(a.at, b.at, a.len), "what was written reads differently", a.at, b.at);
-	tarn_str_fini(&a);
-	tarn_str_fini(&b);
-	tarn_model_unref(again);
+		return NULL;
+	check(read_bytes(bytes->at, bytes->size, &again) == TARN_OK, "what was written does not read", "", "");
 	tarn_buffer_unref(bytes);
+	return again;
+}
+
+/* The first trip may replace old forms by what they mean; from then on nothing changes. */
+static void round_trip(const tarn_model *m)
+{
+	tarn_model *first = rewritten(m), *second = first ? rewritten(first) : NULL;
+	if (second) {
+		tarn_str a = {0}, b = {0};
+		tarn_graph_dump(first->main, &a);
+		tarn_graph_dump(second->main, &b);
+		check(a.len == b.len && !memcmp(a.at, b.at, a.len), "what was written reads differently", a.at, b.at);
+		tarn_str_fini(&a);
+		tarn_str_fini(&b);
+	}
+	tarn_model_unref(first);
+	tarn_model_unref(second);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -6,8 +6,9 @@
  * run_backend [--mode ...] --case FOLDER | --model FILE
  *
  * LISTS_FOLDER holds unsupported.txt (cases Tarn will not run, with the reason) and xfail.txt (cases that fail today; it may
- * only shrink). A listed case that passes fails the run, so that the lists stay true. Each case runs in a child process: a
- * crash is a result like any other. Exit 77 when the data folder is absent.
+ * only shrink; xfail_write.txt for what reads but cannot be written). A listed case that passes fails the run, so that the
+ * lists stay true. Each case runs in a child process: a crash is a result like any other. Exit 77 when the data folder is
+ * absent.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -168,6 +169,8 @@ static int run_all(options *o, const char *data, const char *lists)
 	}
 	list_read(lists, "unsupported.txt", &o->unsupported);
 	list_read(lists, "xfail.txt", &o->xfail);
+	if (o->mode == CASE_WRITE)
+		list_read(lists, "xfail_write.txt", &o->xfail);
 	tally t = {0};
 	int index = 0;
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)

@@ -343,18 +343,27 @@ static tarn_err bodies_read(onnx_scope *s, const Onnx__NodeProto *p, tarn_node *
 	return err;
 }
 
+/* Trailing optional inputs and outputs left out say nothing. */
+static void trim(tarn_node *n)
+{
+	while (n->n_out > n->op->min_out && !n->out[n->n_out - 1])
+		n->n_out--;
+	while (!(n->op->flags & TARN_OP_CONTROL) && n->n_in > 0 && !n->in[n->n_in - 1])
+		n->n_in--;
+}
+
 static tarn_err node_connect(onnx_scope *s, const Onnx__NodeProto *p, tarn_node *n)
 {
 	for (size_t i = 0; i < p->n_input; i++)
 		if (*p->input[i])
 			TRY(lookup(s, p->input[i], &n->in[i]));
-	if (!(n->op->flags & TARN_OP_CONTROL))
-		while (n->n_in > 0 && !n->in[n->n_in - 1])
-			n->n_in--; /* trailing optional inputs left out */
+	trim(n);
 	TRY(onnx_attrs_read(s->r, p, n));
 	if (n->op->flags & TARN_OP_CONTROL)
 		TRY(bodies_read(s, p, n));
-	return onnx_import_call(s->r, p, s->g, n, (int)opset_of(s->r, p->domain));
+	TRY(onnx_import_call(s->r, p, s->g, n, (int)opset_of(s->r, p->domain)));
+	trim(n); /* the hook may have left some out */
+	return TARN_OK;
 }
 
 static tarn_err nodes_connect(onnx_scope *s)

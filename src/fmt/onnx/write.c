@@ -26,7 +26,7 @@ static uint64_t weights_of(const tarn_graph *g)
 static bool writable(const tarn_graph *g)
 {
 	for (size_t i = 0; i < g->node.len; i++) {
-		if (!onnx_has_form(g->node.at[i]->op))
+		if (!onnx_node_has_form(g->node.at[i]))
 			return false;
 		for (int k = 0; k < g->node.at[i]->n_body; k++)
 			if (!writable(g->node.at[i]->body[k]))
@@ -45,7 +45,7 @@ static tarn_err decompose_graph(tarn_graph *g)
 	tarn_node **node = tarn_arena_memdup(&scratch, g->node.at, n * sizeof *node);
 	tarn_err err = node || !n ? TARN_OK : tarn_err_nomem(n * sizeof *node);
 	for (size_t i = 0; err == TARN_OK && i < n; i++)
-		if (!onnx_has_form(node[i]->op) && node[i]->op->decompose)
+		if (!onnx_node_has_form(node[i]) && node[i]->op->decompose)
 			err = tarn_err_note(node[i]->op->decompose(g, node[i]), "in node '%s' (%s)", node[i]->name,
 					    node[i]->op->name);
 	tarn_arena_fini(&scratch);

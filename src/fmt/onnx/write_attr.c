@@ -168,8 +168,7 @@ static tarn_err attr_build(onnx_writer *w, const tarn_attr_def *d, const tarn_at
 	return tarn_err_set(TARN_INTERNAL, "attribute '%s' is of no kind", d->name);
 }
 
-/* What is the default already need not be said. */
-static bool is_default(const tarn_attr_def *d, const tarn_attr *a)
+bool onnx_attr_is_default(const tarn_attr_def *d, const tarn_attr *a)
 {
 	if (d->presence != TARN_ATTR_DEFAULT)
 		return false;
@@ -183,7 +182,8 @@ tarn_err onnx_attrs_build(onnx_writer *w, const tarn_node *n, int more, Onnx__No
 {
 	NEW(w, p->attribute, (size_t)(n->op->n_attr + more));
 	for (int i = 0; i < n->op->n_attr; i++)
-		if (n->attr[i].set && !is_default(&n->op->attr[i], &n->attr[i])) {
+		if (n->attr[i].set && strcmp(n->op->attr[i].name, "num_outputs") != 0 && /* the outputs say it */
+		    !onnx_attr_is_default(&n->op->attr[i], &n->attr[i])) {
 			TRY(attr_build(w, &n->op->attr[i], &n->attr[i], &p->attribute[p->n_attribute]));
 			p->n_attribute++;
 		}

@@ -46,6 +46,43 @@ bool onnx_has_form(const tarn_op_def *op)
 						    (!op->onnx_until || op->onnx_until >= ONNX_WRITTEN_OPSET)));
 }
 
+/* Attributes that hold what opset 17 cannot say: older meanings kept as they were read, and newer ones. At their defaults they
+ * mean what opset 17 means. */
+static bool attr_is_foreign(const char *name)
+{
+	static const char *const names[] = {"flatten",     "spatial",  "antialias",  "keep_aspect_ratio_policy",
+					    "num_outputs", "saturate", "block_size", "output_dtype",
+					    "batched"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Split's number of outputs, new in opset 18, also allows a smaller last part. */
+static bool outputs_are_even(const tarn_node *n)
+{
+	for (int i = 0; i < n->n_out; i++)
+		if (!n->out[i] || !tarn_shape_is_static(&n->out[i]->shape) ||
+		    !tarn_shape_same(&n->out[i]->shape, &n->out[0]->shape))
+			return false;
+	return true;
+}
+
+bool onnx_node_has_form(const tarn_node *n)
+{
+	if (!onnx_has_form(n->op))
+		return false;
+	if (strcmp(n->op->name, "Split") == 0 && outputs_are_even(n))
+		return true;
+	bool standard = !n->op->domain || !*n->op->domain;
+	for (int i = 0; standard && i < n->op->n_attr; i++)
+		if (attr_is_foreign(n->op->attr[i].name) && n->attr[i].set &&
+		    !onnx_attr_is_default(&n->op->attr[i], &n->attr[i]))
+			return false;
+	return true;
+}
+
 static const level *level_with(const level *l, const char *name, tarn_value **v)
 {
 	for (; l; l = l->up) {
@@ -219,7 +256,7 @@ static tarn_err node_build(onnx_writer *w, level *l, const tarn_node *n, Onnx__N
 	Onnx__NodeProto *p;
 	NEW(w, p, 1);
 	onnx__node_proto__init(p);
-	CHECK(onnx_has_form(n->op), TARN_UNSUPPORTED,
+	CHECK(onnx_node_has_form(n), TARN_UNSUPPORTED,
 	      "operator %s of node '%s' has no form in ONNX opset %d; write an OpenVINO IR instead", n->op->name, n->name,
 	      ONNX_WRITTEN_OPSET);
 	p->name = onnx_word(n->name);

@@ -22,6 +22,8 @@ typedef struct onnx_writer {
 TARN_MUST tarn_err onnx_model_write(const tarn_model *m, const char *path);
 /* write_graph.c */
 TARN_MUST tarn_err onnx_graph_build(onnx_writer *w, const tarn_graph *g, Onnx__GraphProto **out);
+/* Can opset 17 say what the node means? */
+bool onnx_node_has_form(const tarn_node *n);
 /* Does opset 17 have this operator? */
 bool onnx_has_form(const tarn_op_def *op);
 
@@ -30,6 +32,9 @@ TARN_MUST tarn_err onnx_tensor_build(onnx_writer *w, const char *name, const tar
 /* Room for the operator's attributes and `more` others; p->n_attribute counts those made. */
 TARN_MUST tarn_err onnx_attrs_build(onnx_writer *w, const tarn_node *n, int more, Onnx__NodeProto *p);
 TARN_MUST tarn_err onnx_attr_new(onnx_writer *w, const char *name, int type, Onnx__AttributeProto **out);
+
+/* What is the default already need not be said. */
+bool onnx_attr_is_default(const tarn_attr_def *d, const tarn_attr *a);
 
 /* From the writer's arena, zeroed; NULL is reported by the caller. */
 void *onnx_new(onnx_writer *w, size_t count, size_t size);
