@@ -142,8 +142,23 @@ typedef struct tarn_cost {
 	int64_t ops;  /* other scalar operations (one per output element and step) */
 } tarn_cost;
 
-/* What padding along axes does (dyn/ asks; defined with that layer's vocabulary). */
-typedef struct tarn_pad tarn_pad;
+/* What an operator needs of the padding of an input, so that the valid part of its outputs is what it would be without padding.
+ * The padding is finite numbers, otherwise arbitrary. Asked for each input and each of its padded axes, with the shapes as they
+ * are before padding (the padded axis is a symbol). */
+typedef enum tarn_pad_need {
+	TARN_PAD_ANY,     /* nothing: element by element, or along other axes */
+	TARN_PAD_ZERO,    /* must be 0: it is summed over */
+	TARN_PAD_LOWEST,  /* must lose every comparison: -infinity */
+	TARN_PAD_HIGHEST, /* +infinity */
+	TARN_PAD_MEAN,    /* must be 0, and the result is a mean that must count valid elements only */
+	TARN_PAD_UNSAFE,  /* no padding gives the right result; `why` says so */
+} tarn_pad_need;
+typedef struct tarn_pad {
+	const tarn_node *node;
+	int input, axis;
+	tarn_pad_need need; /* the answer */
+	const char *why;    /* with UNSAFE */
+} tarn_pad;
 /* Gradient for quantization-aware training (quant/qat asks). */
 typedef struct tarn_grad tarn_grad;
 
@@ -176,7 +191,7 @@ struct tarn_op_def {
 	tarn_err (*eval)(tarn_eval *e);
 	tarn_err (*decompose)(tarn_graph *g, tarn_node *n); /* builds the equivalent and replaces n's outputs */
 	tarn_err (*grad)(tarn_grad *g);
-	tarn_err (*pad)(tarn_pad *p);
+	void (*pad)(tarn_pad *p); /* NULL: elementwise operators need nothing, all others are unsafe */
 	tarn_err (*cost)(const tarn_node *n, tarn_cost *cost);
 	tarn_op_quant quant;
 };

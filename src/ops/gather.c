@@ -4,6 +4,7 @@
 #include "ops/elem.h"
 #include "ops/index.h"
 #include "ops/ops.h"
+#include "ops/padding.h"
 
 #define PASS \
 	{ \
@@ -87,6 +88,21 @@ static tarn_err eval_gather(tarn_eval *e)
 	return TARN_OK;
 }
 
+/* Element 0 is always valid; any other may be padding, and a negative index counts from the padded end. Padded indices must be
+ * ones that exist. */
+static void pad_gather(tarn_pad *p)
+{
+	const tarn_tensor *index = p->node->in[1]->konst;
+	p->need = p->input == 1 ? TARN_PAD_ZERO : TARN_PAD_ANY;
+	if (p->input == 1)
+		return;
+	bool first = index != NULL;
+	for (int64_t i = 0; first && i < tarn_tensor_count(index); i++)
+		first = tarn_tensor_i64(index, i) == 0;
+	if (!first)
+		tarn_pad_across(p, "the element it takes may be padding");
+}
+
 const tarn_op_def tarn_op_gather = {
 	.name = "Gather",
 	.onnx_since = 1,
@@ -98,6 +114,7 @@ const tarn_op_def tarn_op_gather = {
 	.n_attr = 1,
 	.infer = infer_gather,
 	.bounds = bounds_gather,
+	.pad = pad_gather,
 	.eval = eval_gather,
 	.cost = tarn_cost_move,
 	.quant = PASS,

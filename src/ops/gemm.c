@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "ops/gemm_core.h"
 #include "ops/ops.h"
+#include "ops/padding.h"
 
 enum { ALPHA, BETA, TRANS_A, TRANS_B };
 static const tarn_attr_def attr[] = {{"alpha", TARN_ATTR_FLOAT, TARN_ATTR_DEFAULT, 1},
@@ -61,6 +62,13 @@ static tarn_err cost(const tarn_node *n, tarn_cost *out)
 }
 
 /* weight_axis is that of B as stored when transB is 0; the quantizer looks at transB. */
+static void pad_gemm(tarn_pad *p)
+{
+	bool turned = tarn_attr_i(p->node, tarn_attr_index(p->node->op, p->input ? "transB" : "transA"));
+	int inner = (p->input == 0) != turned;
+	p->need = p->input < 2 && p->axis == inner ? TARN_PAD_ZERO : TARN_PAD_ANY;
+}
+
 const tarn_op_def tarn_op_gemm = {
 	.name = "Gemm",
 	.onnx_since = 1,
@@ -71,6 +79,7 @@ const tarn_op_def tarn_op_gemm = {
 	.attr = attr,
 	.n_attr = 4,
 	.infer = infer,
+	.pad = pad_gemm,
 	.eval = eval,
 	.cost = cost,
 	.quant = {.kind = TARN_QUANT_INPUTS, .act = 1, .weight = 1, .weight_axis = -1, .bias = 2},

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "ops/gemm_core.h"
 #include "ops/ops.h"
+#include "ops/padding.h"
 
 enum { ALPHA, TRANS_A, TRANS_B };
 static const tarn_attr_def fused_attr[] = {{"alpha", TARN_ATTR_FLOAT, TARN_ATTR_DEFAULT, 1},
@@ -124,6 +125,12 @@ static tarn_err decompose(tarn_graph *g, tarn_node *n)
 	return tarn_graph_sort(g);
 }
 
+static void pad_matmul(tarn_pad *p)
+{
+	int rank = p->node->in[p->input]->shape.rank, inner = p->input == 0 || rank == 1 ? rank - 1 : rank - 2;
+	p->need = p->axis == inner ? TARN_PAD_ZERO : TARN_PAD_ANY;
+}
+
 const tarn_op_def tarn_op_matmul = {
 	.name = "MatMul",
 	.onnx_since = 1,
@@ -132,6 +139,7 @@ const tarn_op_def tarn_op_matmul = {
 	.min_out = 1,
 	.max_out = 1,
 	.infer = infer,
+	.pad = pad_matmul,
 	.eval = eval,
 	.cost = cost,
 	.quant = {.kind = TARN_QUANT_INPUTS, .act = 3, .weight = 1, .weight_axis = -1, .bias = -1},

@@ -6,6 +6,7 @@
 #include "ops/build.h"
 #include "ops/elem.h"
 #include "ops/ops.h"
+#include "ops/padding.h"
 
 #define PASS \
 	{ \
@@ -77,6 +78,7 @@ const tarn_op_def tarn_op_transpose = {
 	.attr = transpose_attr,
 	.n_attr = 1,
 	.infer = infer_transpose,
+	.pad = tarn_pad_any,
 	.eval = eval_transpose,
 	.cost = tarn_cost_move,
 	.quant = PASS,
@@ -165,6 +167,11 @@ static tarn_err eval_concat(tarn_eval *e)
 	return TARN_OK;
 }
 
+static void pad_concat(tarn_pad *p)
+{
+	tarn_pad_across(p, "what it joins would lie behind the padding");
+}
+
 static const tarn_attr_def concat_attr[] = {{"axis", TARN_ATTR_INT, TARN_ATTR_REQUIRED, 0, NULL}};
 
 const tarn_op_def tarn_op_concat = {
@@ -179,6 +186,7 @@ const tarn_op_def tarn_op_concat = {
 	.n_attr = 1,
 	.infer = infer_concat,
 	.bounds = bounds_concat,
+	.pad = pad_concat,
 	.eval = eval_concat,
 	.cost = tarn_cost_move,
 	.quant = {.kind = TARN_QUANT_CONCAT, .act = UINT32_MAX, .weight = -1, .bias = -1},
@@ -297,6 +305,11 @@ static tarn_err eval_split(tarn_eval *e)
 	return TARN_OK;
 }
 
+static void pad_split(tarn_pad *p)
+{
+	tarn_pad_across(p, "it cuts the padded axis");
+}
+
 static const tarn_attr_def split_attr[] = {
 	{"axis", TARN_ATTR_INT, TARN_ATTR_DEFAULT, 0, NULL},
 	{"num_outputs", TARN_ATTR_INT, TARN_ATTR_OPTIONAL, 0, NULL},
@@ -314,6 +327,7 @@ const tarn_op_def tarn_op_split = {
 	.import = import_split,
 	.infer = infer_split,
 	.bounds = bounds_split,
+	.pad = pad_split,
 	.eval = eval_split,
 	.cost = tarn_cost_move,
 	.quant = PASS,
@@ -396,6 +410,7 @@ const tarn_op_def tarn_op_expand = {
 	.max_out = 1,
 	.infer = infer_expand,
 	.bounds = bounds_expand,
+	.pad = tarn_pad_any,
 	.eval = eval_expand,
 	.cost = tarn_cost_move,
 	.quant = PASS,

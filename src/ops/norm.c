@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "ops/real.h"
+#include "ops/padding.h"
 
 #define QUANT_INPUTS \
 	{ \
@@ -206,6 +207,13 @@ static tarn_err eval_layer(tarn_eval *e)
 	return err;
 }
 
+static void pad_layer(tarn_pad *p)
+{
+	int64_t axis = tarn_attr_i(p->node, tarn_attr_index(p->node->op, "axis")), rank = p->node->in[0]->shape.rank;
+	p->need = p->input == 0 && p->axis < (axis < 0 ? axis + rank : axis) ? TARN_PAD_ANY : TARN_PAD_UNSAFE;
+	p->why = "it normalises over the padded axis";
+}
+
 const tarn_op_def tarn_op_layer_normalization = {
 	.name = "LayerNormalization",
 	.onnx_since = 17,
@@ -216,6 +224,7 @@ const tarn_op_def tarn_op_layer_normalization = {
 	.attr = layer_attr,
 	.n_attr = 3,
 	.infer = infer_layer,
+	.pad = pad_layer,
 	.eval = eval_layer,
 	.cost = tarn_cost_out,
 	.quant = QUANT_INPUTS,

@@ -8,6 +8,7 @@
 #include "ops/bounds.h"
 #include "ops/elem.h"
 #include "ops/ops.h"
+#include "ops/padding.h"
 
 /* An unsigned number in the order of the elements: equal values give equal keys, NaN is above all. */
 static uint64_t key_of(const tarn_tensor *t, int64_t i)
@@ -93,6 +94,16 @@ static const tarn_attr_def arg_attr[] = {
 	{"select_last_index", TARN_ATTR_BOOL, TARN_ATTR_DEFAULT, 0, NULL},
 };
 
+static void pad_arg_max(tarn_pad *p)
+{
+	tarn_pad_along(p, TARN_PAD_LOWEST);
+}
+
+static void pad_arg_min(tarn_pad *p)
+{
+	tarn_pad_along(p, TARN_PAD_HIGHEST);
+}
+
 #define ROW(word, Name) \
 	const tarn_op_def tarn_op_##word = { \
 		.name = Name, \
@@ -105,6 +116,7 @@ static const tarn_attr_def arg_attr[] = {
 		.n_attr = 3, \
 		.infer = infer_arg, \
 		.eval = eval_##word, \
+		.pad = pad_##word, \
 		.cost = tarn_cost_in, \
 		.quant = {.weight = -1, .bias = -1}, \
 	};

@@ -9,6 +9,7 @@
 #include "ops/build.h"
 #include "ops/elem.h"
 #include "ops/ops.h"
+#include "ops/padding.h"
 
 enum { KEEPDIMS, AXES, NOOP = 1 /* of ReduceSum, which has no attribute axes */ };
 
@@ -261,7 +262,32 @@ static const tarn_attr_def sum_attrs[] = {
 };
 
 /* max_in 2: what an opset 18 file gives, until import. */
-#define ROW(word, Name, bounds_slot, quant_kind, ...) \
+static void pad_zero(tarn_pad *p)
+{
+	tarn_pad_reduced(p, TARN_PAD_ZERO);
+}
+
+static void pad_mean(tarn_pad *p)
+{
+	tarn_pad_reduced(p, TARN_PAD_MEAN);
+}
+
+static void pad_lowest(tarn_pad *p)
+{
+	tarn_pad_reduced(p, TARN_PAD_LOWEST);
+}
+
+static void pad_highest(tarn_pad *p)
+{
+	tarn_pad_reduced(p, TARN_PAD_HIGHEST);
+}
+
+static void pad_unsafe(tarn_pad *p)
+{
+	tarn_pad_reduced(p, TARN_PAD_UNSAFE);
+}
+
+#define ROW(word, Name, bounds_slot, quant_kind, pad_slot, ...) \
 	static tarn_err eval_##word(tarn_eval *e) \
 	{ \
 		static const kind k = __VA_ARGS__; \
@@ -280,17 +306,18 @@ static const tarn_attr_def sum_attrs[] = {
 		.infer = infer, \
 		.bounds = bounds_slot, \
 		.eval = eval_##word, \
+		.pad = pad_slot, \
 		.cost = tarn_cost_in, \
 		.quant = {.kind = quant_kind, .act = quant_kind == TARN_QUANT_FLOAT ? 0 : 1, .weight = -1, .bias = -1}, \
 	};
 
-ROW(reduce_mean, "ReduceMean", NULL, TARN_QUANT_INPUTS, {0, f_add, 0, i_add, last_mean, false})
-ROW(reduce_prod, "ReduceProd", bounds_prod, TARN_QUANT_FLOAT, {1, f_mul, 1, i_mul, NULL, false})
-ROW(reduce_l1, "ReduceL1", NULL, TARN_QUANT_FLOAT, {0, f_abs, 0, i_abs, NULL, false})
-ROW(reduce_l2, "ReduceL2", NULL, TARN_QUANT_INPUTS, {0, f_square, 0, NULL, last_sqrt, false})
-ROW(reduce_sum_square, "ReduceSumSquare", NULL, TARN_QUANT_FLOAT, {0, f_square, 0, i_square, NULL, false})
-ROW(reduce_log_sum, "ReduceLogSum", NULL, TARN_QUANT_FLOAT, {0, f_add, 0, NULL, last_log, false})
-ROW(reduce_log_sum_exp, "ReduceLogSumExp", NULL, TARN_QUANT_FLOAT, {0, f_exp, 0, NULL, last_log, true})
+ROW(reduce_mean, "ReduceMean", NULL, TARN_QUANT_INPUTS, pad_mean, {0, f_add, 0, i_add, last_mean, false})
+ROW(reduce_prod, "ReduceProd", bounds_prod, TARN_QUANT_FLOAT, pad_unsafe, {1, f_mul, 1, i_mul, NULL, false})
+ROW(reduce_l1, "ReduceL1", NULL, TARN_QUANT_FLOAT, pad_zero, {0, f_abs, 0, i_abs, NULL, false})
+ROW(reduce_l2, "ReduceL2", NULL, TARN_QUANT_INPUTS, pad_zero, {0, f_square, 0, NULL, last_sqrt, false})
+ROW(reduce_sum_square, "ReduceSumSquare", NULL, TARN_QUANT_FLOAT, pad_zero, {0, f_square, 0, i_square, NULL, false})
+ROW(reduce_log_sum, "ReduceLogSum", NULL, TARN_QUANT_FLOAT, pad_zero, {0, f_add, 0, NULL, last_log, false})
+ROW(reduce_log_sum_exp, "ReduceLogSumExp", NULL, TARN_QUANT_FLOAT, pad_lowest, {0, f_exp, 0, NULL, last_log, true})
 
 static tarn_err run_extreme(tarn_eval *e, bool max)
 {
@@ -313,7 +340,7 @@ static tarn_err eval_reduce_min(tarn_eval *e)
 	return run_extreme(e, false);
 }
 
-#define EXTREME(word, Name, bounds_slot) \
+#define EXTREME(word, Name, bounds_slot, pad_slot) \
 	const tarn_op_def tarn_op_##word = { \
 		.name = Name, \
 		.onnx_since = 1, \
@@ -327,11 +354,12 @@ static tarn_err eval_reduce_min(tarn_eval *e)
 		.infer = infer, \
 		.bounds = bounds_slot, \
 		.eval = eval_##word, \
+		.pad = pad_slot, \
 		.cost = tarn_cost_in, \
 		.quant = {.kind = TARN_QUANT_PASS, .act = 1, .weight = -1, .bias = -1}, \
 	};
-EXTREME(reduce_max, "ReduceMax", bounds_max)
-EXTREME(reduce_min, "ReduceMin", bounds_min)
+EXTREME(reduce_max, "ReduceMax", bounds_max, pad_lowest)
+EXTREME(reduce_min, "ReduceMin", bounds_min, pad_highest)
 
 static tarn_err eval_reduce_sum(tarn_eval *e)
 {
@@ -362,6 +390,7 @@ const tarn_op_def tarn_op_reduce_sum = {
 	.infer = infer_sum,
 	.bounds = bounds_sum,
 	.eval = eval_reduce_sum,
+	.pad = pad_zero,
 	.cost = tarn_cost_in,
 	.quant = {.kind = TARN_QUANT_INPUTS, .act = 1, .weight = -1, .bias = -1},
 };

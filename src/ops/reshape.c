@@ -5,6 +5,7 @@
 #include "ops/build.h"
 #include "ops/elem.h"
 #include "ops/ops.h"
+#include "ops/padding.h"
 
 static tarn_err eval_copy(tarn_eval *e)
 {
@@ -28,6 +29,7 @@ static tarn_err eval_copy(tarn_eval *e)
 		.infer = infer_##word, \
 		.bounds = tarn_bounds_same, \
 		.eval = eval_copy, \
+		.pad = tarn_pad_view, \
 		.cost = tarn_cost_move, \
 		.quant = {.kind = TARN_QUANT_PASS, .act = 1, .weight = -1, .bias = -1}, \
 	};

@@ -3,6 +3,7 @@
 #include "ops/bounds.h"
 #include "ops/elem.h"
 #include "ops/ops.h"
+#include "ops/padding.h"
 
 enum { START, END };
 
@@ -69,6 +70,7 @@ const tarn_op_def tarn_op_shape = {
 	.n_attr = 2,
 	.infer = infer_shape,
 	.bounds = bounds_shape,
+	.pad = tarn_pad_any,
 	.eval = eval_shape,
 	.cost = tarn_cost_move,
 	.quant = {.weight = -1, .bias = -1},
@@ -107,6 +109,7 @@ const tarn_op_def tarn_op_size = {
 	.max_out = 1,
 	.infer = infer_size,
 	.bounds = bounds_size,
+	.pad = tarn_pad_any,
 	.eval = eval_size,
 	.cost = tarn_cost_move,
 	.quant = {.weight = -1, .bias = -1},

@@ -4,6 +4,7 @@
 #include "ops/build.h"
 #include "ops/elem.h"
 #include "ops/ops.h"
+#include "ops/padding.h"
 
 enum { DATA, STARTS, ENDS, AXES, STEPS };
 /* Numbers beyond this are cut, which changes nothing: no axis is longer. */
@@ -209,6 +210,23 @@ static tarn_err eval_slice(tarn_eval *e)
 	return TARN_OK;
 }
 
+static void pad_slice(tarn_pad *p)
+{
+	const tarn_node *n = p->node;
+	const tarn_tensor *axes = n->n_in > 3 && n->in[3] ? n->in[3]->konst : NULL;
+	bool all = n->n_in > 3 && n->in[3] && !axes;
+	int64_t rank = n->in[0]->shape.rank, count = axes                        ? tarn_tensor_count(axes)
+						     : n->in[1]->shape.rank == 1 ? n->in[1]->shape.dim[0]
+										 : rank;
+	p->need = all || p->input > 0 ? TARN_PAD_UNSAFE : TARN_PAD_ANY;
+	p->why = "it cuts the padded axis";
+	for (int64_t i = 0; i < count && p->need == TARN_PAD_ANY; i++) {
+		int64_t a = axes ? tarn_tensor_i64(axes, i) : i;
+		if ((a < 0 ? a + rank : a) == p->axis)
+			p->need = TARN_PAD_UNSAFE;
+	}
+}
+
 const tarn_op_def tarn_op_slice = {
 	.name = "Slice",
 	.onnx_since = 1,
@@ -219,6 +237,7 @@ const tarn_op_def tarn_op_slice = {
 	.import = import_slice,
 	.infer = infer_slice,
 	.bounds = bounds_slice,
+	.pad = pad_slice,
 	.eval = eval_slice,
 	.cost = tarn_cost_move,
 	.quant = {.weight = -1, .bias = -1},

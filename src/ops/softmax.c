@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "ops/ops.h"
+#include "ops/padding.h"
 #include "ops/real.h"
 
 enum { AXIS, FLATTEN };
@@ -134,9 +135,17 @@ static tarn_err decompose(tarn_graph *g, tarn_node *n)
 	return TARN_OK;
 }
 
+static void pad(tarn_pad *p)
+{
+	int64_t axis = tarn_attr_i(p->node, AXIS), rank = p->node->in[0]->shape.rank;
+	axis = axis < 0 ? axis + rank : axis;
+	bool inside = tarn_attr_i(p->node, FLATTEN) ? p->axis >= axis : p->axis == axis;
+	p->need = inside ? TARN_PAD_LOWEST : TARN_PAD_ANY;
+}
+
 #define SOFTMAX(label, fn) \
 	.name = label, .onnx_since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1, .attr = attr, .n_attr = 2, \
-	.import = import, .infer = infer, .eval = fn, .decompose = decompose, .cost = tarn_cost_in, \
+	.import = import, .infer = infer, .eval = fn, .decompose = decompose, .cost = tarn_cost_in, .pad = pad, \
 	.quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1}
 
 const tarn_op_def tarn_op_softmax = {SOFTMAX("Softmax", eval_soft), .ir = "SoftMax"};
