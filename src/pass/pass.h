@@ -22,6 +22,9 @@ TARN_MUST tarn_err tarn_pass_fold_affine(tarn_model *m);
 TARN_MUST tarn_err tarn_pass_inline(tarn_model *m);
 /* Replaces each node for which `keep` says no by its decomposition, where it has one. */
 TARN_MUST tarn_err tarn_pass_decompose(tarn_model *m, bool (*keep)(void *ctx, const tarn_node *n), void *ctx);
+/* The IR's integer form of quantization, its group convolutions and separate biases become QuantizeLinear, DequantizeLinear,
+ * Conv, Gemm; scales and zero points exactly as they stand in the file. */
+TARN_MUST tarn_err tarn_pass_raise(tarn_model *m);
 /* All of the above in the standard order, until nothing changes; what every device starts from. */
 TARN_MUST tarn_err tarn_pass_standard(tarn_model *m);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The standard order, and the machinery that repeats passes until nothing changes. */
 #include "ops/ops.h"
+#include "pass/pass.h"
 #include "pass/rewrite.h"
 
 #ifndef NDEBUG
@@ -129,6 +130,8 @@ static tarn_err release(tarn_model *m)
 tarn_err tarn_pass_standard(tarn_model *m)
 {
 	static const tarn_rewrite_fn order[] = {tarn_inline_round, tarn_fold_round, tarn_simplify_round, tarn_affine_round};
+	/* Before folding, which would turn integer weights into floats. */
+	TRY(tarn_pass_raise(m));
 	TRY(tarn_rewrite_run(m, order, (int)(sizeof order / sizeof *order)));
 	return release(m);
 }

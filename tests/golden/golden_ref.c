@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Models with known inputs and outputs on the reference implementation: golden_ref [--pass] [--only TEXT] MODELS GOLDENS
+ * Models with known inputs and outputs on the reference implementation: golden_ref [--pass] [--ir] [--only TEXT] MODELS GOLDENS
  *
  * GOLDENS/<kind>/<model>[_suffix]/ holds in_<name>.npy and out_<name>.npy (names with every character outside [A-Za-z0-9._-]
  * as '_'), MODELS/<kind>/<model>.onnx (or .xml) the model. Relative error: max|a-b| / max|b|, at most 1e-4; 3e-2 where integers
@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "fmt/fmt.h"
+#include "fmt/ovir/ovir.h"
 #include "npy_in.h"
 #include "ops/ops.h"
 #include "pass/pass.h"
@@ -97,7 +98,33 @@ static bool model_of(const char *models, const char *kind, const char *golden, c
 	}
 }
 
-static int one(const char *model, const char *folder, const char *name, bool pass)
+/* The model through the IR: written, read, its quantized form raised. */
+static tarn_err through_ir(tarn_model **m)
+{
+	tarn_str xml = {0}, bin = {0};
+	tarn_buffer *x = NULL, *b = NULL;
+	tarn_model *back = NULL;
+	tarn_err err;
+	TRY_GOTO(out, tarn_ovir_write_memory(*m, &xml, &bin));
+	TRY_GOTO(out, tarn_buffer_wrap(xml.at, xml.len, NULL, NULL, &x));
+	TRY_GOTO(out, tarn_buffer_new(bin.len, &b));
+	if (bin.len)
+		memcpy(b->at, bin.at, bin.len);
+	TRY_GOTO(out, tarn_ovir_read_memory(x, b, &back));
+	TRY_GOTO(out, tarn_pass_raise(back));
+	tarn_model_unref(*m);
+	*m = back;
+	back = NULL;
+out:
+	tarn_model_unref(back);
+	tarn_buffer_unref(x);
+	tarn_buffer_unref(b);
+	tarn_str_fini(&xml);
+	tarn_str_fini(&bin);
+	return err;
+}
+
+static int one(const char *model, const char *folder, const char *name, bool pass, bool ir)
 {
 	double limit = strstr(name, "qdq") || strstr(name, "INT8") ? 3e-2 : 1e-4, worst = 0;
 	int64_t t0 = tarn_clock_ns();
@@ -105,6 +132,8 @@ static int one(const char *model, const char *folder, const char *name, bool pas
 	tarn_err err = tarn_model_read(model, NULL, &m);
 	if (err == TARN_OK && pass)
 		err = tarn_pass_standard(m);
+	if (err == TARN_OK && ir)
+		err = through_ir(&m);
 	double read_ms = (double)(tarn_clock_ns() - t0) * 1e-6;
 	t0 = tarn_clock_ns();
 	if (err == TARN_OK)
@@ -123,7 +152,7 @@ static int one(const char *model, const char *folder, const char *name, bool pas
 
 typedef struct options {
 	const char *models, *goldens, *only;
-	bool pass;
+	bool pass, ir;
 } options;
 
 static int run_kind(const options *o, const char *kind, int *n)
@@ -140,7 +169,7 @@ static int run_kind(const options *o, const char *kind, int *n)
 		if (!tarn_file_is_dir(full) || (o->only && !strstr(names[i], o->only)) ||
 		    !model_of(o->models, kind, names[i], model, sizeof model))
 			continue;
-		bad += one(model, full, names[i], o->pass);
+		bad += one(model, full, names[i], o->pass, o->ir);
 		++*n;
 	}
 	tarn_mem_free(names);
@@ -153,6 +182,8 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--pass"))
 			o.pass = true;
+		else if (!strcmp(argv[i], "--ir"))
+			o.ir = true;
 		else if (!strcmp(argv[i], "--only") && i + 1 < argc)
 			o.only = argv[++i];
 		else if (!o.models)
@@ -161,7 +192,7 @@ int main(int argc, char **argv)
 			o.goldens = argv[i];
 	}
 	if (!o.goldens) {
-		fprintf(stderr, "usage: golden_ref [--pass] [--only TEXT] MODELS GOLDENS\n");
+		fprintf(stderr, "usage: golden_ref [--pass] [--ir] [--only TEXT] MODELS GOLDENS\n");
 		return 2;
 	}
 	char **kinds;

@@ -62,10 +62,22 @@ static void lower_each(ovir_writer *w, const tarn_node *n, const ovir_lower *row
 		ovir_alias(w, n->out[0], in[0]);
 }
 
+static bool is_used(const tarn_graph *g, const tarn_value *v)
+{
+	for (size_t i = 0; i < g->node.len; i++)
+		for (int k = 0; k < g->node.at[i]->n_in; k++)
+			if (g->node.at[i]->in[k] == v)
+				return true;
+	for (size_t i = 0; i < g->output.len; i++)
+		if (g->output.at[i] == v)
+			return true;
+	return false;
+}
+
 static void lower_alias(ovir_writer *w, const tarn_node *n, const ovir_lower *row)
 {
 	(void)row;
-	if (n->n_out > 1 && n->out[1])
+	if (n->n_out > 1 && n->out[1] && is_used(w->g, n->out[1]))
 		ovir_fail(w, tarn_err_set(TARN_UNSUPPORTED, "its second output has no form in the IR"));
 	ovir_alias(w, n->out[0], ovir_ref_of(w, n->in[0]));
 }

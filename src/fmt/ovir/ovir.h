@@ -4,7 +4,7 @@
  *
  * Reading is literal: one layer, one node (a few layers become several), so that writing the model back gives the same layers,
  * versions, attributes, ports and names (rt_info apart). Large constants stay where they are in `bin`, which the model keeps.
- * tarn_ovir_raise turns the integer form of quantization into QuantizeLinear and DequantizeLinear; the reader does not.
+ * tarn_pass_raise turns the integer form of quantization into QuantizeLinear and DequantizeLinear; the reader does not.
  * Any thread, one model per thread at a time.
  */
 #ifndef TARN_FMT_OVIR_OVIR_H

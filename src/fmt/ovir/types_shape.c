@@ -307,6 +307,97 @@ static tarn_err read_range(ovir_build *b)
 	return ovir_make(b, "Range", b->in, 3, -1);
 }
 
+/* ---- Interpolate: sizes or scales, of all axes or of those listed ---- */
+
+static tarn_err set_word(ovir_build *b, const char *attr, const char *as, const char *word)
+{
+	int i = tarn_attr_index(b->node->op, as), w = i < 0 ? -1 : tarn_words_find(b->node->op->attr[i].words, word);
+	CHECK(w >= 0, TARN_UNSUPPORTED, "%s=\"%.40s\" is not supported", attr, word);
+	return tarn_attr_set_i(b->node, i, w);
+}
+
+static tarn_err pads_check(const ovir_build *b)
+{
+	static const char *const name[] = {"pads_begin", "pads_end"};
+	for (int i = 0; i < 2; i++) {
+		const char *text = ovir_attr(b->l, name[i]);
+		int64_t pad[TARN_MAX_RANK];
+		int n = 0;
+		CHECK(!text || ovir_ints(text, pad, TARN_MAX_RANK, &n), TARN_BAD_FILE, "%s is no list of numbers", name[i]);
+		for (int k = 0; k < n; k++)
+			CHECK(!pad[k], TARN_UNSUPPORTED, "padding before resizing is not supported");
+	}
+	return TARN_OK;
+}
+
+/* The listed axes' numbers among those of all axes; *out stays NULL where that needs sizes nobody knows. */
+static tarn_err all_axes(ovir_build *b, const tarn_value *v, const int64_t *axis, int n, bool scales, tarn_value **out)
+{
+	const tarn_shape *x = &b->in[0]->shape;
+	float scale[TARN_MAX_RANK];
+	int64_t size[TARN_MAX_RANK];
+	*out = NULL;
+	if (x->rank < 0 || !v->konst || tarn_tensor_count(v->konst) != n)
+		return TARN_OK;
+	bool listed[TARN_MAX_RANK] = {false};
+	for (int i = 0; i < n; i++) {
+		int a;
+		TRY(tarn_shape_axis(x->rank, axis[i], &a));
+		listed[a] = true;
+		scale[a] = (float)tarn_tensor_f64(v->konst, i);
+		size[a] = tarn_tensor_i64(v->konst, i);
+	}
+	for (int i = 0; i < x->rank; i++) {
+		if (listed[i])
+			continue;
+		if (!scales && x->dim[i] < 0)
+			return TARN_OK;
+		scale[i] = 1;
+		size[i] = x->dim[i];
+	}
+	return scales ? tarn_value_const_f32(b->g, NULL, scale, x->rank, out)
+		      : tarn_value_const_i64(b->g, NULL, size, x->rank, out);
+}
+
+static tarn_err read_interpolate(ovir_build *b)
+{
+	bool four = !strcmp(b->l->version, "opset4"), scales = ovir_attr_is(b->l, "shape_calculation_mode", "scales");
+	const char *mode = ovir_attr(b->l, "mode"), *coord = ovir_attr(b->l, "coordinate_transformation_mode");
+	const char *nearest = ovir_attr(b->l, "nearest_mode");
+	CHECK(mode && ovir_attr(b->l, "shape_calculation_mode"), TARN_BAD_FILE, "mode or shape_calculation_mode is missing");
+	CHECK(scales || ovir_attr_is(b->l, "shape_calculation_mode", "sizes"), TARN_BAD_FILE,
+	      "shape_calculation_mode is sizes or scales");
+	TRY(need(b, four ? 3 : 2, four ? 4 : 3));
+	TRY(pads_check(b));
+	int64_t axis[TARN_MAX_RANK];
+	int n = 0, last = four ? 3 : 2;
+	tarn_value *by = b->in[four && scales ? 2 : 1], *all = by, *in[4] = {b->in[0]};
+	if (b->l->n_in > last) {
+		TRY(ovir_const_ints(b, last, "the axes", axis, TARN_MAX_RANK, &n));
+		TRY(all_axes(b, by, axis, n, scales, &all));
+	}
+	in[scales ? 2 : 3] = all ? all : by;
+	/* Words differ from ONNX's: attributes are set one by one. */
+	static const char *const none[] = {NULL};
+	const ovir_layer *own = b->l;
+	ovir_layer l = *own;
+	l.attr = (const char **)(uintptr_t)none;
+	b->l = &l;
+	tarn_err err = ovir_make(b, "Resize", in, scales ? 3 : 4, -1);
+	b->l = own;
+	TRY(err);
+	double cube;
+	int64_t anti;
+	TRY(ovir_attr_f(b->l, "cube_coeff", -0.75, &cube));
+	TRY(ovir_attr_i(b->l, "antialias", 0, &anti));
+	TRY(ovir_set_f(b, "cubic_coeff_a", cube));
+	TRY(ovir_set_i(b, "antialias", anti));
+	TRY(set_word(b, "mode", "mode", !strcmp(mode, "linear_onnx") ? "linear" : !strcmp(mode, "linear") ? "" : mode));
+	TRY(set_word(b, "coordinate_transformation_mode", "coordinate_transformation_mode", coord ? coord : "half_pixel"));
+	TRY(set_word(b, "nearest_mode", "nearest_mode", nearest ? nearest : "round_prefer_floor"));
+	return all ? TARN_OK : ovir_set_ints(b, "axes", axis, n);
+}
+
 const ovir_type ovir_types_shape[] = {
 	{"Reshape", "1", "Reshape", read_reshape, 0},
 	{"Squeeze", "1|15", "Squeeze", NULL, 0},
@@ -330,6 +421,7 @@ const ovir_type ovir_types_shape[] = {
 	{"CumSum", "3", "CumSum", NULL, 0},
 	{"ScatterElementsUpdate", "3|12", "ScatterElements", read_scatter_elements, 0},
 	{"ScatterNDUpdate", "3|15", "ScatterND", read_scatter_nd, 0},
+	{"Interpolate", "4|11", "Resize", read_interpolate, 0},
 	{"ReduceMean", "1", "ReduceMean", read_reduce, 0},
 	{"ReduceSum", "1", "ReduceSum", read_reduce, 0},
 	{"ReduceMax", "1", "ReduceMax", read_reduce, 0},
