@@ -33,10 +33,14 @@ static int make_folder(const char *path)
 	return 0;
 }
 
-/* DIR/NAME.npy; characters that trouble file systems become '_'. */
-static void output_path(const char *folder, const char *name, char *out, size_t size)
+/* DIR/NAME.npy; characters that trouble file systems become '_'. Tensors of an IR are often bare numbers, which say nothing as
+ * a file name: those become out_95.npy. */
+static void output_path(const session *s, const char *name, char *out, size_t size)
 {
-	size_t n = (size_t)snprintf(out, size, "%s/", folder);
+	size_t len = strlen(s->o->model);
+	bool number = *name && !name[strspn(name, "0123456789")];
+	bool is_ir = len > 4 && !strcmp(s->o->model + len - 4, ".xml");
+	size_t n = (size_t)snprintf(out, size, "%s/%s", s->o->output, number && is_ir ? "out_" : "");
 	static const char fine[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 	for (; *name && n + 5 < size; name++)
 		out[n++] = strchr(fine, *name) ? *name : '_';
@@ -90,7 +94,7 @@ static int deliver(const session *s, const ov_infer_request_t *r, size_t i, json
 	if (!code)
 		code = shape_of(t, shape, sizeof shape);
 	if (!code && s->o->output) {
-		output_path(s->o->output, name, path, sizeof path);
+		output_path(s, name, path, sizeof path);
 		if (tarn_write_npy(path, t) != OK)
 			code = fail_last("run");
 	}
