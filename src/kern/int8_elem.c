@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* INT8 elementwise and pooling kernels in plain C: every level computes this. */
+/* INT8 elementwise and pooling kernels: plain C, or the level's loops, which compute the same. */
 #include <math.h>
 #include <string.h>
 
-#include "kern/int8.h"
+#include "kern/int8_set.h"
 
 static inline int code_at(const void *p, tarn_code t, size_t i)
 {
@@ -28,12 +28,22 @@ void tarn_quantize_f32(const float *x, void *code, tarn_code type, float scale, 
 {
 	int lo, hi;
 	limits(type, &lo, &hi);
+	const tarn_int8_set *set = tarn_int8_set_get(true);
+	if (set) {
+		set->quantize(x, code, scale, zero, lo, hi, n);
+		return;
+	}
 	for (size_t i = 0; i < n; i++)
 		((uint8_t *)code)[i] = clamp_code(x[i] / scale, zero, lo, hi);
 }
 
 void tarn_dequantize_f32(const void *code, float *x, tarn_code type, float scale, int zero, size_t n)
 {
+	const tarn_int8_set *set = tarn_int8_set_get(true);
+	if (set) {
+		set->dequantize(code, x, type == TARN_CODE_S8, scale, zero, n);
+		return;
+	}
 	for (size_t i = 0; i < n; i++)
 		x[i] = (float)(code_at(code, type, i) - zero) * scale;
 }
@@ -59,6 +69,11 @@ void tarn_dequantize_rows_f32(const void *code, float *x, tarn_code type, const 
 
 void tarn_lut_u8(const uint8_t table[256], const uint8_t *x, uint8_t *y, size_t n)
 {
+	const tarn_int8_set *set = tarn_int8_set_get(true);
+	if (set) {
+		set->lut(table, x, y, n);
+		return;
+	}
 	for (size_t i = 0; i < n; i++)
 		y[i] = table[x[i]];
 }
@@ -69,11 +84,16 @@ void tarn_lut_f32(const float table[256], const uint8_t *x, float *y, size_t n)
 		y[i] = table[x[i]];
 }
 
-/* One operand's step is 0 where it is repeated. */
-static void binary(const tarn_qbinary *q, const void *a, size_t a_step, const void *b, size_t b_step, void *y, size_t n)
+/* b_step is 0 where b is one value. */
+static void binary(const tarn_qbinary *q, const void *a, const void *b, size_t b_step, void *y, size_t n)
 {
+	const tarn_int8_set *set = tarn_int8_set_get(true);
+	if (set) {
+		set->binary(q, a, b, b_step == 0, y, n);
+		return;
+	}
 	for (size_t i = 0; i < n; i++) {
-		float u = (float)(code_at(a, q->a_type, i * a_step) - q->a_zero) * q->a_scale;
+		float u = (float)(code_at(a, q->a_type, i) - q->a_zero) * q->a_scale;
 		float v = (float)(code_at(b, q->b_type, i * b_step) - q->b_zero) * q->b_scale;
 		float r = q->op == TARN_QBINARY_ADD ? u + v : q->op == TARN_QBINARY_SUB ? u - v : u * v;
 		((uint8_t *)y)[i] = clamp_code(r / q->y_scale, q->y_zero, q->lo, q->hi);
@@ -82,24 +102,54 @@ static void binary(const tarn_qbinary *q, const void *a, size_t a_step, const vo
 
 void tarn_qbinary_run(const tarn_qbinary *q, const void *a, const void *b, void *y, size_t n)
 {
-	binary(q, a, 1, b, 1, y, n);
+	binary(q, a, b, 1, y, n);
 }
 
 void tarn_qbinary_row(const tarn_qbinary *q, const void *a, const void *b, void *y, size_t rows, size_t cols)
 {
 	for (size_t r = 0; r < rows; r++)
-		binary(q, (const char *)a + r * cols, 1, b, 1, (char *)y + r * cols, cols);
+		binary(q, (const char *)a + r * cols, b, 1, (char *)y + r * cols, cols);
 }
 
 void tarn_qbinary_col(const tarn_qbinary *q, const void *a, const void *b, void *y, size_t rows, size_t cols)
 {
 	for (size_t r = 0; r < rows; r++)
-		binary(q, (const char *)a + r * cols, 1, (const char *)b + r, 0, (char *)y + r * cols, cols);
+		binary(q, (const char *)a + r * cols, (const char *)b + r, 0, (char *)y + r * cols, cols);
 }
 
 int tarn_qpool_tasks(const tarn_pool2d *p)
 {
 	return p->n * p->oh;
+}
+
+#define POOL_CHUNK 512 /* channels whose sums are on the stack */
+
+/* The same with the level's loops: pixel by pixel, a chunk of channels at a time. */
+static void pool_chunk(const tarn_pool2d *p, const tarn_qpool *q, const tarn_int8_set *set, const uint8_t *image, uint8_t *out,
+		       int y0, int x0, int count, size_t n)
+{
+	size_t stride = p->in_stride ? p->in_stride : (size_t)p->c;
+	int32_t sum[POOL_CHUNK];
+	int inside = 0;
+	bool is_signed = q->type == TARN_CODE_S8;
+	if (p->average)
+		memset(sum, 0, n * sizeof *sum);
+	else
+		memset(out, is_signed ? 0x80 : 0, n);
+	for (int ky = 0; ky < p->kh; ky++)
+		for (int kx = 0; kx < p->kw; kx++) {
+			int y = y0 + ky * p->dilation_h, x = x0 + kx * p->dilation_w;
+			if (y < 0 || y >= p->ih || x < 0 || x >= p->iw)
+				continue;
+			const uint8_t *in = image + ((size_t)y * (size_t)p->iw + (size_t)x) * stride;
+			if (p->average)
+				set->sum(in, sum, is_signed, n);
+			else
+				set->max(in, out, is_signed, n);
+			inside++;
+		}
+	if (p->average)
+		set->mean(sum, inside * q->x_zero, count ? (float)count : 1, q, out, n);
 }
 
 /* One output pixel: all channels over the window's pixels inside the image. */
@@ -115,6 +165,13 @@ static void pool_pixel(const tarn_pool2d *p, const tarn_qpool *q, const uint8_t 
 			padded += y < p->ih + p->pad_bottom && x < p->iw + p->pad_right;
 		}
 	int count = p->count_include_pad ? padded : inside;
+	const tarn_int8_set *set = tarn_int8_set_get(true);
+	if (set) {
+		for (int c = 0; c < p->c; c += POOL_CHUNK)
+			pool_chunk(p, q, set, image + c, out + c, y0, x0, count,
+				   p->c - c < POOL_CHUNK ? (size_t)(p->c - c) : POOL_CHUNK);
+		return;
+	}
 	for (int c = 0; c < p->c; c++) {
 		int sum = 0, most = q->type == TARN_CODE_S8 ? -128 : 0;
 		for (int ky = 0; ky < p->kh; ky++)

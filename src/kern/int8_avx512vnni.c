@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kern/int8_depthwise.inc.h"
+#include "kern/int8_elem.inc.h"
+#include "kern/int8_tile.inc.h"
+
+QTILES_14(1)
+QTILES_14(2)
+
+const tarn_int8_set tarn_int8_avx512vnni = {
+	.isa = TARN_ISA_AVX512VNNI,
+	.lanes = VL,
+	.wide = QWIDE,
+	.max_rows = 14,
+	.tile = QTILE_TABLE(14),
+	.dw_row = dw_row,
+	.quantize = quantize,
+	.dequantize = dequantize,
+	.lut = lut,
+	.binary = binary,
+	.max = max,
+	.sum = sum,
+	.mean = mean,
+};

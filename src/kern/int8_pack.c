@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Weights of INT8 convolutions, packed for the level in force. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "kern/int8_conv.h"
+
+#define FOLD_MAX_DEPTH 96
+
+const tarn_int8_set *tarn_int8_set_get(bool narrow)
+{
+#if defined(__x86_64__)
+	switch (tarn_isa_get()) {
+	case TARN_ISA_AVX2:
+		return &tarn_int8_avx2;
+	case TARN_ISA_AVXVNNI:
+		return narrow ? &tarn_int8_avxvnni : &tarn_int8_avx2;
+	case TARN_ISA_AVX512:
+		return &tarn_int8_avx512;
+	case TARN_ISA_AVX512VNNI:
+		return narrow ? &tarn_int8_avx512vnni : &tarn_int8_avx512;
+	default:
+		break;
+	}
+#else
+	(void)narrow;
+#endif
+	return NULL;
+}
+
+/* One weight of a step of four: code k of lane `lane` of the vector at w. */
+static void put(const tarn_int8_set *set, int8_t *w, int lane, int k, int value)
+{
+	if (set->wide) {
+		int16_t v = (int16_t)value;
+		memcpy(w + (size_t)((k & 1) * set->lanes * 4 + lane * 4 + (k >> 1) * 2), &v, sizeof v);
+	} else {
+		w[lane * 4 + k] = (int8_t)value;
+	}
+}
+
+static size_t vector_bytes(const tarn_int8_set *set)
+{
+	return (size_t)set->lanes * (set->wide ? 8 : 4);
+}
+
+int tarn_qconv_channel(const tarn_qconv *q, size_t column)
+{
+	size_t lanes = (size_t)q->set->lanes;
+	if (q->kind == TARN_QCONV_DEPTHWISE) {
+		size_t block = column / (4 * lanes);
+		size_t c = block * 4 * lanes + (size_t)tarn_qdw_channel((int)(column % (4 * lanes)), (int)lanes);
+		return c < (size_t)q->s.oc ? (int)c : -1;
+	}
+	size_t width = (size_t)q->vectors * lanes, ocg = (size_t)(q->s.oc / q->s.groups);
+	return column % width < ocg ? (int)(column / width * ocg + column % width) : -1;
+}
+
+/* Element `at` of column `column`, inside its group: tap and position in the tap's depth -> place in the panels. */
+static int8_t *tile_place(const tarn_qconv *q, size_t column, size_t tap, size_t depth, int *lane)
+{
+	size_t lanes = (size_t)q->set->lanes, width = (size_t)q->vectors * lanes, steps = (q->depth + 3) / 4;
+	size_t group = column / width, vector = column % width / lanes, vb = vector_bytes(q->set);
+	int panel = 0, first, nv = tarn_qconv_panel(q, 0, &first);
+	while (vector >= (size_t)(first + nv))
+		nv = tarn_qconv_panel(q, ++panel, &first);
+	*lane = (int)(column % lanes);
+	size_t before = group * (size_t)q->vectors + (size_t)first;
+	return q->w + before * q->taps * steps * vb + ((tap * steps + depth / 4) * (size_t)nv + (vector - (size_t)first)) * vb;
+}
+
+static void fill_tiles(tarn_qconv *q)
+{
+	size_t ic = (size_t)(q->s.ic / q->s.groups), kw = (size_t)q->s.kw, taps = (size_t)q->s.kh * kw;
+	for (size_t column = 0; column < q->columns; column++) {
+		int o = tarn_qconv_channel(q, column), lane;
+		if (o < 0)
+			continue;
+		const int16_t *v = q->plain + (size_t)o * taps * ic;
+		for (size_t t = 0; t < taps; t++) {
+			size_t tap = q->fold ? t / kw : t, from = q->fold ? t % kw * ic : 0;
+			for (size_t c = 0; c < ic; c++, v++) {
+				int8_t *w = tile_place(q, column, tap, from + c, &lane);
+				put(q->set, w, lane, (int)((from + c) & 3), *v);
+			}
+		}
+	}
+}
+
+static void fill_depthwise(tarn_qconv *q)
+{
+	const tarn_conv_spec *s = &q->s;
+	size_t lanes = (size_t)q->set->lanes, vb = vector_bytes(q->set);
+	for (size_t column = 0; column < q->columns; column++) {
+		int o = tarn_qconv_channel(q, column);
+		size_t block = column / (4 * lanes), v = column % (4 * lanes) / lanes;
+		for (int ky = 0; o >= 0 && ky < s->kh; ky++)
+			for (int b = 0; b < q->outputs; b++)
+				for (int kx = 0; kx < s->kw; kx++) {
+					int pixel = b * s->stride_w + kx; /* outputs > 1 only without dilation */
+					size_t at = block * (size_t)s->kh + (size_t)ky;
+					at = (at * (size_t)q->outputs + (size_t)b) * (size_t)q->groups4 + (size_t)(pixel / 4);
+					put(q->set, q->w + (at * 4 + v) * vb, (int)(column % lanes), pixel % 4,
+					    q->plain[((size_t)o * (size_t)s->kh + (size_t)ky) * (size_t)s->kw + (size_t)kx]);
+				}
+	}
+}
+
+static void fill_start(tarn_qconv *q)
+{
+	size_t k = (size_t)(q->s.ic / q->s.groups) * (size_t)q->s.kh * (size_t)q->s.kw;
+	int zero = q->in.zero + (q->in.type == TARN_CODE_S8 ? 128 : 0);
+	for (size_t column = 0; column < q->columns; column++) {
+		int o = tarn_qconv_channel(q, column);
+		int64_t sum = 0;
+		for (size_t i = 0; o >= 0 && i < k; i++)
+			sum += q->plain[(size_t)o * k + i];
+		q->start[column] = (int32_t)(uint32_t)(uint64_t)(-zero * sum); /* modulo 2^32, like the accumulators */
+	}
+}
+
+/* How the level will compute it, and how large that is. */
+static void choose(tarn_qconv *q)
+{
+	const tarn_conv_spec *s = &q->s;
+	size_t lanes = (size_t)q->set->lanes, vb = vector_bytes(q->set), ic = (size_t)(s->ic / s->groups);
+	if (s->groups == s->ic && s->groups == s->oc && s->groups > 1 && s->kh <= TARN_QDW_TAPS && s->kw <= TARN_QDW_TAPS) {
+		q->kind = TARN_QCONV_DEPTHWISE;
+		q->outputs = 1;
+		if (s->dilation_w == 1 && s->stride_w == 1)
+			q->outputs = s->kw == 3 ? 2 : s->kw == 5 ? 4 : 1;
+		else if (s->dilation_w == 1 && s->stride_w == 2)
+			q->outputs = s->kw == 5 ? 2 : 1;
+		q->groups4 = ((q->outputs - 1) * s->stride_w + s->kw + 3) / 4;
+		size_t blocks = ((size_t)s->oc + 4 * lanes - 1) / (4 * lanes);
+		q->columns = blocks * 4 * lanes;
+		q->w_bytes = blocks * (size_t)(s->kh * q->outputs * q->groups4 * 4) * vb;
+		return;
+	}
+	q->kind = TARN_QCONV_TILES;
+	q->fold = s->kw > 1 && s->groups == 1 && s->dilation_w == 1 && (ic < 4 || (ic < 16 && ic % 4)) &&
+		  (size_t)s->kw * ic <= FOLD_MAX_DEPTH &&
+		  (size_t)s->kh * (size_t)s->kw * ic * TARN_QTILE_ROWS <= TARN_QCONV_WINDOWS;
+	q->taps = (size_t)s->kh * (q->fold ? 1 : (size_t)s->kw);
+	q->depth = ic * (q->fold ? (size_t)s->kw : 1);
+	q->vectors = (int)(((size_t)(s->oc / s->groups) + lanes - 1) / lanes);
+	q->panels = (q->vectors + TARN_QTILE_NV - 1) / TARN_QTILE_NV;
+	q->columns = (size_t)s->groups * (size_t)q->vectors * lanes;
+	q->w_bytes = (size_t)s->groups * (size_t)q->vectors * q->taps * ((q->depth + 3) / 4) * vb;
+}
+
+static tarn_err pack_level(tarn_qconv *q)
+{
+	size_t n = (size_t)q->s.oc * (size_t)(q->s.ic / q->s.groups) * (size_t)q->s.kh * (size_t)q->s.kw;
+	bool narrow = true;
+	for (size_t i = 0; i < n && narrow; i++)
+		narrow = q->plain[i] >= -128 && q->plain[i] <= 127;
+	q->set = (size_t)q->s.kh * (size_t)q->s.kw <= TARN_QCONV_TABLE ? tarn_int8_set_get(narrow) : NULL;
+	if (!q->set)
+		return TARN_OK;
+	choose(q);
+	q->w = tarn_mem_alloc_aligned(q->w_bytes);
+	q->start = tarn_mem_alloc_aligned(q->columns * sizeof *q->start);
+	if (!q->w || !q->start)
+		return tarn_err_nomem(q->w_bytes);
+	memset(q->w, 0, q->w_bytes);
+	fill_start(q);
+	if (q->kind == TARN_QCONV_DEPTHWISE)
+		fill_depthwise(q);
+	else
+		fill_tiles(q);
+	tarn_mem_free(q->plain);
+	q->plain = NULL;
+	return TARN_OK;
+}
+
+tarn_err tarn_qconv_pack(const tarn_conv_spec *spec, const void *w, tarn_code w_type, const int32_t *w_zero,
+			 tarn_qconv_input input, tarn_qconv **out)
+{
+	CHECK(spec->groups > 0 && spec->ic > 0 && spec->oc > 0 && spec->ic % spec->groups == 0 && spec->oc % spec->groups == 0,
+	      TARN_SHAPE, "%d input and %d output channels do not divide into %d groups", spec->ic, spec->oc, spec->groups);
+	size_t ic = (size_t)(spec->ic / spec->groups), taps = (size_t)spec->kh * (size_t)spec->kw, k = ic * taps;
+	/* |x - x_zero| and |w - w_zero| are at most 255 */
+	CHECK(k <= INT32_MAX / (255 * 255), TARN_SHAPE, "%zu products for one output could overflow 32 bits", k);
+	tarn_qconv *q = tarn_mem_zalloc(1, sizeof *q);
+	if (q)
+		q->plain = tarn_mem_alloc((size_t)spec->oc * k * sizeof *q->plain);
+	if (!q || !q->plain) {
+		tarn_qconv_free(q);
+		return tarn_err_nomem((size_t)spec->oc * k * 2);
+	}
+	q->s = *spec;
+	q->in = input;
+	for (size_t o = 0; o < (size_t)spec->oc; o++)
+		for (size_t c = 0; c < ic; c++)
+			for (size_t t = 0; t < taps; t++) {
+				size_t at = (o * ic + c) * taps + t;
+				int v = w_type == TARN_CODE_S8 ? ((const int8_t *)w)[at] : ((const uint8_t *)w)[at];
+				q->plain[(o * taps + t) * ic + c] = (int16_t)(v - (w_zero ? w_zero[o] : 0));
+			}
+	tarn_err err = pack_level(q);
+	if (err != TARN_OK) {
+		tarn_qconv_free(q);
+		return err;
+	}
+	*out = q;
+	return TARN_OK;
+}
+
+void tarn_qconv_free(tarn_qconv *q)
+{
+	if (!q)
+		return;
+	tarn_mem_free(q->plain);
+	tarn_mem_free_aligned(q->w);
+	tarn_mem_free_aligned(q->start);
+	tarn_mem_free(q);
+}
+
+size_t tarn_qconv_bytes(const tarn_qconv *q)
+{
+	size_t k = (size_t)(q->s.ic / q->s.groups) * (size_t)q->s.kh * (size_t)q->s.kw;
+	return sizeof *q + (q->plain ? (size_t)q->s.oc * k * sizeof *q->plain : q->w_bytes + q->columns * sizeof *q->start);
+}
