@@ -214,8 +214,9 @@ tarn_err ovir_build_layer(ovir_build *b)
 {
 	b->node = NULL;
 	b->made = 0;
+	b->out = NULL;
 	TRY(build(b));
-	CHECK(b->node && b->node->n_out == b->l->n_out, TARN_BAD_FILE, "it has %d outputs", b->l->n_out);
+	CHECK(b->node && (b->out || b->node->n_out == b->l->n_out), TARN_BAD_FILE, "it has %d outputs", b->l->n_out);
 	return TARN_OK;
 }
 

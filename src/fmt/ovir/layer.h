@@ -46,8 +46,9 @@ typedef struct ovir_build {
 	const ovir_layer *l;
 	tarn_value **in; /* l->n_in of them, never NULL */
 	tarn_arena *a;   /* lives until the layer is done */
-	tarn_node *node; /* the last one made; its outputs are the layer's */
-	int made;        /* how many nodes */
+	tarn_node *node; /* the last one made; its outputs are the layer's, unless `out` says others */
+	tarn_value **out;
+	int made; /* how many nodes */
 } ovir_build;
 
 /* One row for each type of layer. */
@@ -76,6 +77,9 @@ TARN_MUST tarn_err ovir_reshaped(ovir_build *b, tarn_value *v, const int64_t *di
 TARN_MUST tarn_err ovir_set_i(ovir_build *b, const char *name, int64_t v);
 TARN_MUST tarn_err ovir_set_f(ovir_build *b, const char *name, double v);
 TARN_MUST tarn_err ovir_set_ints(ovir_build *b, const char *name, const int64_t *at, int n);
+
+/* sequence.c */
+TARN_MUST tarn_err ovir_read_lstm(ovir_build *b);
 
 /* The groups of types: each a table ending with type NULL. */
 extern const ovir_type ovir_types_simple[], ovir_types_window[], ovir_types_shape[], ovir_types_other[];

@@ -351,6 +351,7 @@ const ovir_lower ovir_lower_shape[] = {
 	{"SpaceToDepth", "SpaceToDepth", "opset1", lower_depth, NULL},
 	{"ScatterElements", "ScatterElementsUpdate", "opset3", lower_scatter, NULL},
 	{"ScatterND", "ScatterNDUpdate", "opset3", lower_scatter, NULL},
+	{"LSTM", "LSTMSequence", "opset5", ovir_lower_lstm, NULL},
 	{"Resize", "Interpolate", "opset11", lower_resize, NULL},
 	{NULL, NULL, NULL, NULL, NULL},
 };

@@ -183,7 +183,7 @@ static tarn_err const_read(scope *s, ovir_net_layer *l)
 
 /* ---- layers ---- */
 
-static tarn_err outputs_name(scope *s, ovir_net_layer *l, const tarn_node *n)
+static tarn_err outputs_name(scope *s, ovir_net_layer *l, tarn_value *const *out)
 {
 	for (int i = 0; i < l->l.n_out; i++) {
 		const char *name, *more;
@@ -191,12 +191,12 @@ static tarn_err outputs_name(scope *s, ovir_net_layer *l, const tarn_node *n)
 		if (l->l.n_out > 1 && !(own = tarn_arena_printf(&s->r->scratch, "%s.%d", l->l.name, i)))
 			return tarn_err_nomem(strlen(l->l.name));
 		TRY(name_split(s->r, &l->out[i], own ? own : l->l.name, &name, &more));
-		TRY(tarn_value_rename(s->g, n->out[i], name));
-		n->out[i]->aliases = more;
-		l->value[i] = n->out[i];
+		TRY(tarn_value_rename(s->g, out[i], name));
+		out[i]->aliases = more;
+		l->value[i] = out[i];
 		/* Hints for the layers that follow; inference comes last. */
-		n->out[i]->type = l->out[i].type;
-		n->out[i]->shape = l->out[i].shape;
+		out[i]->type = l->out[i].type;
+		out[i]->shape = l->out[i].shape;
 	}
 	return TARN_OK;
 }
@@ -218,8 +218,9 @@ static tarn_err layer_read(scope *s, ovir_net_layer *l)
 	for (int i = 0; i < l->l.n_in; i++)
 		b.in[i] = s->net.layer[l->in[i].from].value[l->in[i].from_port];
 	TRY(ovir_build_layer(&b));
-	TRY(outputs_name(s, l, b.node));
-	return spell(s, l, &b.node->spelling);
+	TRY(outputs_name(s, l, b.out ? b.out : b.node->out));
+	/* Outputs of several nodes cannot be one layer again. */
+	return b.out ? TARN_OK : spell(s, l, &b.node->spelling);
 }
 
 static tarn_err results_read(scope *s)

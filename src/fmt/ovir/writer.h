@@ -77,6 +77,7 @@ typedef struct ovir_lower {
 	const char *attrs; /* "name=value" that the layer always has; NULL: none */
 } ovir_lower;
 
+void ovir_lower_lstm(ovir_writer *w, const tarn_node *n, const ovir_lower *row); /* sequence.c */
 extern const ovir_lower ovir_lower_simple[], ovir_lower_window[], ovir_lower_shape[], ovir_lower_quant[];
 const ovir_lower *ovir_lower_find(const tarn_node *n);
 /* The integer form of a constant's dequantization, with the constant reshaped to those sizes; channel dims of the scale. */

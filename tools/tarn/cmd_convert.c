@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tarn convert: a model in another format, chosen by the ending of the name; -shape makes sizes static on the way. */
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "session.h"
+#include "tarn/model.h"
+
+int cmd_convert(const options *o);
+
+int cmd_convert(const options *o)
+{
+	session s;
+	struct stat st;
+	if (!o->output)
+		return fail(2, "convert", "no file to write; give -o FILE.onnx or -o FILE.xml");
+	int code = session_open(&s, "convert", o);
+	if (!code && !s.model)
+		code = fail(2, "convert", "'%s' is a compiled model; give the model it was made from", o->model);
+	if (!code)
+		code = session_reshape(&s);
+	if (!code && tarn_save_model(s.model, o->output) != OK)
+		code = fail_last("convert");
+	session_close(&s);
+	if (code || stat(o->output, &st))
+		return code;
+	if (o->json) {
+		json j = {.out = stdout};
+		json_begin(&j, NULL, '{');
+		json_text(&j, "model", o->model);
+		json_text(&j, "file", o->output);
+		json_int(&j, "bytes", (long long)st.st_size);
+		json_end(&j, '}');
+	} else {
+		printf("%s: written from %s\n", o->output, o->model);
+	}
+	return 0;
+}
