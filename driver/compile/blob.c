@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Compiled models as bytes: a header of 64, tables, constants. Little-endian. The checksum covers everything behind the header;
+ * the loader trusts nothing it finds there: sizes are bounded, and the graph is inferred and judged anew.
+ */
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "driver/compile/plan.h"
+#include "ir/op.h"
+
+#define MAGIC "TARNNPU"
+enum { VERSION = 1, MAX_ARGS = 4096, MAX_ROWS = 1 << 22, MAX_BYTES_LOG2 = 40 };
+
+typedef struct header {
+	char magic[8];
+	uint32_t version, platform;
+	uint64_t size, checksum, arch_hash;
+	uint32_t flags, tiles; /* flags: 1 = profiled */
+	uint64_t weight_at, reserved;
+} header;
+_Static_assert(sizeof(header) == 64, "layout");
+
+/* ---- bytes ---- */
+
+void tarn_npu_put(npu_writer *w, const void *p, size_t n)
+{
+	tarn_str_add_n(&w->out, p, n);
+}
+
+void tarn_npu_put_u32(npu_writer *w, uint32_t v)
+{
+	tarn_npu_put(w, &v, sizeof v);
+}
+
+void tarn_npu_put_u64(npu_writer *w, uint64_t v)
+{
+	tarn_npu_put(w, &v, sizeof v);
+}
+
+void tarn_npu_put_text(npu_writer *w, const char *s)
+{
+	size_t n = s ? strlen(s) : 0;
+	tarn_npu_put_u32(w, s ? (uint32_t)n + 1 : 0);
+	tarn_npu_put(w, s ? s : "", n);
+}
+
+const void *tarn_npu_get(npu_reader *r, size_t n)
+{
+	if (r->bad || n > r->left) {
+		r->bad = true;
+		return NULL;
+	}
+	const void *p = r->at;
+	r->at += n;
+	r->left -= n;
+	return p;
+}
+
+uint32_t tarn_npu_get_u32(npu_reader *r)
+{
+	uint32_t v = 0;
+	const void *p = tarn_npu_get(r, sizeof v);
+	if (p)
+		memcpy(&v, p, sizeof v);
+	return v;
+}
+
+uint64_t tarn_npu_get_u64(npu_reader *r)
+{
+	uint64_t v = 0;
+	const void *p = tarn_npu_get(r, sizeof v);
+	if (p)
+		memcpy(&v, p, sizeof v);
+	return v;
+}
+
+const char *tarn_npu_get_text(npu_reader *r, tarn_arena *a)
+{
+	uint32_t n = tarn_npu_get_u32(r);
+	const char *p = n ? tarn_npu_get(r, n - 1) : NULL;
+	if (!p || memchr(p, 0, n - 1)) {
+		r->bad |= p != NULL;
+		return NULL;
+	}
+	char *s = tarn_arena_strndup(a, p, n - 1);
+	r->bad |= !s;
+	return s;
+}
+
+/* ---- writing ---- */
+
+static void put_args(npu_writer *w, const npu_args *args)
+{
+	tarn_npu_put_u32(w, args->n_inputs);
+	tarn_npu_put_u32(w, args->n - args->n_inputs);
+	for (uint32_t i = 0; i < args->n; i++) {
+		const tarn_npu_arg *a = &args->at[i];
+		tarn_npu_put_text(w, a->name);
+		tarn_npu_put_text(w, a->friendly_name);
+		tarn_npu_put_u32(w, a->n_tensor_names);
+		for (uint32_t k = 0; k < a->n_tensor_names; k++)
+			tarn_npu_put_text(w, a->tensor_name[k]);
+		tarn_npu_put_u32(w, (uint32_t)a->precision);
+		tarn_npu_put_u32(w, (uint32_t)a->ir_precision);
+	}
+}
+
+static void put_times(npu_writer *w, const npu_plan *plan)
+{
+	tarn_npu_put_u32(w, (uint32_t)plan->layers.n);
+	for (int turbo = 0; turbo < 2; turbo++) {
+		const npu_timeline *t = &plan->time[turbo];
+		tarn_npu_put_u64(w, t->total_ns);
+		for (int i = 0; i < plan->layers.n; i++) {
+			const npu_row *r = &t->row[i];
+			const uint64_t v[] = {r->start_ns, r->on_path_ns, r->dpu_ns, r->shave_ns, r->dma_ns,
+					      plan->job[i].engine == NPU_NONE};
+			tarn_npu_put(w, v, sizeof v);
+		}
+		tarn_npu_put_u32(w, t->n_tasks);
+		for (uint32_t i = 0; i < t->n_tasks; i++) {
+			const npu_task *k = &t->task[i];
+			tarn_npu_put_u32(w, k->layer);
+			tarn_npu_put_u32(w, (uint32_t)k->engine);
+			tarn_npu_put_u64(w, k->start_ns);
+			tarn_npu_put_u64(w, k->duration_ns);
+			tarn_npu_put_u32(w, k->active_cycles);
+			tarn_npu_put_u32(w, k->stall_cycles);
+		}
+	}
+}
+
+static tarn_err assemble(npu_writer *w, const tarn_cc_flags *flags, const tarn_arch *arch, int tiles, tarn_cc_blob *blob)
+{
+	TRY(tarn_str_done(&w->out));
+	TRY(tarn_str_done(&w->weight));
+	size_t tables = (sizeof(header) + w->out.len + 63) / 64 * 64, size = tables + w->weight.len;
+	uint8_t *at = tarn_mem_zalloc(1, size);
+	if (!at)
+		return tarn_err_nomem(size);
+	memcpy(at + sizeof(header), w->out.at, w->out.len);
+	if (w->weight.len)
+		memcpy(at + tables, w->weight.at, w->weight.len);
+	header h = {.magic = MAGIC, .version = VERSION, .platform = (uint32_t)arch->platform, .size = size};
+	h.flags = flags->profiling;
+	h.tiles = (uint32_t)tiles;
+	h.arch_hash = tarn_arch_hash(arch);
+	h.weight_at = tables;
+	h.checksum = tarn_hash(at + sizeof h, size - sizeof h, VERSION);
+	memcpy(at, &h, sizeof h);
+	*blob = (tarn_cc_blob){at, size};
+	return TARN_OK;
+}
+
+tarn_err tarn_npu_compile(tarn_model *m, const tarn_cc_flags *flags, const tarn_arch *arch, tarn_cc_blob *blob)
+{
+	tarn_arena a = {0};
+	npu_writer w = {0};
+	npu_args args;
+	npu_layers layers;
+	npu_plan plan;
+	tarn_err err;
+	int tiles = flags->tiles > 0 && flags->tiles < arch->tiles ? flags->tiles : arch->tiles;
+	TRY_GOTO(out, tarn_npu_args_make(m->main, flags, &a, &args));
+	TRY_GOTO(out, tarn_npu_lower(m));
+	TRY_GOTO(out, tarn_npu_group(m->main, &a, &layers));
+	TRY_GOTO(out, tarn_npu_schedule(arch, m->main, &layers, tiles, &a, &plan));
+	put_args(&w, &args);
+	TRY_GOTO(out, tarn_npu_graph_write(&w, m->main));
+	put_times(&w, &plan);
+	err = assemble(&w, flags, arch, plan.tiles, blob);
+out:
+	tarn_str_fini(&w.out);
+	tarn_str_fini(&w.weight);
+	tarn_arena_fini(&a);
+	return err;
+}
+
+/* ---- loading ---- */
+
+static tarn_err damaged(const char *what)
+{
+	return tarn_err_set(TARN_BAD_FILE, "compiled model: %s; compile it again", what);
+}
+
+static tarn_err check_header(const uint8_t *bytes, size_t size, int platform, header *h)
+{
+	if (size < sizeof *h || memcmp(bytes, MAGIC, 8))
+		return tarn_err_set(TARN_BAD_FILE, "these bytes are no model compiled by this driver");
+	memcpy(h, bytes, sizeof *h);
+	CHECK(h->version == VERSION, TARN_BAD_FILE, "compiled model: format %u, this driver reads %d; compile it again",
+	      h->version, VERSION);
+	CHECK((int)h->platform == platform, TARN_BAD_FILE, "compiled model: made for NPU %u, the device is %d", h->platform,
+	      platform);
+	const tarn_arch *arch = tarn_arch_find(platform);
+	CHECK(arch && h->tiles >= 1 && (int)h->tiles <= arch->tiles, TARN_BAD_FILE, "compiled model: made for %u tiles", h->tiles);
+	if (h->size != size || h->weight_at < sizeof *h || h->weight_at > size || h->weight_at % 64)
+		return damaged("it is cut off or has bytes too many");
+	if (h->checksum != tarn_hash(bytes + sizeof *h, size - sizeof *h, VERSION))
+		return damaged("its checksum is wrong");
+	return TARN_OK;
+}
+
+static tarn_err get_arg(npu_reader *r, tarn_arena *a, bool output, tarn_npu_arg *arg)
+{
+	*arg = (tarn_npu_arg){.output = output};
+	arg->name = tarn_npu_get_text(r, a);
+	arg->friendly_name = tarn_npu_get_text(r, a);
+	arg->n_tensor_names = tarn_npu_get_u32(r);
+	if (r->bad || !arg->name || !arg->friendly_name || arg->n_tensor_names > ZE_MAX_GRAPH_TENSOR_NAMES_SIZE)
+		return damaged("an argument is cut off");
+	const char **names = tarn_arena_zalloc(a, arg->n_tensor_names + 1u, sizeof *names);
+	if (!names)
+		return tarn_err_nomem(arg->n_tensor_names * sizeof *names);
+	for (uint32_t k = 0; k < arg->n_tensor_names; k++)
+		if (!(names[k] = tarn_npu_get_text(r, a)))
+			return damaged("a name is missing");
+	arg->tensor_name = names;
+	arg->precision = (ze_graph_argument_precision_t)tarn_npu_get_u32(r);
+	arg->ir_precision = (ze_graph_argument_precision_t)tarn_npu_get_u32(r);
+	return r->bad || !tarn_npu_dtype(arg->precision) || !tarn_npu_dtype(arg->ir_precision) ? damaged("an argument has no type")
+											      : TARN_OK;
+}
+
+static tarn_err get_args(npu_reader *r, tarn_npu_program *p)
+{
+	uint32_t in = tarn_npu_get_u32(r), out = tarn_npu_get_u32(r);
+	if (r->bad || in > MAX_ARGS || out > MAX_ARGS)
+		return damaged("too many arguments");
+	p->args = (npu_args){tarn_arena_zalloc(&p->arena, in + out + 1u, sizeof *p->args.at), in + out, in};
+	if (!p->args.at)
+		return tarn_err_nomem((in + out) * sizeof *p->args.at);
+	for (uint32_t i = 0; i < in + out; i++)
+		TRY(get_arg(r, &p->arena, i >= in, &p->args.at[i]));
+	return TARN_OK;
+}
+
+/* Sizes of the arguments are the graph's. */
+static tarn_err join_args(tarn_npu_program *p)
+{
+	const tarn_graph *g = p->model->main;
+	if (g->input.len != p->args.n_inputs || g->output.len != p->args.n - p->args.n_inputs)
+		return damaged("its arguments are not its graph's");
+	uint64_t all = 0;
+	for (size_t i = 0; i < g->value.len; i++) {
+		const tarn_value *v = g->value.at[i];
+		int64_t n;
+		if (v->type == TARN_DTYPE_NONE || v->shape.rank < 0)
+			continue;
+		TRY(tarn_shape_count(&v->shape, &n));
+		all += (uint64_t)n * 8;
+		CHECK(all < (uint64_t)1 << MAX_BYTES_LOG2, TARN_BAD_FILE, "compiled model: its tensors do not fit memory");
+	}
+	for (uint32_t i = 0; i < p->args.n; i++) {
+		tarn_npu_arg *a = &p->args.at[i];
+		const tarn_value *v = i < p->args.n_inputs ? g->input.at[i] : g->output.at[i - p->args.n_inputs];
+		int64_t n;
+		TRY(tarn_shape_count(&v->shape, &n));
+		a->rank = (uint32_t)v->shape.rank;
+		for (int k = 0; k < v->shape.rank; k++)
+			a->dims[k] = (uint64_t)v->shape.dim[k];
+		if (!tarn_dtype_bytes(tarn_npu_dtype(a->precision), (size_t)n, &a->bytes))
+			return damaged("an argument is too large");
+	}
+	return TARN_OK;
+}
+
+static const char *engine_name(npu_engine e)
+{
+	return e == NPU_DPU ? "DPU" : e == NPU_SHAVE ? "SHAVE" : e == NPU_DMA ? "DMA" : "";
+}
+
+static tarn_err get_tasks(npu_reader *r, tarn_npu_program *p, tarn_npu_times *t)
+{
+	static const ze_task_execute_type_t kind[] = {ZE_TASK_EXECUTE_NONE, ZE_TASK_EXECUTE_DPU, ZE_TASK_EXECUTE_SW,
+						      ZE_TASK_EXECUTE_DMA};
+	t->n_tasks = tarn_npu_get_u32(r);
+	if (r->bad || t->n_tasks > MAX_ROWS || t->n_tasks > r->left / 32)
+		return damaged("too many tasks");
+	tarn_npu_task_time *task = tarn_arena_zalloc(&p->arena, t->n_tasks + 1u, sizeof *task);
+	if (!task)
+		return tarn_err_nomem(t->n_tasks * sizeof *task);
+	for (uint32_t i = 0; i < t->n_tasks; i++) {
+		task[i].layer = tarn_npu_get_u32(r);
+		uint32_t engine = tarn_npu_get_u32(r);
+		task[i].start_ns = tarn_npu_get_u64(r);
+		task[i].duration_ns = tarn_npu_get_u64(r);
+		task[i].active_cycles = tarn_npu_get_u32(r);
+		task[i].stall_cycles = tarn_npu_get_u32(r);
+		if (task[i].layer >= t->n_layers || engine > NPU_DMA)
+			return damaged("a task belongs to no layer");
+		task[i].engine = kind[engine];
+		task[i].name = t->layer[task[i].layer].name;
+		task[i].type = engine_name((npu_engine)engine);
+	}
+	t->task = task;
+	return TARN_OK;
+}
+
+static tarn_err get_times(npu_reader *r, tarn_npu_program *p)
+{
+	uint32_t n = tarn_npu_get_u32(r);
+	if (r->bad || n != (uint32_t)p->layers.n)
+		return damaged("its times are not its layers'");
+	for (int turbo = 0; turbo < 2; turbo++) {
+		tarn_npu_times *t = &p->times[turbo];
+		tarn_npu_layer_time *row = tarn_arena_zalloc(&p->arena, n + 1u, sizeof *row);
+		if (!row)
+			return tarn_err_nomem(n * sizeof *row);
+		t->total_ns = tarn_npu_get_u64(r);
+		for (uint32_t i = 0; i < n; i++) {
+			row[i].name = p->layers.at[i].main->name;
+			row[i].type = p->layers.at[i].main->op->name;
+			row[i].start_ns = tarn_npu_get_u64(r);
+			row[i].duration_ns = tarn_npu_get_u64(r);
+			row[i].dpu_ns = tarn_npu_get_u64(r);
+			row[i].sw_ns = tarn_npu_get_u64(r);
+			row[i].dma_ns = tarn_npu_get_u64(r);
+			row[i].optimized_out = tarn_npu_get_u64(r) != 0;
+		}
+		t->layer = row;
+		t->n_layers = n;
+		TRY(get_tasks(r, p, t));
+	}
+	return r->bad || r->left > 63 ? damaged("its tables do not end where they should") : TARN_OK;
+}
+
+static tarn_err load(const uint8_t *bytes, size_t size, const header *h, tarn_npu_program *p)
+{
+	npu_reader r = {.at = bytes + sizeof *h,
+			.left = (size_t)h->weight_at - sizeof *h,
+			.weight = bytes + h->weight_at,
+			.weight_size = size - (size_t)h->weight_at};
+	p->arch = tarn_arch_find((int)h->platform);
+	p->profiled = h->flags & 1;
+	p->tiles = (int)h->tiles;
+	TRY(tarn_model_new(&p->model));
+	if ((uintptr_t)bytes % 16 == 0)
+		TRY(tarn_buffer_wrap((void *)(uintptr_t)bytes, size, NULL, NULL, &r.weight_buf));
+	tarn_err err = get_args(&r, p);
+	if (err == TARN_OK)
+		err = tarn_npu_graph_read(&r, p->model);
+	tarn_buffer_unref(r.weight_buf);
+	TRY(err);
+	TRY(join_args(p));
+	TRY(tarn_npu_group(p->model->main, &p->arena, &p->layers));
+	TRY(get_times(&r, p));
+	return tarn_npu_exec_new(p->model->main, &p->layers, &p->exec);
+}
+
+tarn_err tarn_blob_load(const uint8_t *bytes, size_t size, int platform, tarn_npu_program **program)
+{
+	header h;
+	TRY(check_header(bytes, size, platform, &h));
+	tarn_npu_program *p = tarn_mem_zalloc(1, sizeof *p);
+	if (!p)
+		return tarn_err_nomem(sizeof *p);
+	tarn_err err = load(bytes, size, &h, p);
+	if (err != TARN_OK)
+		tarn_npu_program_free(p);
+	else
+		*program = p;
+	return err;
+}
+
+void tarn_npu_program_free(tarn_npu_program *p)
+{
+	if (!p)
+		return;
+	tarn_npu_exec_free(p->exec);
+	tarn_model_unref(p->model);
+	tarn_arena_fini(&p->arena);
+	tarn_mem_free(p);
+}
+
+const tarn_npu_arg *tarn_npu_program_args(const tarn_npu_program *p, uint32_t *n)
+{
+	*n = p->args.n;
+	return p->args.at;
+}
+
+bool tarn_npu_program_profiled(const tarn_npu_program *p)
+{
+	return p->profiled;
+}
+
+tarn_npu_times tarn_npu_program_times(const tarn_npu_program *p, bool turbo)
+{
+	return p->times[turbo];
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From any model to one the layers are made of: static, folded, float activations as F32, codes where quantizers stand. */
+#include <string.h>
+
+#include "driver/compile/plan.h"
+#include "ir/op.h"
+#include "ops/ops.h"
+#include "pass/pass.h"
+
+static tarn_err check_static(const tarn_model *m)
+{
+	const tarn_graph *g = m->main;
+	for (size_t i = 0; i < g->input.len; i++) {
+		const tarn_value *v = g->input.at[i];
+		CHECK(v->shape.rank >= 0, TARN_UNSUPPORTED,
+		      "input '%s' has an unknown number of dimensions, and the NPU takes static shapes only; give its shape",
+		      v->name);
+		for (int k = 0; k < v->shape.rank; k++) {
+			if (v->shape.dim[k] >= 0)
+				continue;
+			tarn_str s = {0};
+			tarn_str_addf(&s, "input '%s' is free along axis %d, and the NPU takes static shapes only; try -shape %s[",
+				      v->name, k, v->name);
+			for (int d = 0; d < v->shape.rank; d++) {
+				int64_t lo = v->shape.dim[d] < 0 ? tarn_dim_lo(&m->syms, v->shape.dim[d]) : v->shape.dim[d];
+				tarn_str_addf(&s, "%s%lld", d ? "," : "", (long long)(lo > 0 ? lo : 1));
+			}
+			tarn_str_add(&s, "]");
+			tarn_err err = tarn_str_done(&s);
+			if (err == TARN_OK)
+				err = tarn_err_set(TARN_UNSUPPORTED, "%s", s.at);
+			tarn_str_fini(&s);
+			return err;
+		}
+	}
+	return TARN_OK;
+}
+
+/* ---- FakeQuantize ---- */
+
+/* Limits in equal limits out, and zero on the grid: then its decomposition is a quantizer and a dequantizer. */
+static bool keeps(void *ctx, const tarn_node *n)
+{
+	(void)ctx;
+	if (!tarn_npu_is(n, "FakeQuantize"))
+		return !tarn_npu_is(n, "QLinearConv") && !tarn_npu_is(n, "QLinearMatMul");
+	int64_t levels = tarn_attr_i(n, tarn_attr_index(n->op, "levels"));
+	return levels != 255 && levels != 256;
+}
+
+/* ---- F16, BF16 and F64 as F32 ---- */
+
+static bool other_float(tarn_dtype t)
+{
+	return t == TARN_F16 || t == TARN_BF16 || t == TARN_F64;
+}
+
+/* Bytes of a constant in F32, kept by the model. */
+static tarn_err constant_as_f32(tarn_model *m, tarn_value *v)
+{
+	tarn_tensor t;
+	TRY(tarn_tensor_convert(v->konst, TARN_F32, &t));
+	tarn_tensor *copy = tarn_arena_memdup(&m->arena, &t, sizeof t);
+	tarn_err err = copy ? t.buf ? tarn_model_keep(m, t.buf) : TARN_OK : tarn_err_nomem(sizeof t);
+	tarn_tensor_fini(&t);
+	TRY(err);
+	copy->buf = NULL;
+	v->konst = copy;
+	v->type = TARN_F32;
+	return TARN_OK;
+}
+
+static tarn_err floats_as_f32(tarn_model *m)
+{
+	tarn_graph *g = m->main;
+	for (size_t i = 0; i < g->value.len; i++) {
+		tarn_value *v = g->value.at[i];
+		if (v->konst && other_float(v->konst->type))
+			TRY(constant_as_f32(m, v));
+		else if (!v->def && !v->konst && other_float(v->type))
+			v->type = TARN_F32;
+	}
+	for (size_t i = 0; i < g->node.len; i++) {
+		tarn_node *n = g->node.at[i];
+		for (int k = 0; k < n->op->n_attr; k++)
+			if (n->attr[k].set && n->op->attr[k].kind == TARN_ATTR_TYPE && other_float((tarn_dtype)n->attr[k].i))
+				n->attr[k].i = TARN_F32;
+	}
+	return tarn_graph_infer(g);
+}
+
+/* ---- dequantized constants ---- */
+
+/* Is v, made from constant codes, read as codes everywhere? */
+static bool read_as_codes(const tarn_graph *g, const tarn_value *v)
+{
+	bool any = false;
+	for (size_t i = 0; i < g->node.len; i++)
+		for (int k = 0; k < g->node.at[i]->n_in; k++)
+			if (g->node.at[i]->in[k] == v) {
+				if (k == 0 || !tarn_npu_is_integer(g->node.at[i]))
+					return false;
+				any = true;
+			}
+	return any;
+}
+
+static tarn_err fold_constants(tarn_model *m)
+{
+	tarn_graph *g = m->main;
+	for (size_t i = 0; i < g->node.len; i++) {
+		tarn_node *n = g->node.at[i];
+		bool dequantizer = tarn_npu_is(n, "DequantizeLinear"), constant = n->n_out == 1;
+		for (int k = 0; k < n->n_in; k++)
+			constant &= !n->in[k] || n->in[k]->konst;
+		if (!constant || (!dequantizer && !tarn_npu_is(n, "FakeQuantize")) ||
+		    (dequantizer && read_as_codes(g, n->out[0])))
+			continue;
+		const tarn_tensor *in[8] = {NULL};
+		for (int k = 0; k < n->n_in && k < 8; k++)
+			in[k] = n->in[k] ? n->in[k]->konst : NULL;
+		tarn_tensor out = {0};
+		tarn_value *v;
+		TRY(tarn_node_eval(n, in, &out));
+		tarn_err err = tarn_value_const(g, n->out[0]->name, &out, &v);
+		tarn_tensor_fini(&out);
+		TRY(err);
+		tarn_graph_replace(g, n->out[0], v);
+	}
+	tarn_graph_sweep(g);
+	return tarn_graph_sort(g);
+}
+
+tarn_err tarn_npu_lower(tarn_model *m)
+{
+	TRY(check_static(m));
+	TRY(tarn_pass_standard(m));
+	TRY(floats_as_f32(m));
+	TRY(tarn_pass_decompose(m, keeps, NULL));
+	TRY(tarn_pass_standard(m));
+	TRY(fold_constants(m));
+	return tarn_npu_legal(m->main);
+}

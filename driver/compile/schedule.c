@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The timeline. Layers run one after the other; each in pieces. One DDR channel serves weights, activations read and stores, in
+ * the order of the pieces (a second DMA engine is taken to add no bandwidth). Weights of a piece are fetched while the piece
+ * before computes: there are two buffers, so the fetch may start when the piece two back has ended. Activations stay in CMX
+ * while they fit; what does not is written to DDR and read again.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "driver/compile/plan.h"
+#include "ir/op.h"
+
+enum { MAX_PIECES = 64 }; /* of a layer in the timeline: finer cuts count together */
+
+/* ---- jobs: one layer each ---- */
+
+static uint64_t elements_of(const npu_layer *l, tarn_shave_kernel k)
+{
+	bool by_input = k == TARN_SHAVE_REDUCE || k == TARN_SHAVE_SORT || k == TARN_SHAVE_NORM || k == TARN_SHAVE_SOFTMAX;
+	uint64_t most = 0;
+	for (int i = 0; i < l->main->n_out; i++)
+		most += l->main->out[i] ? tarn_npu_value_bytes(l->main->out[i]) * 8 /
+						  (uint64_t)(tarn_dtype_is_float(l->main->out[i]->type)
+								     ? 16
+								     : tarn_dtype_info(l->main->out[i]->type)->bits)
+					: 0;
+	for (int i = 0; by_input && i < l->main->n_in && i < 1; i++)
+		if (l->main->in[i]) {
+			uint64_t n = 1;
+			for (int d = 0; d < l->main->in[i]->shape.rank; d++)
+				n *= (uint64_t)l->main->in[i]->shape.dim[d];
+			most = n > most ? n : most;
+		}
+	return most;
+}
+
+static tarn_err shave_job(const tarn_arch *arch, const npu_layer *l, const npu_geometry *g, int tiles, npu_job *j)
+{
+	j->engine = NPU_SHAVE;
+	j->cls = TARN_TIMING_SHAVE;
+	j->shave = tarn_npu_rule(l->main)->shave;
+	uint64_t n = elements_of(l, j->shave);
+	/* Sums of products that the array does not take: assumed at one product per cycle. */
+	if (j->shave == TARN_SHAVE_GENERIC && g->macs > (int64_t)n)
+		n = (uint64_t)g->macs;
+	bool wide = l->main->n_out && l->main->out[0] && !tarn_dtype_is_float(l->main->out[0]->type) &&
+		    tarn_dtype_info(l->main->out[0]->type)->bits > 16;
+	j->shave_us = tarn_timing_shave_us(arch, j->shave, n, wide ? TARN_DPU_F32 : TARN_DPU_F16, tiles * arch->shaves_per_tile);
+	if (j->shave == TARN_SHAVE_RECURRENT && g->macs > 0) {
+		/* Products of one row: one pixel in sixteen of the array is in use. */
+		j->dpu_cycles = (int64_t)ceil((double)g->macs * 16 / arch->mac_fp16 / tiles);
+		j->dpu_us = tarn_timing_dpu_us(arch, (double)j->dpu_cycles, 0);
+	}
+	j->weight_bytes = g->weight_bytes;
+	return TARN_OK;
+}
+
+static tarn_err job_of(const tarn_arch *arch, const npu_layer *l, int tiles, npu_job *j)
+{
+	npu_geometry g;
+	tarn_npu_geometry(arch, l, &g);
+	*j = (npu_job){.engine = l->engine, .macs = g.macs, .tiling = {.tiles = 1, .cuts_h = 1, .cuts_k = 1}};
+	if (l->view) {
+		j->engine = NPU_NONE;
+		return TARN_OK;
+	}
+	if (l->engine == NPU_DMA) {
+		j->cls = TARN_TIMING_DMA;
+		j->copy_us = tarn_timing_dma_us(arch, TARN_DMA_CMX2CMX, g.out_bytes);
+		j->weight_bytes = g.weight_bytes;
+		return TARN_OK;
+	}
+	if (l->engine != NPU_DPU || !g.on_dpu)
+		return shave_job(arch, l, &g, tiles, j);
+	tarn_err err = tarn_npu_tile(arch, &g, tiles, &j->tiling);
+	if (err != TARN_OK)
+		return tarn_err_note(err, "in node '%s' (%s)", l->main->name, l->main->op->name);
+	j->cls = tarn_timing_dpu_class(&g.whole);
+	j->dpu_cycles = j->tiling.cycles;
+	j->dpu_ideal = (int64_t)(tarn_timing_dpu_ideal(arch, &g.whole) * g.repeat);
+	j->dpu_us = tarn_timing_dpu_us(arch, (double)j->tiling.cycles, 0);
+	j->copy_us = tarn_timing_dma_us(arch, TARN_DMA_CMX2CMX, g.copy_bytes);
+	j->weight_bytes = j->tiling.weight_bytes;
+	return TARN_OK;
+}
+
+/* ---- where activations live ---- */
+
+typedef struct home {
+	const tarn_value *v;
+	uint64_t bytes;
+	int last;     /* layer of the last use; n for outputs */
+	bool in_cmx, in_ddr;
+} home;
+
+typedef struct residence {
+	const tarn_graph *g;
+	const npu_layers *layers;
+	home *home;   /* by value id */
+	uint32_t *of; /* views: the value whose bytes these are */
+	uint64_t used, capacity, peak;
+	int *next; /* scratch */
+} residence;
+
+static home *home_of(residence *r, const tarn_value *v)
+{
+	uint32_t id = v->id;
+	while (r->of[id] != id)
+		id = r->of[id];
+	return &r->home[id];
+}
+
+static tarn_err residence_init(residence *r, tarn_arena *a)
+{
+	size_t n = r->g->value.len + 1;
+	r->home = tarn_arena_zalloc(a, n, sizeof *r->home);
+	r->of = tarn_arena_zalloc(a, n, sizeof *r->of);
+	if (!r->home || !r->of)
+		return tarn_err_nomem(n * sizeof *r->home);
+	for (size_t i = 0; i < r->g->value.len; i++) {
+		const tarn_value *v = r->g->value.at[i];
+		r->of[i] = (uint32_t)i;
+		r->home[i] = (home){.v = v, .last = -1};
+		if (!v->konst && v->shape.rank >= 0 && tarn_shape_is_static(&v->shape) && v->type)
+			r->home[i].bytes = tarn_npu_value_bytes(v);
+	}
+	for (int i = 0; i < r->layers->n; i++)
+		if (r->layers->at[i].view)
+			r->of[tarn_npu_layer_out(&r->layers->at[i], 0)->id] = tarn_npu_layer_in(&r->layers->at[i], 0)->id;
+	for (int i = 0; i < r->layers->n; i++)
+		for (int k = 0; k < r->layers->at[i].main->n_in; k++)
+			if (r->layers->at[i].main->in[k])
+				home_of(r, tarn_npu_layer_in(&r->layers->at[i], k))->last = i;
+	for (size_t i = 0; i < r->g->input.len; i++)
+		home_of(r, r->g->input.at[i])->in_ddr = true;
+	for (size_t i = 0; i < r->g->output.len; i++) {
+		const tarn_value *v = r->g->output.at[i];
+		const tarn_node *d = tarn_npu_dequantizer(v);
+		home_of(r, v)->last = r->layers->n;
+		if (d)
+			home_of(r, d->in[0])->last = r->layers->n;
+	}
+	return TARN_OK;
+}
+
+static void drop(residence *r, home *h)
+{
+	if (h->in_cmx)
+		r->used -= h->bytes;
+	h->in_cmx = false;
+}
+
+static bool reads(const npu_layer *l, residence *r, const home *h)
+{
+	for (int k = 0; k < l->main->n_in; k++)
+		if (l->main->in[k] && home_of(r, tarn_npu_layer_in(l, k)) == h)
+			return true;
+	return false;
+}
+
+/* Makes room by writing out what is used last; what the layer reads stays. */
+static void evict(residence *r, const npu_layer *l, uint64_t need, npu_job *j, int *spills)
+{
+	while (r->used + need > r->capacity) {
+		home *worst = NULL;
+		for (size_t i = 0; i < r->g->value.len; i++) {
+			home *h = &r->home[i];
+			if (h->in_cmx && !reads(l, r, h) && (!worst || h->last > worst->last))
+				worst = h;
+		}
+		if (!worst)
+			return;
+		if (!worst->in_ddr) {
+			j->store_bytes += worst->bytes;
+			worst->in_ddr = true;
+			++*spills;
+		}
+		drop(r, worst);
+	}
+}
+
+static bool is_output(const tarn_graph *g, const tarn_value *v)
+{
+	for (size_t i = 0; i < g->output.len; i++)
+		if (g->output.at[i] == v || (tarn_npu_dequantizer(g->output.at[i]) && g->output.at[i]->def->in[0] == v))
+			return true;
+	return false;
+}
+
+static void settle_layer(residence *r, int at, const tarn_arch *arch, npu_job *j, int *spills)
+{
+	const npu_layer *l = &r->layers->at[at];
+	uint64_t in = 0, out = 0, weights = j->weight_bytes / (uint64_t)(j->tiling.cuts_k > 0 ? j->tiling.cuts_k : 1);
+	(void)arch;
+	for (int k = 0; k < l->main->n_in; k++)
+		if (l->main->in[k] && !tarn_npu_layer_in(l, k)->konst)
+			in += home_of(r, tarn_npu_layer_in(l, k))->bytes;
+	for (int k = 0; k < l->main->n_out; k++)
+		if (l->main->out[k])
+			out += home_of(r, tarn_npu_layer_out(l, k))->bytes;
+	uint64_t buffers = 2 * weights < r->capacity / 2 ? 2 * weights : r->capacity / 2;
+	bool streamed = in + out + buffers > r->capacity || j->tiling.cuts_h > 1;
+	evict(r, l, streamed ? r->capacity : out + buffers, j, spills);
+	for (int k = 0; k < l->main->n_in; k++) {
+		const tarn_value *v = l->main->in[k] ? tarn_npu_layer_in(l, k) : NULL;
+		home *h = v && !v->konst ? home_of(r, v) : NULL;
+		if (!h || h->in_cmx || !h->in_ddr)
+			continue;
+		j->load_bytes += h->bytes * (uint64_t)(streamed && j->tiling.cuts_k > 1 && j->tiling.cuts_h > 1 ? 1 : 1);
+		if (!streamed) {
+			h->in_cmx = true;
+			r->used += h->bytes;
+			evict(r, l, out + buffers, j, spills);
+		}
+	}
+	for (int k = 0; k < l->main->n_out; k++) {
+		const tarn_value *v = l->main->out[k] ? tarn_npu_layer_out(l, k) : NULL;
+		if (!v)
+			continue;
+		home *h = home_of(r, v);
+		if (streamed || is_output(r->g, v)) {
+			j->store_bytes += h->bytes;
+			h->in_ddr = true;
+			*spills += streamed && !is_output(r->g, v);
+		}
+		if (!streamed && !h->in_cmx) {
+			h->in_cmx = true;
+			r->used += h->bytes;
+		}
+	}
+	uint64_t now = r->used + buffers;
+	r->peak = r->peak > now ? r->peak : now;
+	for (size_t i = 0; i < r->g->value.len; i++)
+		if (r->home[i].in_cmx && r->home[i].last <= at && r->home[i].last < r->layers->n)
+			drop(r, &r->home[i]);
+}
+
+/* A view of an output is written out by whoever made the bytes: settle that here, once all is known. */
+static void store_views(residence *r, npu_job *job)
+{
+	for (size_t i = 0; i < r->g->output.len; i++) {
+		home *h = home_of(r, r->g->output.at[i]);
+		if (h->in_ddr || !h->bytes || h->v->konst)
+			continue;
+		for (int k = r->layers->n - 1; k >= 0; k--)
+			if (tarn_npu_layer_out(&r->layers->at[k], 0) == h->v) {
+				job[k].store_bytes += h->bytes;
+				break;
+			}
+		h->in_ddr = true;
+	}
+}
+
+/* ---- the timeline ---- */
+
+typedef struct clock {
+	const tarn_arch *arch;
+	double dma_free, computed[2]; /* when the last piece and the one before ended */
+	npu_timeline *t;
+	double base; /* us before the first piece */
+	double speed; /* DPU clock over nominal */
+} clock;
+
+static uint64_t ns(double us)
+{
+	return (uint64_t)llround(us * 1000);
+}
+
+static void task(clock *c, uint32_t layer, npu_engine e, double start, double us, double stall_us, double mhz)
+{
+	if (us <= 0)
+		return;
+	npu_task *t = &c->t->task[c->t->n_tasks++];
+	double active = us * mhz, stall = stall_us * mhz;
+	*t = (npu_task){layer, e, ns(c->base + start), ns(us), 0, 0};
+	t->active_cycles = active < UINT32_MAX ? (uint32_t)active : UINT32_MAX;
+	t->stall_cycles = stall < UINT32_MAX ? (uint32_t)stall : UINT32_MAX;
+}
+
+/* A transfer that may start at `from`; returns its end. */
+static double transfer(clock *c, uint32_t layer, tarn_dma_direction d, uint64_t bytes, double from, double *sum)
+{
+	if (!bytes)
+		return 0;
+	double us = tarn_npu_ddr_us(c->arch, d, bytes), start = fmax(c->dma_free, from);
+	task(c, layer, NPU_DMA, start, us, 0, c->arch->vpu_mhz);
+	c->dma_free = start + us;
+	*sum += us;
+	return c->dma_free;
+}
+
+static uint64_t share(uint64_t bytes, int n, int i)
+{
+	return bytes / (uint64_t)n + (i == 0 ? bytes % (uint64_t)n : 0);
+}
+
+static void run_layer(clock *c, uint32_t i, const npu_job *j)
+{
+	npu_row *row = &c->t->row[i];
+	double begin = c->computed[0], dma = 0, stall[2] = {0}, end = begin;
+	int pieces = j->tiling.cuts_h * j->tiling.cuts_k;
+	pieces = pieces < 1 ? 1 : pieces > MAX_PIECES ? MAX_PIECES : pieces;
+	double dpu = j->dpu_us / c->speed, compute = (dpu + j->shave_us + j->copy_us) / pieces;
+	uint64_t stored = 0;
+	for (int p = 0; p < pieces; p++) {
+		double free_at = c->computed[1];
+		double weights = transfer(c, i, TARN_DMA_DDR2CMX, share(j->weight_bytes, pieces, p), free_at, &dma);
+		if (p > 0) {
+			uint64_t part = share(j->store_bytes, pieces, p);
+			stored += part;
+			transfer(c, i, TARN_DMA_CMX2DDR, part, c->computed[0], &dma);
+		}
+		double inputs = transfer(c, i, TARN_DMA_DDR2CMX, share(j->load_bytes, pieces, p), fmax(free_at, p ? 0 : begin), &dma);
+		double start = fmax(c->computed[0], fmax(weights, inputs)), wait = start - c->computed[0];
+		if (wait > 0)
+			stall[weights >= inputs ? 0 : 1] += wait;
+		double at = start;
+		task(c, i, NPU_DMA, at, j->copy_us / pieces, 0, c->arch->vpu_mhz);
+		at += j->copy_us / pieces;
+		task(c, i, NPU_DPU, at, dpu / pieces, wait, c->arch->dpu_mhz * c->speed);
+		at += dpu / pieces;
+		task(c, i, NPU_SHAVE, at, j->shave_us / pieces, wait, c->arch->vpu_mhz);
+		c->computed[1] = c->computed[0];
+		c->computed[0] = end = start + compute;
+	}
+	double store = transfer(c, i, TARN_DMA_CMX2DDR, j->store_bytes - stored, end, &dma);
+	(void)store; /* the next layer waits for it only where it reads it back: transfers keep their order */
+	*row = (npu_row){.start_ns = ns(c->base + begin),
+			 .end_ns = ns(c->base + end),
+			 .dpu_ns = ns(dpu),
+			 .shave_ns = ns(j->shave_us),
+			 .dma_ns = ns(dma + j->copy_us),
+			 .stall_ns = ns(stall[0] + stall[1])};
+	row->on_path_ns = row->end_ns - row->start_ns;
+	row->stall = stall[0] + stall[1] <= 0 ? NPU_STALL_NONE : stall[0] >= stall[1] ? NPU_STALL_WEIGHTS : NPU_STALL_INPUTS;
+	c->t->dpu_ns += row->dpu_ns;
+	c->t->shave_ns += row->shave_ns;
+	c->t->dma_ns += row->dma_ns;
+}
+
+static tarn_err run_all(const tarn_arch *arch, const npu_plan *plan, double speed, tarn_arena *a, npu_timeline *t)
+{
+	*t = (npu_timeline){0};
+	size_t tasks = 1;
+	int n = plan->layers.n;
+	for (int i = 0; i < n; i++) {
+		int pieces = plan->job[i].tiling.cuts_h * plan->job[i].tiling.cuts_k;
+		tasks += 6 * (size_t)(pieces < 1 ? 1 : pieces > MAX_PIECES ? MAX_PIECES : pieces) + 1;
+	}
+	t->row = tarn_arena_zalloc(a, (size_t)n + 1, sizeof *t->row);
+	t->task = tarn_arena_zalloc(a, tasks, sizeof *t->task);
+	if (!t->row || !t->task)
+		return tarn_err_nomem(tasks * sizeof *t->task);
+	clock c = {.arch = arch, .t = t, .base = arch->inference_us, .speed = speed};
+	for (int i = 0; i < n; i++)
+		run_layer(&c, (uint32_t)i, &plan->job[i]);
+	double end = fmax(c.computed[0], c.dma_free);
+	t->total_ns = ns(c.base + end);
+	if (n) {
+		npu_row *last = &t->row[n - 1];
+		uint64_t wait = t->total_ns - last->end_ns;
+		if (wait) {
+			last->end_ns = t->total_ns;
+			last->on_path_ns += wait;
+			last->stall_ns += wait;
+			last->stall = NPU_STALL_STORES;
+		}
+	}
+	return TARN_OK;
+}
+
+static tarn_err plan_for(const tarn_arch *arch, const tarn_graph *g, const npu_layers *layers, int tiles, tarn_arena *a,
+			 npu_plan *plan)
+{
+	*plan = (npu_plan){.tiles = tiles, .layers = *layers};
+	plan->job = tarn_arena_zalloc(a, (size_t)layers->n + 1, sizeof *plan->job);
+	if (!plan->job)
+		return tarn_err_nomem((size_t)layers->n * sizeof *plan->job);
+	residence r = {.g = g, .layers = layers, .capacity = tarn_npu_tile_room(arch) * (uint64_t)tiles};
+	TRY(residence_init(&r, a));
+	for (int i = 0; i < layers->n; i++) {
+		TRY(job_of(arch, &layers->at[i], tiles, &plan->job[i]));
+		if (plan->job[i].engine != NPU_NONE)
+			settle_layer(&r, i, arch, &plan->job[i], &plan->spills);
+	}
+	store_views(&r, plan->job);
+	for (int i = 0; i < layers->n; i++) {
+		plan->weight_bytes += plan->job[i].weight_bytes;
+		plan->ddr_bytes += plan->job[i].weight_bytes + plan->job[i].load_bytes + plan->job[i].store_bytes;
+	}
+	plan->cmx_peak = r.peak;
+	TRY(run_all(arch, plan, 1, a, &plan->time[0]));
+	return run_all(arch, plan, arch->dpu_mhz_turbo / arch->dpu_mhz, a, &plan->time[1]);
+}
+
+tarn_err tarn_npu_schedule(const tarn_arch *arch, const tarn_graph *g, const npu_layers *layers, int tiles, tarn_arena *a,
+			   npu_plan *plan)
+{
+	npu_plan best = {0};
+	for (int n = 1; n <= tiles; n++) {
+		npu_plan p;
+		TRY(plan_for(arch, g, layers, n, a, &p));
+		if (n == 1 || p.time[0].total_ns < best.time[0].total_ns)
+			best = p;
+	}
+	*plan = best;
+	return TARN_OK;
+}
