@@ -115,8 +115,8 @@ static void put_times(npu_writer *w, const npu_plan *plan)
 		tarn_npu_put_u64(w, t->total_ns);
 		for (int i = 0; i < plan->layers.n; i++) {
 			const npu_row *r = &t->row[i];
-			const uint64_t v[] = {r->start_ns, r->on_path_ns, r->dpu_ns, r->shave_ns, r->dma_ns,
-					      plan->job[i].engine == NPU_NONE};
+			const uint64_t v[] = {r->start_ns, r->on_path_ns, r->dpu_ns,
+					      r->shave_ns, r->dma_ns,     plan->job[i].engine == NPU_NONE};
 			tarn_npu_put(w, v, sizeof v);
 		}
 		tarn_npu_put_u32(w, t->n_tasks);
@@ -195,7 +195,8 @@ static tarn_err check_header(const uint8_t *bytes, size_t size, int platform, he
 	CHECK((int)h->platform == platform, TARN_BAD_FILE, "compiled model: made for NPU %u, the device is %d", h->platform,
 	      platform);
 	const tarn_arch *arch = tarn_arch_find(platform);
-	CHECK(arch && h->tiles >= 1 && (int)h->tiles <= arch->tiles, TARN_BAD_FILE, "compiled model: made for %u tiles", h->tiles);
+	CHECK(arch && h->tiles >= 1 && (int)h->tiles <= arch->tiles, TARN_BAD_FILE, "compiled model: made for %u tiles",
+	      h->tiles);
 	if (h->size != size || h->weight_at < sizeof *h || h->weight_at > size || h->weight_at % 64)
 		return damaged("it is cut off or has bytes too many");
 	if (h->checksum != tarn_hash(bytes + sizeof *h, size - sizeof *h, VERSION))
@@ -220,8 +221,9 @@ static tarn_err get_arg(npu_reader *r, tarn_arena *a, bool output, tarn_npu_arg 
 	arg->tensor_name = names;
 	arg->precision = (ze_graph_argument_precision_t)tarn_npu_get_u32(r);
 	arg->ir_precision = (ze_graph_argument_precision_t)tarn_npu_get_u32(r);
-	return r->bad || !tarn_npu_dtype(arg->precision) || !tarn_npu_dtype(arg->ir_precision) ? damaged("an argument has no type")
-											      : TARN_OK;
+	return r->bad || !tarn_npu_dtype(arg->precision) || !tarn_npu_dtype(arg->ir_precision)
+		       ? damaged("an argument has no type")
+		       : TARN_OK;
 }
 
 static tarn_err get_args(npu_reader *r, tarn_npu_program *p)

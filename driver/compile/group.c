@@ -39,8 +39,7 @@ static bool weights_fit(const tarn_node *n, const tarn_node *w, int axis)
 		return false;
 	const tarn_tensor *q = w->in[0]->konst, *s = w->in[1]->konst;
 	const tarn_tensor *z = w->n_in > 2 && w->in[2] ? w->in[2]->konst : NULL;
-	if ((q->type != TARN_I8 && q->type != TARN_U8) ||
-	    (tarn_npu_is(n, "Conv") ? q->rank < 3 || q->rank > 4 : q->rank != 2))
+	if ((q->type != TARN_I8 && q->type != TARN_U8) || (tarn_npu_is(n, "Conv") ? q->rank < 3 || q->rank > 4 : q->rank != 2))
 		return false;
 	int64_t count = tarn_tensor_count(s), at = tarn_attr_i(w, tarn_attr_index(w->op, "axis"));
 	if (count != 1 && (count != q->dim[axis] || (at < 0 ? at + q->rank : at) != axis))

@@ -101,9 +101,9 @@ static const npu_rule rules[] = {
 /* clang-format on */
 
 /* Integer arithmetic wider than what the engines have: shape logic that did not fold away. */
-static const char *const no_wide_integers[] = {"Add",    "Sub",       "Mul", "Div", "Mod",       "Pow",    "CumSum", "MatMul",
-					       "Conv",   "Gemm",      "Sum", "Abs", "ReduceSum", "MatMul", "Neg",    "BitShift",
-					       "Range",  "ReduceProd"};
+static const char *const no_wide_integers[] = {"Add",       "Sub",    "Mul",  "Div",      "Mod",   "Pow",
+					       "CumSum",    "MatMul", "Conv", "Gemm",     "Sum",   "Abs",
+					       "ReduceSum", "MatMul", "Neg",  "BitShift", "Range", "ReduceProd"};
 
 const npu_rule *tarn_npu_rule(const tarn_node *n)
 {

@@ -44,19 +44,23 @@ void tarn_npu_limit(const tarn_arch *arch, const npu_plan *plan, tarn_str *s)
 	for (int i = 1; i < 4; i++)
 		most = part[i] > part[most] ? i : most;
 	if (work < fixed) {
-		tarn_str_addf(s,
-			      "limited by the fixed cost of an inference (%.0f us of %.0f, modelled): neither 8-bit layers nor a "
-			      "faster clock change it",
-			      fixed / 1000, (double)t->total_ns / 1000);
+		tarn_str_addf(
+			s,
+			"limited by the fixed cost of an inference (%.0f us of %.0f, modelled): neither 8-bit layers nor a "
+			"faster clock change it",
+			fixed / 1000, (double)t->total_ns / 1000);
 		return;
 	}
 	static const char *const words[] = {
-		"limited by DDR: %.0f %% of the device's time is waiting for transfers (modelled); 8-bit weights halve the bytes, "
+		"limited by DDR: %.0f %% of the device's time is waiting for transfers (modelled); 8-bit weights halve the "
+		"bytes, "
 		"a faster clock does not help",
-		"limited by the DPU: %.0f %% of the device's time (modelled); 8-bit layers double its rate, a faster clock helps",
+		"limited by the DPU: %.0f %% of the device's time (modelled); 8-bit layers double its rate, a faster clock "
+		"helps",
 		"limited by the SHAVEs: %.0f %% of the device's time (modelled); their rate is the same for 8 and 16 bits, so "
 		"8-bit layers do not make it faster",
-		"limited by copies between on-chip buffers: %.0f %% of the device's time (modelled); fewer transposes and concats "
+		"limited by copies between on-chip buffers: %.0f %% of the device's time (modelled); fewer transposes and "
+		"concats "
 		"would help",
 	};
 	double percent = work > 0 ? 100 * part[most] / work : 0;

@@ -19,7 +19,8 @@ static tarn_err check_static(const tarn_model *m)
 			if (v->shape.dim[k] >= 0)
 				continue;
 			tarn_str s = {0};
-			tarn_str_addf(&s, "input '%s' is free along axis %d, and the NPU takes static shapes only; try -shape %s[",
+			tarn_str_addf(&s,
+				      "input '%s' is free along axis %d, and the NPU takes static shapes only; try -shape %s[",
 				      v->name, k, v->name);
 			for (int d = 0; d < v->shape.rank; d++) {
 				int64_t lo = v->shape.dim[d] < 0 ? tarn_dim_lo(&m->syms, v->shape.dim[d]) : v->shape.dim[d];

@@ -80,12 +80,12 @@ typedef enum npu_split { NPU_SPLIT_NONE, NPU_SPLIT_H, NPU_SPLIT_K } npu_split;
 
 /* Geometry of a DPU layer: one tensor in, one out, as the array sees them. */
 typedef struct npu_geometry {
-	tarn_dpu_workload whole; /* out_h rows, out_c channels: what is split and cut */
-	bool on_dpu;             /* false: the array cannot do it, SHAVEs do */
-	int repeat;              /* groups, batches or products of the same size */
-	uint64_t weight_bytes;   /* constants read from DDR, all repeats */
+	tarn_dpu_workload whole;      /* out_h rows, out_c channels: what is split and cut */
+	bool on_dpu;                  /* false: the array cannot do it, SHAVEs do */
+	int repeat;                   /* groups, batches or products of the same size */
+	uint64_t weight_bytes;        /* constants read from DDR, all repeats */
 	uint64_t in_bytes, out_bytes; /* per element types of the layer; all inputs */
-	uint64_t copy_bytes;     /* input rearranged by DMA first (kernels the array cannot slide) */
+	uint64_t copy_bytes;          /* input rearranged by DMA first (kernels the array cannot slide) */
 	int64_t macs;
 } npu_geometry;
 
@@ -99,8 +99,8 @@ typedef struct npu_tiling {
 	npu_split split;
 	int tiles; /* used */
 	int cuts_h, cuts_k;
-	uint64_t tile_bytes; /* most CMX one tile needs at once, the next piece's weights included */
-	int64_t cycles;      /* DPU, slowest tile of each piece, all pieces */
+	uint64_t tile_bytes;   /* most CMX one tile needs at once, the next piece's weights included */
+	int64_t cycles;        /* DPU, slowest tile of each piece, all pieces */
 	uint64_t weight_bytes; /* from DDR, with repeats when the rows are cut and the weights do not stay */
 } npu_tiling;
 
@@ -160,8 +160,8 @@ typedef struct npu_plan {
 	npu_job *job;
 	npu_layers layers;
 	uint64_t ddr_bytes, weight_bytes, cmx_peak;
-	int spills;               /* activations written to DDR for want of CMX */
-	npu_timeline time[2];     /* nominal clock, turbo */
+	int spills;           /* activations written to DDR for want of CMX */
+	npu_timeline time[2]; /* nominal clock, turbo */
 } npu_plan;
 
 /* Tries every number of tiles up to `tiles` and keeps the fastest: more tiles are never slower. */

@@ -46,7 +46,8 @@ static tarn_err shave_job(const tarn_arch *arch, const npu_layer *l, const npu_g
 		n = (uint64_t)g->macs;
 	bool wide = l->main->n_out && l->main->out[0] && !tarn_dtype_is_float(l->main->out[0]->type) &&
 		    tarn_dtype_info(l->main->out[0]->type)->bits > 16;
-	j->shave_us = tarn_timing_shave_us(arch, j->shave, n, wide ? TARN_DPU_F32 : TARN_DPU_F16, tiles * arch->shaves_per_tile);
+	j->shave_us =
+		tarn_timing_shave_us(arch, j->shave, n, wide ? TARN_DPU_F32 : TARN_DPU_F16, tiles * arch->shaves_per_tile);
 	if (j->shave == TARN_SHAVE_RECURRENT && g->macs > 0) {
 		/* Products of one row: one pixel in sixteen of the array is in use. */
 		j->dpu_cycles = (int64_t)ceil((double)g->macs * 16 / arch->mac_fp16 / tiles);
@@ -90,7 +91,7 @@ static tarn_err job_of(const tarn_arch *arch, const npu_layer *l, int tiles, npu
 typedef struct home {
 	const tarn_value *v;
 	uint64_t bytes;
-	int last;     /* layer of the last use; n for outputs */
+	int last; /* layer of the last use; n for outputs */
 	bool in_cmx, in_ddr;
 } home;
 
@@ -258,7 +259,7 @@ typedef struct clock {
 	const tarn_arch *arch;
 	double dma_free, computed[2]; /* when the last piece and the one before ended */
 	npu_timeline *t;
-	double base; /* us before the first piece */
+	double base;  /* us before the first piece */
 	double speed; /* DPU clock over nominal */
 } clock;
 
@@ -311,7 +312,8 @@ static void run_layer(clock *c, uint32_t i, const npu_job *j)
 			stored += part;
 			transfer(c, i, TARN_DMA_CMX2DDR, part, c->computed[0], &dma);
 		}
-		double inputs = transfer(c, i, TARN_DMA_DDR2CMX, share(j->load_bytes, pieces, p), fmax(free_at, p ? 0 : begin), &dma);
+		double inputs =
+			transfer(c, i, TARN_DMA_DDR2CMX, share(j->load_bytes, pieces, p), fmax(free_at, p ? 0 : begin), &dma);
 		double start = fmax(c->computed[0], fmax(weights, inputs)), wait = start - c->computed[0];
 		if (wait > 0)
 			stall[weights >= inputs ? 0 : 1] += wait;

@@ -178,7 +178,8 @@ static double cost(const tarn_arch *arch, const npu_tiling *t)
 	return fmax(dpu, tarn_npu_ddr_us(arch, TARN_DMA_DDR2CMX, t->weight_bytes)) + 1e-3 * dpu;
 }
 
-static void try_split(const tarn_arch *arch, const npu_geometry *g, npu_split split, int tiles, npu_tiling *best, double *least_us)
+static void try_split(const tarn_arch *arch, const npu_geometry *g, npu_split split, int tiles, npu_tiling *best,
+		      double *least_us)
 {
 	const tarn_dpu_workload *w = &g->whole;
 	int32_t rows = split == NPU_SPLIT_H ? (w->out_h + tiles - 1) / tiles : w->out_h;

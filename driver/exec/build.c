@@ -140,8 +140,9 @@ static tarn_err finish(npu_exec *x, const npu_layer *l, const npu_built *b)
 static tarn_err build_layer(npu_exec *x, const npu_layer *l)
 {
 	static tarn_err (*const builders[])(npu_exec *, const npu_layer *, npu_built *) = {
-		tarn_npu_build_qconv, tarn_npu_build_conv, tarn_npu_build_conv_transpose, tarn_npu_build_gemm,
-		tarn_npu_build_pool,  tarn_npu_build_eltwise, tarn_npu_build_eval};
+		tarn_npu_build_qconv, tarn_npu_build_conv, tarn_npu_build_conv_transpose,
+		tarn_npu_build_gemm,  tarn_npu_build_pool, tarn_npu_build_eltwise,
+		tarn_npu_build_eval};
 	npu_built b = {0};
 	for (size_t i = 0; i < sizeof builders / sizeof *builders && !b.taken; i++)
 		TRY(builders[i](x, l, &b));

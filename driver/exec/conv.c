@@ -91,8 +91,8 @@ static tarn_err pack(npu_step *step)
 	if (k->groups > 1 && k->groups == k->ic && k->oc % k->groups == 0) {
 		tarn_depthwise_spec d = {k->ic,       k->oc / k->ic, k->kh,         k->kw,
 					 k->stride_h, k->stride_w,   k->dilation_h, k->dilation_w};
-		s->dw.shape = (tarn_depthwise_shape){c.shape.n,  c.shape.ih,      c.shape.iw,       c.shape.oh,
-						     c.shape.ow, c.shape.pad_top, c.shape.pad_left, 0, 0, 0};
+		s->dw.shape = (tarn_depthwise_shape){c.shape.n,       c.shape.ih,       c.shape.iw, c.shape.oh, c.shape.ow,
+						     c.shape.pad_top, c.shape.pad_left, 0,          0,          0};
 		s->dw.epilogue = e;
 		return tarn_depthwise_f32_pack(&d, n->in[1]->konst->data, bias_of(n), &s->depthwise);
 	}

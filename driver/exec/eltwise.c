@@ -15,11 +15,16 @@ typedef struct unary_row {
 
 /* Selu's roles of alpha and beta, and gelu's approximation, are left to the reference. */
 static const unary_row unary[] = {
-	{"Relu", TARN_UNARY_RELU, NULL, NULL},         {"LeakyRelu", TARN_UNARY_LEAKY, "alpha", NULL},
-	{"Sigmoid", TARN_UNARY_SIGMOID, NULL, NULL},   {"Tanh", TARN_UNARY_TANH, NULL, NULL},
-	{"HardSwish", TARN_UNARY_HARDSWISH, NULL, NULL}, {"HardSigmoid", TARN_UNARY_HARDSIGMOID, "alpha", "beta"},
-	{"Elu", TARN_UNARY_ELU, "alpha", NULL},        {"Exp", TARN_UNARY_EXP, NULL, NULL},
-	{"Sqrt", TARN_UNARY_SQRT, NULL, NULL},         {"Abs", TARN_UNARY_ABS, NULL, NULL},
+	{"Relu", TARN_UNARY_RELU, NULL, NULL},
+	{"LeakyRelu", TARN_UNARY_LEAKY, "alpha", NULL},
+	{"Sigmoid", TARN_UNARY_SIGMOID, NULL, NULL},
+	{"Tanh", TARN_UNARY_TANH, NULL, NULL},
+	{"HardSwish", TARN_UNARY_HARDSWISH, NULL, NULL},
+	{"HardSigmoid", TARN_UNARY_HARDSIGMOID, "alpha", "beta"},
+	{"Elu", TARN_UNARY_ELU, "alpha", NULL},
+	{"Exp", TARN_UNARY_EXP, NULL, NULL},
+	{"Sqrt", TARN_UNARY_SQRT, NULL, NULL},
+	{"Abs", TARN_UNARY_ABS, NULL, NULL},
 	{"Neg", TARN_UNARY_NEG, NULL, NULL},
 };
 

@@ -30,7 +30,7 @@ typedef struct npu_run {
 
 typedef struct npu_kernel {
 	const char *name;
-	tarn_err (*pack)(npu_step *s);                    /* before the first run; NULL: nothing to do */
+	tarn_err (*pack)(npu_step *s); /* before the first run; NULL: nothing to do */
 	tarn_err (*run)(const npu_run *r, npu_step *s);
 	void (*state_free)(void *state); /* NULL: nothing to release */
 } npu_kernel;

@@ -45,7 +45,8 @@ static bool suits(const tarn_node *n)
 		return true;
 	int64_t cols = n->out[0]->shape.dim[1];
 	return !flag(n, "transA") && attr_is(n, "alpha", 1) && attr_is(n, "beta", 1) &&
-	       (!b || (b->konst && b->type == TARN_F32 && tarn_npu_count(b) == cols && b->shape.dim[b->shape.rank - 1] == cols));
+	       (!b ||
+		(b->konst && b->type == TARN_F32 && tarn_npu_count(b) == cols && b->shape.dim[b->shape.rank - 1] == cols));
 }
 
 static tarn_err pack(npu_step *step)

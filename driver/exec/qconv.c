@@ -75,7 +75,8 @@ static tarn_err sizes(const tarn_node *n, qconv_sizes *c)
 	const tarn_shape *x = &n->in[0]->shape, *y = &n->out[0]->shape;
 	bool conv = tarn_npu_is(n, "Conv");
 	c->turned = !conv && !(tarn_npu_is(n, "Gemm") && tarn_attr_i(n, tarn_attr_index(n->op, "transB")));
-	c->spec = (tarn_conv_spec){.groups = 1, .kh = 1, .kw = 1, .stride_h = 1, .stride_w = 1, .dilation_h = 1, .dilation_w = 1};
+	c->spec =
+		(tarn_conv_spec){.groups = 1, .kh = 1, .kw = 1, .stride_h = 1, .stride_w = 1, .dilation_h = 1, .dilation_w = 1};
 	c->shape = (tarn_conv_shape){.n = 1, .ih = 1, .iw = 1, .oh = 1, .ow = 1};
 	c->spec.oc = (int)q->dim[c->turned];
 	if (!conv) {
@@ -212,7 +213,8 @@ static void requantize(void *arg, int64_t begin, int64_t end)
 	const int32_t *acc = j->sums;
 	for (int64_t p = begin; p < end; p++)
 		for (int c = 0; c < s->oc; c++)
-			j->codes[p * s->oc + c] = (uint8_t)tarn_npu_requant(&s->requant[c], acc[p * s->oc + c], s->zero, s->lo, s->hi);
+			j->codes[p * s->oc + c] =
+				(uint8_t)tarn_npu_requant(&s->requant[c], acc[p * s->oc + c], s->zero, s->lo, s->hi);
 }
 
 static tarn_err run(const npu_run *r, npu_step *step)

@@ -45,7 +45,8 @@ static void round_work(void *arg, int64_t begin, int64_t end)
 		memcpy(&u, &x[i], 4);
 		sign = u & 0x80000000u;
 		a = u & 0x7fffffffu;
-		/* Normal numbers: the 13 low bits go, to nearest even. Below 2^-14 the grid is 2^-24, which adding 0.5 leaves. */
+		/* Normal numbers: the 13 low bits go, to nearest even. Below 2^-14 the grid is 2^-24, which adding 0.5 leaves.
+		 */
 		uint32_t normal = (a + 0xfffu + (a >> 13 & 1)) & ~0x1fffu, small;
 		float f;
 		memcpy(&f, &a, 4);

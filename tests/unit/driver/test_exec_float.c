@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Float layers of the executor against the operators' reference. FP16 between layers: 1e-2 of the largest output. */
+#include "driver/exec/exec.h"
+#include "unit/driver/npu_graphs.h"
+
+static tarn_model *new_model(tarn_graph **g)
+{
+	tarn_model *m;
+	assert_ok(tarn_model_new(&m));
+	*g = m->main;
+	return m;
+}
+
+static void finish(tarn_model *m, double most)
+{
+	assert_ok(tarn_graph_infer(m->main));
+	double err = against_reference(m);
+	if (!(err <= most))
+		fail_msg("relative error %g, at most %g", err, most);
+	/* Outputs that are all the same would agree with anything. */
+	assert_true(err > 0 || most == 0);
+	tarn_model_unref(m);
+}
+
+static void convolutions(void **state)
+{
+	(void)state;
+	static const int cases[][7] = {/* ic oc k stride pad groups size */
+				       {3, 16, 3, 2, 1, 1, 17},   {16, 24, 1, 1, 0, 1, 9}, {24, 24, 3, 1, 1, 24, 9},
+				       {16, 32, 5, 2, 2, 16, 11}, {8, 12, 3, 1, 1, 4, 8},  {33, 7, 3, 1, 0, 1, 7}};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const int *c = cases[i];
+		tarn_graph *g;
+		tarn_model *m = new_model(&g);
+		tarn_value *x = input(g, dims(4, 1, c[0], c[6], c[6] + 2));
+		tarn_value *y = conv(g, x, c[0], c[1], c[2], c[3], c[4], c[5]);
+		output(g, node(g, "Relu", y, NULL, NULL));
+		finish(m, 2e-3);
+	}
+}
+
+static void a_small_network(void **state)
+{
+	(void)state;
+	tarn_graph *g;
+	tarn_model *m = new_model(&g);
+	tarn_value *x = input(g, dims(4, 1, 3, 32, 32));
+	tarn_value *a = clip(g, conv(g, x, 3, 16, 3, 2, 1, 1), 0, 6);
+	tarn_value *b = clip(g, conv(g, a, 16, 16, 3, 1, 1, 16), 0, 6);
+	tarn_value *c = conv(g, b, 16, 16, 1, 1, 0, 1);
+	tarn_value *sum = node(g, "Add", a, c, NULL);
+	tarn_value *p = node(g, "MaxPool", sum, NULL, NULL);
+	set_ints(g, p, "kernel_shape", 2, 3, 3);
+	set_ints(g, p, "strides", 2, 2, 2);
+	set_ints(g, p, "pads", 4, 1, 1, 1, 1);
+	tarn_value *gate = node(g, "Sigmoid", node(g, "GlobalAveragePool", p, NULL, NULL), NULL, NULL);
+	tarn_value *scaled = node(g, "Mul", p, gate, NULL);
+	tarn_value *parts[2] = {scaled, node(g, "HardSwish", p, NULL, NULL)};
+	tarn_value *cat = node(g, "Concat", parts[0], parts[1], NULL);
+	set_int(cat, "axis", 1);
+	tarn_value *flat = node(g, "Flatten", cat, NULL, NULL);
+	tarn_value *fc = node(g, "Gemm", flat, weights(g, dims(2, 32 * 8 * 8, 10)), weights(g, dims(1, 10)));
+	tarn_value *soft = node(g, "Softmax", node(g, "Mul", fc, scalar(g, 0.05f), NULL), NULL, NULL);
+	output(g, soft);
+	output(g, cat);
+	finish(m, 1e-2);
+}
+
+static void products_and_rows(void **state)
+{
+	(void)state;
+	tarn_graph *g;
+	tarn_model *m = new_model(&g);
+	tarn_value *x = input(g, dims(3, 1, 12, 32));
+	tarn_value *q = node(g, "MatMul", x, weights(g, dims(2, 32, 32)), NULL);
+	tarn_value *t = node(g, "Transpose", x, NULL, NULL);
+	set_ints(g, t, "perm", 3, 0, 2, 1);
+	tarn_value *s = node(g, "Softmax", node(g, "MatMul", q, t, NULL), NULL, NULL);
+	tarn_value *v = node(g, "MatMul", s, x, NULL);
+	tarn_value *n = node(g, "LayerNormalization", v, weights(g, dims(1, 32)), weights(g, dims(1, 32)));
+	output(g, node(g, "Tanh", n, NULL, NULL));
+	finish(m, 1e-2);
+}
+
+/* What passes a float on unchanged is exact on the FP16 grid: a reshape of numbers that FP16 has. */
+static void rounding_is_to_fp16(void **state)
+{
+	(void)state;
+	float x[] = {1.0f,  1.0f + 0x1p-11f, 1.0f + 0x3p-11f, 65504,    65519.9f, 65520,
+		     -1e9f, 0x1p-24f,        0x1.8p-25f,      0x1p-26f, -0.0f,    3e-6f};
+	float want[] = {1.0f,      1.0f,     1.0f + 0x1p-9f, 65504, 65504, INFINITY,
+			-INFINITY, 0x1p-24f, 0x1p-24f,       0,     -0.0f, 0x1.9p-19f};
+	size_t n = sizeof x / sizeof *x;
+	tarn_npu_round_f16(NULL, x, n);
+	for (size_t i = 0; i + 1 < n; i++)
+		assert_memory_equal(&x[i], &want[i], sizeof *x);
+	assert_true(fabsf(x[n - 1] - 3e-6f) <= 0x1p-25f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(convolutions),
+		cmocka_unit_test(a_small_network),
+		cmocka_unit_test(products_and_rows),
+		cmocka_unit_test(rounding_is_to_fp16),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
