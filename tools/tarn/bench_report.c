@@ -15,6 +15,13 @@ static int ascending(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static void sort_times(bench *b)
+{
+	qsort(b->latency, b->n, sizeof *b->latency, ascending);
+	if (b->n_device)
+		qsort(b->device_ms, b->n_device, sizeof *b->device_ms, ascending);
+}
+
 /* Of n sorted values; between two of them in proportion. */
 static double percentile(const double *at, size_t n, double p)
 {
@@ -88,7 +95,7 @@ static int get_layers(const bench *b, tarn_layer_list *list)
 {
 	if (tarn_list_layers(b->request[0], list) != OK)
 		return fail_last("bench");
-	if (b->o->pcsort && strcmp(b->o->pcsort, "no_sort"))
+	if (list->size && b->o->pcsort && strcmp(b->o->pcsort, "no_sort"))
 		qsort(list->at, list->size, sizeof *list->at, slowest_first);
 	return 0;
 }
@@ -147,8 +154,7 @@ static int json_layers(const bench *b, json *j)
 
 int bench_report_text(bench *b)
 {
-	qsort(b->latency, b->n, sizeof *b->latency, ascending);
-	qsort(b->device_ms, b->n_device, sizeof *b->device_ms, ascending);
+	sort_times(b);
 	long p = b->o->percentile > 0 && b->o->percentile <= 100 ? b->o->percentile : 50;
 	int code = b->o->pc || b->o->pcsort ? print_layers(b) : 0;
 	if (code)
@@ -266,8 +272,7 @@ int bench_report_json(bench *b, FILE *out)
 	tarn_load_info load;
 	if (tarn_get_load_info(b->s.compiled, &load) != OK)
 		return fail_last("bench");
-	qsort(b->latency, b->n, sizeof *b->latency, ascending);
-	qsort(b->device_ms, b->n_device, sizeof *b->device_ms, ascending);
+	sort_times(b);
 	json_begin(&j, NULL, '{');
 	json_head(b, &j, &load);
 	json_latency(b, &j);
