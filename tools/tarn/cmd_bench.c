@@ -242,6 +242,8 @@ static int load(bench *b)
 	step(b, 8, "Querying optimal runtime parameters");
 	b->streams = number_property(b, "NUM_STREAMS", 1);
 	b->nireq = !b->async ? 1 : b->o->nireq > 0 ? b->o->nireq : number_property(b, "OPTIMAL_NUMBER_OF_INFER_REQUESTS", 1);
+	if (b->o->nireq <= 0 && b->niter && b->niter < b->nireq)
+		b->nireq = b->niter; /* no more requests than inferences, unless asked for */
 	if (b->async && b->niter % b->nireq)
 		b->niter += b->nireq - b->niter % b->nireq;
 	if (!b->o->json)
