@@ -1,40 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The composition root: which devices there are, and how their names are understood. */
 #include "api/handles.h"
-#include "base/file.h"
 #include "dev/cpu/device.h"
+#include "dev/npu/device.h"
 #include "dev/ref/ref.h"
-
-/* A device that a build may lack. */
-extern const tarn_device_api tarn_dev_npu __attribute__((weak));
-
-static tarn_err no_npu(tarn_device *d)
-{
-	(void)d;
-	if (!tarn_file_exists("/dev/accel/accel0"))
-		return tarn_err_set(
-			TARN_DEVICE,
-			"there is no NPU here (no /dev/accel/accel0); a kernel of 6.3 or newer with module intel_vpu "
-			"makes it appear; use -d CPU");
-	return tarn_err_set(TARN_DEVICE, "this build of the library has no NPU device; use -d CPU");
-}
-
-static tarn_err no_compile(tarn_program *p)
-{
-	return no_npu(p->device);
-}
-
-static tarn_err no_run(tarn_request *r)
-{
-	return no_npu(r->program->device);
-}
-
-static const tarn_device_api npu_absent = {.name = "NPU", .open = no_npu, .compile = no_compile, .run = no_run};
 
 void tarn_devices_init(struct ov_core *core)
 {
-	const tarn_device_api *table[TARN_N_DEVICES] = {&tarn_dev_cpu, &tarn_dev_npu ? &tarn_dev_npu : &npu_absent,
-							&tarn_dev_ref};
+	const tarn_device_api *table[TARN_N_DEVICES] = {&tarn_dev_cpu, &tarn_dev_npu, &tarn_dev_ref};
 	for (int i = 0; i < TARN_N_DEVICES; i++) {
 		core->device[i].api = table[i];
 		tarn_mutex_init(&core->device[i].lock);

@@ -104,11 +104,12 @@ tarn_err tarn_program_compile(tarn_device *d, const tarn_model *m, const tarn_pr
 		TRY_GOTO(done, tarn_cache_find(p, dir, key.at));
 	}
 	if (!p->cache_hit) {
-		tarn_metric_add(TARN_METRIC_COMPILATIONS, 1);
 		int before = p->compilations;
 		TRY_GOTO(done, d->api->compile(p));
+		/* Unless the device says that a cache of its own had it. */
 		if (p->compilations == before && !strcmp(p->cache_level, "none"))
 			p->compilations++;
+		tarn_metric_add(TARN_METRIC_COMPILATIONS, p->compilations - before);
 		if (cached)
 			TRY_GOTO(done, tarn_cache_store(p, dir, key.at));
 	}

@@ -27,7 +27,7 @@ usage_error "-niter cannot be '-3'" bench -niter=-3
 usage_error "takes no value" bench -json=yes
 usage_error "-hint cannot be 'fast'" bench -hint fast
 usage_error "-api cannot be 'both'" bench -api both
-usage_error "-sim cannot be '5000'" bench -m x.onnx --sim 5000
+usage_error "no simulated NPU '5000'" bench -m x.onnx --sim 5000
 
 "$BUILD/tests/write_model" m.onnx 2 3
 usage_error "did you mean NUM_STREAMS?" bench -m m.onnx -p NUM_STREAM=2

@@ -5,6 +5,7 @@
 #include "openvino/c/openvino.h"
 #include "options.h"
 #include "say.h"
+#include "session.h"
 #include "tarn/device.h"
 #include "tarn/version.h"
 
@@ -81,8 +82,9 @@ int cmd_devices(const options *o)
 	ov_core_t *core = NULL;
 	tarn_device_list list;
 	json j = {.out = stdout};
-	if (o->sim)
-		return fail(4, "devices", "this build has no simulated NPU; leave out --sim");
+	int code = session_use_sim("devices", o);
+	if (code)
+		return code;
 	if (ov_core_create(&core) != OK || tarn_list_devices(core, &list) != OK) {
 		ov_core_free(core);
 		return fail_last("devices");
@@ -94,7 +96,6 @@ int cmd_devices(const options *o)
 	} else {
 		printf("Tarn %s\n", tarn_version());
 	}
-	int code = 0;
 	for (size_t i = 0; i < list.size && !code; i++)
 		code = show(core, &list.at[i], o->all, o->json ? &j : NULL);
 	if (o->json) {

@@ -12,6 +12,7 @@
 #include "tarn/device.h"
 #include "tarn/model.h"
 #include "tarn/profile.h"
+#include "tarn/sim.h"
 
 double now_ms(void)
 {
@@ -41,17 +42,9 @@ static char *read_all(const session *s, const char *path, size_t *n)
 	return at;
 }
 
-static int check_sim(const session *s)
+int session_use_sim(const char *command, const options *o)
 {
-	const char *sim = s->o->sim;
-	if (!sim)
-		return 0;
-	if (strcmp(sim, "3720") && strcmp(sim, "4000"))
-		return fail(2, s->command, "-sim cannot be '%s'; give 3720 (Meteor Lake, Arrow Lake) or 4000 (Lunar Lake)",
-			    sim);
-	if (strstr(s->device, "NPU"))
-		return fail(4, s->command, "this build has no simulated NPU; use -d CPU");
-	return 0;
+	return !o->sim || tarn_use_simulated_npu(o->sim) == OK ? 0 : fail_last(command);
 }
 
 int session_open(session *s, const char *command, const options *o)
@@ -59,7 +52,7 @@ int session_open(session *s, const char *command, const options *o)
 	*s = (session){.command = command, .o = o, .device = o->device ? o->device : "CPU"};
 	if (!o->model)
 		return fail(2, command, "no model; give one with -m FILE");
-	int code = check_sim(s);
+	int code = session_use_sim(command, o);
 	if (code)
 		return code;
 	if (ov_core_create(&s->core) != OK)

@@ -23,6 +23,8 @@ typedef struct session {
 	char mode[16]; /* of a simulated device: "exact" or "paced" */
 } session;
 
+/* --sim: before anything else touches device NPU. */
+int session_use_sim(const char *command, const options *o);
 /* Core, simulation, model file. */
 int session_open(session *s, const char *command, const options *o);
 /* -shape and -b. */
