@@ -202,6 +202,14 @@ static void find_device(session *s)
 	if (ov_compiled_model_get_property(s->compiled, "EXECUTION_DEVICES", &on) == OK)
 		snprintf(s->runs_on, sizeof s->runs_on, "%s", on);
 	ov_free(on);
+	/* Only an NPU can be simulated; the others need not open one to say what they are. */
+	if (strcmp(s->runs_on, "NPU")) {
+		on = NULL;
+		if (ov_core_get_property(s->core, s->runs_on, "FULL_DEVICE_NAME", &on) == OK)
+			snprintf(s->device_name, sizeof s->device_name, "%s", on);
+		ov_free(on);
+		return;
+	}
 	if (tarn_list_devices(s->core, &list) != OK)
 		return;
 	for (size_t i = 0; i < list.size; i++)

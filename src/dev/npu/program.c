@@ -193,6 +193,10 @@ static tarn_err begin(tarn_program *p, npu_program **out)
 /* What compiled and imported graphs have in common. */
 static tarn_err finish(tarn_program *p, npu_program *x)
 {
+	const char *streams = tarn_props_find(&p->props, "NUM_STREAMS");
+	int64_t n = 0;
+	if (streams && tarn_str_to_i64(streams, &n) && n > 1)
+		TRY(tarn_program_note(p, "NUM_STREAMS=%s has no effect: an NPU runs one request at a time", streams));
 	TRY(find_arguments(p, x));
 	TRY(make_queue(p, x));
 	TRY(initialize(x));
