@@ -171,6 +171,14 @@ static bool computes(const tarn_node *n)
 	       (!n->op->cost || n->op->cost(n, &c) != TARN_OK || c.macs || c.ops);
 }
 
+/* An activation that INT8 devices apply while they requantize: it is part of the node before it. */
+static bool fused(const quant_plan *p, const tarn_node *n)
+{
+	static const char *const activations[] = {"Relu", "Clip", NULL};
+	const tarn_node *d = n->in[0] ? n->in[0]->def : NULL;
+	return any_of(n, activations) && d && p->int8[d->index] && tarn_graph_only_user(p->m->main, n->in[0]) == n;
+}
+
 static tarn_err check_ignored(const tarn_graph *g, const tarn_quant_options *o)
 {
 	for (int i = 0; i < o->n_ignore; i++) {
@@ -213,10 +221,11 @@ tarn_err tarn_quant_place(quant_plan *p, const tarn_quant_options *o, tarn_quant
 	for (size_t i = 0; i < g->node.len; i++) {
 		tarn_node *n = g->node.at[i];
 		tarn_cost c = {0};
-		if (n->op->cost && n->op->cost(n, &c) != TARN_OK)
+		const tarn_node *sized = p->sized ? p->sized->main->node.at[i] : n;
+		if (n->op->cost && n->op->cost(sized, &c) != TARN_OK)
 			known = known && n->op->quant.kind != TARN_QUANT_INPUTS;
 		macs += (double)c.macs;
-		if (!computes(n))
+		if (!computes(n) || fused(p, n))
 			continue;
 		const char *why = n->op->quant.kind == TARN_QUANT_INPUTS ? float_reason(g, n, transformer, o) : "no INT8 form";
 		if (why) {

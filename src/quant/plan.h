@@ -6,7 +6,8 @@
 #include "quant/quant.h"
 
 typedef struct quant_plan {
-	tarn_model *m; /* the float model, after the standard passes; edited by tarn_quant_write */
+	tarn_model *m;           /* the float model, after the standard passes; edited by tarn_quant_write */
+	const tarn_model *sized; /* the same nodes at the sizes of the first sample, for costs; NULL: sizes cannot be had */
 	tarn_arena arena;
 	bool *int8;      /* by node index: runs on codes */
 	bool *moves;     /* by node index: passes codes through */

@@ -233,10 +233,37 @@ static bool uneven(const tarn_graph *g)
 	return false;
 }
 
+/* The model at the sizes of the first sample. *sized stays NULL when it cannot be had. */
+static tarn_err at_sample_size(const tarn_model *m, const tarn_quant_options *o, tarn_arena *a, tarn_model **sized)
+{
+	size_t n = m->main->input.len;
+	tarn_tensor *in = tarn_arena_zalloc(a, n + 1, sizeof *in);
+	tarn_shape *shape = tarn_arena_zalloc(a, n + 1, sizeof *shape);
+	tarn_model *copy = NULL;
+	if (!in || !shape)
+		return tarn_err_nomem(n * sizeof *shape);
+	CHECK(o->n_sample, TARN_BAD_FILE, "there are no samples to calibrate on");
+	tarn_err err = o->sample(o->ctx, 0, in);
+	for (size_t i = 0; i < n; i++) {
+		shape[i].rank = in[i].rank;
+		for (int k = 0; k < in[i].rank; k++)
+			shape[i].dim[k] = in[i].dim[k];
+		tarn_tensor_fini(&in[i]);
+	}
+	TRY(err);
+	TRY(tarn_model_clone(m, &copy));
+	/* A sample that does not fit is found, and named, when it is run. */
+	if (tarn_model_reshape(copy, shape, (int)n) == TARN_OK && copy->main->node.len == m->main->node.len)
+		*sized = copy;
+	else
+		tarn_model_unref(copy);
+	return TARN_OK;
+}
+
 tarn_err tarn_quant_ptq(const tarn_model *m, const tarn_quant_options *o, tarn_model **out, tarn_quant_report *r)
 {
 	quant_plan p = {0};
-	tarn_model *plain = NULL;
+	tarn_model *plain = NULL, *sized = NULL;
 	tarn_err err;
 	TRY(tarn_model_clone(m, &p.m));
 	TRY_GOTO(out, tarn_pass_standard(p.m));
@@ -249,6 +276,8 @@ tarn_err tarn_quant_ptq(const tarn_model *m, const tarn_quant_options *o, tarn_m
 	if (r->preset == TARN_QUANT_AUTO)
 		r->preset = uneven(g) || tarn_quant_is_transformer(g) ? TARN_QUANT_MIXED : TARN_QUANT_PERFORMANCE;
 	r->samples = o->n_sample;
+	TRY_GOTO(out, at_sample_size(p.m, o, &p.arena, &sized));
+	p.sized = sized;
 	TRY_GOTO(out, tarn_quant_place(&p, o, r));
 	CHECK_GOTO(out, r->nodes_int8, TARN_UNSUPPORTED, "no node of the model can run in INT8");
 	TRY_GOTO(out, tarn_quant_observe(&p, o));
@@ -259,6 +288,7 @@ tarn_err tarn_quant_ptq(const tarn_model *m, const tarn_quant_options *o, tarn_m
 out:
 	tarn_model_unref(p.m);
 	tarn_model_unref(plain);
+	tarn_model_unref(sized);
 	tarn_arena_fini(&p.arena);
 	return err;
 }

@@ -111,6 +111,69 @@ static inline bytes affine_model(int rank, const int *dim)
 	return m;
 }
 
+static inline void put_node(bytes *g, const char *op, const char *const *in, int n_in, const char *out, int pad)
+{
+	bytes n = {.n = 0}, a = {.n = 0};
+	for (int i = 0; i < n_in; i++)
+		put_text(&n, 1, in[i]);
+	put_text(&n, 2, out);
+	put_text(&n, 3, out);
+	put_text(&n, 4, op);
+	if (pad) {
+		put_text(&a, 1, "pads");
+		for (int i = 0; i < 4; i++)
+			put_int(&a, 8, (unsigned)pad);
+		put_int(&a, 20, 7);
+		put_len(&n, 5, a.at, a.n);
+	}
+	put_len(g, 1, n.at, n.n);
+}
+
+/* Seeded weights in -1..1, scaled. */
+static inline void put_weights(bytes *g, const char *name, int rank, const int *dim, float scale, unsigned *seed)
+{
+	bytes t = {.n = 0};
+	float v[256];
+	size_t n = 1;
+	for (int i = 0; i < rank; i++) {
+		put_int(&t, 1, (unsigned)dim[i]);
+		n *= (size_t)dim[i];
+	}
+	for (size_t i = 0; i < n && i < 256; i++) {
+		*seed = *seed * 1664525u + 1013904223u;
+		v[i] = ((float)(*seed >> 8) * 0x1p-23f - 1) * scale;
+	}
+	put_int(&t, 2, 1);
+	put_text(&t, 8, name);
+	put_len(&t, 9, v, n * sizeof *v);
+	put_len(g, 5, t.at, t.n);
+}
+
+/* A small classifier: x f32[batch,1,8,8] -> conv, relu, conv2, global average, softmax -> scores f32[batch,5,1,1]. */
+static inline bytes net_model(int batch)
+{
+	bytes m = {.n = 0}, g = {.n = 0}, opset = {.n = 0};
+	unsigned seed = 5;
+	put_node(&g, "Conv", (const char *[]){"x", "w1", "b1"}, 3, "conv", 1);
+	put_node(&g, "Relu", (const char *[]){"conv"}, 1, "relu", 0);
+	put_node(&g, "Conv", (const char *[]){"relu", "w2", "b2"}, 3, "conv2", 0);
+	put_node(&g, "GlobalAveragePool", (const char *[]){"conv2"}, 1, "average", 0);
+	put_node(&g, "Softmax", (const char *[]){"average"}, 1, "scores", 0);
+	put_text(&g, 2, "net");
+	put_weights(&g, "w1", 4, (int[]){6, 1, 3, 3}, 0.02f, &seed);
+	put_weights(&g, "b1", 1, (int[]){6}, 0.1f, &seed);
+	put_weights(&g, "w2", 4, (int[]){5, 6, 1, 1}, 1, &seed);
+	put_weights(&g, "b2", 1, (int[]){5}, 0.1f, &seed);
+	bytes x = value_info("x", 4, (int[]){batch, 1, 8, 8}), y = value_info("scores", 4, (int[]){batch, 5, 1, 1});
+	put_len(&g, 11, x.at, x.n);
+	put_len(&g, 12, y.at, y.n);
+	put_int(&m, 1, 8);
+	put_len(&m, 7, g.at, g.n);
+	put_int(&opset, 2, 11);
+	put_len(&m, 8, opset.at, opset.n);
+	return m;
+}
+
 static inline ov_model_t *read_affine(ov_core_t *core, int rank, const int *dim)
 {
 	bytes m = affine_model(rank, dim);

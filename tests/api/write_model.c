@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* write_model FILE DIM...: the small ONNX model y = 2x + 1 on f32 tensors of that shape (-1: free), for tests of the command
- * line. write_model FILE.npy DIM...: an f32 array of that shape holding 0, 1, 2 ... */
+ * line. write_model net FILE BATCH: the small classifier of api.h. write_model FILE.npy DIM...: an f32 array of that shape
+ * holding 0, 1, 2 ..., from 1024 elements on a remainder of 251. */
 #include "api.h"
 
 static int write_npy(FILE *f, int rank, const int *dim)
@@ -16,7 +17,7 @@ static int write_npy(FILE *f, int rank, const int *dim)
 	unsigned size = (unsigned)(n + pad + 1);
 	fprintf(f, "\x93NUMPY%c%c%c%c%s%*s\n", 1, 0, (int)(size & 255), (int)(size >> 8), head, pad, "");
 	for (size_t i = 0; i < count; i++) {
-		float v = (float)i;
+		float v = (float)(count < 1024 ? i : i * 7 % 251);
 		fwrite(&v, sizeof v, 1, f);
 	}
 	return 0;
@@ -24,6 +25,11 @@ static int write_npy(FILE *f, int rank, const int *dim)
 
 int main(int argc, char **argv)
 {
+	if (argc == 4 && !strcmp(argv[1], "net")) {
+		bytes m = net_model(atoi(argv[3]));
+		FILE *out = fopen(argv[2], "wb");
+		return !out || fwrite(m.at, 1, m.n, out) != m.n || fclose(out) ? 1 : 0;
+	}
 	int dim[8], rank = argc - 2;
 	FILE *f = argc > 1 ? fopen(argv[1], "wb") : NULL;
 	if (!f || rank > 8)

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Post-training quantization: a float model and sample data in, the same model in INT8 out, with QuantizeLinear and
+ * DequantizeLinear nodes (tarn_save_model writes them as ONNX; any runtime that knows these operators runs it).
+ *
+ * The model runs on device CPU over the samples to learn the range of each activation. Free batch axes count as 1; free
+ * dimensions stay free in the result. Handles, status codes and rules are those of the C API.
+ */
+#ifndef TARN_QUANTIZE_H
+#define TARN_QUANTIZE_H
+
+#include "openvino/c/openvino.h"
+#include "tarn/data.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#define TARN_API __attribute__((visibility("default")))
+
+typedef enum tarn_quantize_preset {
+	TARN_QUANTIZE_AUTO,        /* MIXED where activations take both signs unevenly (SiLU, GELU, transformers), else
+				    * PERFORMANCE */
+	TARN_QUANTIZE_PERFORMANCE, /* symmetric activations: zero point 0 */
+	TARN_QUANTIZE_MIXED,       /* activations with a zero point */
+} tarn_quantize_preset;
+
+/* Data of one input. The data set must stay open, and is given its target here. */
+typedef struct tarn_quantize_source {
+	const char *input; /* NULL: the model's only input, or its first one */
+	tarn_dataset_t *dataset;
+} tarn_quantize_source;
+
+/* Zeroed, but for sources or sample, is a good choice. */
+typedef struct tarn_quantize_options {
+	tarn_quantize_preset preset;
+	const char *const *ignore; /* names of nodes that stay float */
+	size_t n_ignore;
+	/* Data sets, of equally many samples, one for each input. The valid length of a bounded model (see tarn/shape.h) is its
+	 * maximum when not given. */
+	const tarn_quantize_source *source;
+	size_t n_source;
+	/* Or, with n_source 0, a function: *tensor becomes sample i of that input, a tensor of its own that is freed here. Any
+	 * status but OK ends the calibration with it. */
+	ov_status_e (*sample)(void *ctx, size_t i, size_t input, ov_tensor_t **tensor);
+	size_t n_sample;
+	/* Both may be NULL; called on the thread of the caller, between samples. stop: true ends it with INFER_CANCELLED. */
+	void (*progress)(void *ctx, const char *what, size_t done, size_t total);
+	bool (*stop)(void *ctx);
+	void *ctx;
+} tarn_quantize_options;
+
+typedef struct tarn_quantize_reason {
+	char *node, *type; /* name as in the file, operator */
+	char *why;
+} tarn_quantize_reason;
+typedef struct tarn_quantize_output {
+	char *name;
+	double sqnr_db; /* signal to quantization noise over at most 16 samples, in dB; NAN for integer outputs */
+} tarn_quantize_output;
+typedef struct tarn_quantize_report {
+	tarn_quantize_preset preset; /* the one used */
+	size_t samples;
+	size_t nodes_int8, nodes_float; /* of the nodes that compute; moves and shape arithmetic are neither */
+	double mac_share_int8;          /* 0..1, of multiply-accumulates at the size of the first sample; NAN: there are none */
+	tarn_quantize_reason *reason;   /* for each node that stays float */
+	size_t n_reason;
+	tarn_quantize_output *output; /* for each output of the model */
+	size_t n_output;
+} tarn_quantize_report;
+
+/* The model stays as it is. report may be NULL; otherwise it is for tarn_free_quantize_report, also after a failure.
+ * NETWORK_NOT_READ: no samples, or values that are not finite; NOT_IMPLEMENTED: no node can run in INT8. */
+TARN_API ov_status_e tarn_quantize_model(const ov_core_t *core, const ov_model_t *model, const tarn_quantize_options *options,
+					 ov_model_t **quantized, tarn_quantize_report *report);
+TARN_API void tarn_free_quantize_report(tarn_quantize_report *report);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Quantizing with a function for data, as a program does it. */
+#include "api.h"
+
+#include "tarn/quantize.h"
+
+static size_t told, asked;
+
+static ov_status_e sample(void *ctx, size_t i, size_t input, ov_tensor_t **tensor)
+{
+	ov_shape_t shape;
+	void *at;
+	EXPECT(!ctx && !input);
+	EXPECT_OK(ov_shape_create(4, (int64_t[]){2, 1, 8, 8}, &shape));
+	EXPECT_OK(ov_tensor_create(F32, shape, tensor));
+	EXPECT_OK(ov_tensor_data(*tensor, &at));
+	for (size_t k = 0; k < 128; k++)
+		((float *)at)[k] = (float)((k * 37 + i * 11) % 101);
+	ov_shape_free(&shape);
+	asked++;
+	return OK;
+}
+
+static ov_status_e refuse(void *ctx, size_t i, size_t input, ov_tensor_t **tensor)
+{
+	return i ? GENERAL_ERROR : sample(ctx, i, input, tensor);
+}
+
+static void progress(void *ctx, const char *what, size_t done, size_t total)
+{
+	(void)ctx;
+	EXPECT(what && done <= total);
+	told++;
+}
+
+static bool stop(void *ctx)
+{
+	(void)ctx;
+	return told >= 3;
+}
+
+int main(void)
+{
+	ov_core_t *core;
+	ov_model_t *m, *q = NULL;
+	bytes net = net_model(-1);
+	tarn_quantize_report r;
+	tarn_quantize_options o = {.sample = sample, .n_sample = 5, .progress = progress};
+	EXPECT_OK(ov_core_create(&core));
+	EXPECT_OK(ov_core_read_model_from_memory_buffer(core, (const char *)net.at, net.n, NULL, &m));
+	EXPECT_OK(tarn_quantize_model(core, m, &o, &q, &r));
+	EXPECT(r.nodes_int8 == 3 && r.nodes_float == 1 && r.n_reason == 1 && !strcmp(r.reason[0].node, "scores"));
+	EXPECT(r.n_output == 1 && !strcmp(r.output[0].name, "scores") && r.output[0].sqnr_db > 20 && r.samples == 5);
+	EXPECT(r.mac_share_int8 == 1 && told >= 10 && asked >= 10 && ov_model_is_dynamic(q));
+	tarn_free_quantize_report(&r);
+	ov_model_free(q);
+
+	told = 0;
+	o.stop = stop;
+	EXPECT(tarn_quantize_model(core, m, &o, &q, &r) == INFER_CANCELLED && told == 3);
+	tarn_free_quantize_report(&r);
+	o.stop = NULL;
+	o.sample = refuse;
+	EXPECT(tarn_quantize_model(core, m, &o, &q, NULL) == NETWORK_NOT_READ);
+	o.sample = NULL;
+	EXPECT(tarn_quantize_model(core, m, &o, &q, NULL) != OK);
+	ov_model_free(m);
+	ov_core_free(core);
+	return 0;
+}

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+W=$BUILD/tests/write_model
+"$W" net net.onnx -1
+"$W" net fixed.onnx 1
+"$W" data.npy 40 1 8 8
+"$W" flat.npy 40 64
+"$W" wrong.npy 40 3
+
+for model in net fixed; do
+	for data in data.npy flat.npy x=data.npy; do
+		rm -f q.onnx
+		expect_exit 0 "$TARN" quantize -m $model.onnx --data $data -o q.onnx --json
+		expect_json nodes_int8 3
+		expect_json nodes_float 1
+		expect_json reasons[0].node scores
+		expect_json mac_share_int8 1
+		expect_json preset performance
+		expect_json_number sqnr_db.scores ">" 25
+		expect_file q.onnx
+	done
+	# The result is a model like any other, and decides as the float one does.
+	expect_exit 0 "$TARN" accuracy -m q.onnx --reference $model.onnx --data data.npy --json
+	expect_json_number agreement ">=" 0.9
+done
+expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy -o q.onnx --first 8 --skip 4 --preset mixed --json
+expect_json samples 8
+expect_json preset mixed
+expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy -o q.onnx --ignore conv --ignore average --json
+expect_json nodes_int8 1
+expect_stdout_contains "the user asked for it"
+expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy -o q.onnx
+expect_stdout_contains "nodes in INT8     3 of 4"
+expect_stderr_lines 0
+
+refused()
+{
+	expect_exit "$1" "$TARN" quantize "$3" "$4" "$5" "$6" -o bad.onnx
+	expect_stderr_lines 1
+	expect_stderr_contains "$2"
+	expect_no_file bad.onnx
+}
+refused 3 "wrong.npy" -m net.onnx --data wrong.npy
+refused 3 "absent.npy" -m net.onnx --data absent.npy
+refused 3 "absent.onnx" -m absent.onnx --data data.npy
+refused 2 "no data" -m net.onnx --first 3
+refused 2 "quantized already" -m q.onnx --data data.npy
+expect_exit 2 "$TARN" quantize -m net.onnx --data data.npy
+expect_stderr_contains "give -o"
+expect_exit 2 "$TARN" quantize -m net.onnx --data data.npy --ignore nobody -o bad.onnx
+expect_stderr_contains "no node is called 'nobody'"
+expect_exit 2 "$TARN" quantize -m net.onnx --data data.npy --preset best -o bad.onnx
+expect_exit 2 "$TARN" quantize -m net.onnx --data data.npy --data x=flat.npy -o bad.onnx
+expect_stderr_contains "two data sets"
+expect_no_file bad.onnx

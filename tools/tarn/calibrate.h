@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From options to an INT8 model: what quantize and optimize share. */
+#ifndef TARN_TOOL_CALIBRATE_H
+#define TARN_TOOL_CALIBRATE_H
+
+#include "session.h"
+#include "tarn/quantize.h"
+
+/* Opens the data of --data, calibrates s->model on it with progress on a terminal, and makes *quantized. SIGINT stops it. 0, or
+ * an exit code after its message. The report is for tarn_free_quantize_report in any case. */
+int calibrate(const session *s, ov_model_t **quantized, tarn_quantize_report *report);
+
+#endif

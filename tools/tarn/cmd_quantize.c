@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tarn quantize: a float model and samples in, the INT8 model out. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "calibrate.h"
+#include "say.h"
+#include "tarn/model.h"
+
+int cmd_quantize(const options *o);
+
+static const char *preset_text(tarn_quantize_preset preset)
+{
+	return preset == TARN_QUANTIZE_MIXED ? "mixed" : preset == TARN_QUANTIZE_PERFORMANCE ? "performance" : "auto";
+}
+
+static double megabytes(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) ? NAN : (double)st.st_size / 1e6;
+}
+
+/* How many nodes have the same operator and reason as node i, and is i the first of them? */
+static size_t alike(const tarn_quantize_report *r, size_t i, bool *first)
+{
+	size_t n = 0;
+	*first = true;
+	for (size_t k = 0; k < r->n_reason; k++)
+		if (!strcmp(r->reason[k].type, r->reason[i].type) && !strcmp(r->reason[k].why, r->reason[i].why)) {
+			n++;
+			*first &= k >= i;
+		}
+	return n;
+}
+
+static void show_text(const options *o, const tarn_quantize_report *r)
+{
+	printf("%s: INT8, preset %s, calibrated on %zu samples\n", o->result, preset_text(r->preset), r->samples);
+	printf("nodes in INT8     %zu of %zu", r->nodes_int8, r->nodes_int8 + r->nodes_float);
+	if (isfinite(r->mac_share_int8))
+		printf(", %.1f %% of multiply-accumulates", 100 * r->mac_share_int8);
+	printf("\nsize              %.2f -> %.2f MB\n", megabytes(o->model), megabytes(o->result));
+	for (size_t i = 0; i < r->n_output; i++)
+		if (isfinite(r->output[i].sqnr_db))
+			printf("output %s: signal to quantization noise %.1f dB, measured\n", r->output[i].name,
+			       r->output[i].sqnr_db);
+	for (size_t i = 0; i < r->n_reason; i++) {
+		bool first;
+		size_t n = alike(r, i, &first);
+		if (first && n == 1)
+			printf("float: %s (%s): %s\n", r->reason[i].node, r->reason[i].type, r->reason[i].why);
+		else if (first)
+			printf("float: %s and %zu more (%s): %s\n", r->reason[i].node, n - 1, r->reason[i].type,
+			       r->reason[i].why);
+	}
+}
+
+static void show_json(const options *o, const tarn_quantize_report *r)
+{
+	json j = {.out = stdout};
+	json_begin(&j, NULL, '{');
+	json_text(&j, "model", o->model);
+	json_text(&j, "file", o->result);
+	json_text(&j, "preset", preset_text(r->preset));
+	json_int(&j, "samples", (long long)r->samples);
+	json_int(&j, "nodes_int8", (long long)r->nodes_int8);
+	json_int(&j, "nodes_float", (long long)r->nodes_float);
+	json_begin(&j, "reasons", '[');
+	for (size_t i = 0; i < r->n_reason; i++) {
+		json_begin(&j, NULL, '{');
+		json_text(&j, "node", r->reason[i].node);
+		json_text(&j, "type", r->reason[i].type);
+		json_text(&j, "why", r->reason[i].why);
+		json_end(&j, '}');
+	}
+	json_end(&j, ']');
+	json_num(&j, "mac_share_int8", r->mac_share_int8);
+	json_begin(&j, "sqnr_db", '{');
+	for (size_t i = 0; i < r->n_output; i++)
+		json_num(&j, r->output[i].name, r->output[i].sqnr_db);
+	json_end(&j, '}');
+	json_end(&j, '}');
+}
+
+int cmd_quantize(const options *o)
+{
+	session s;
+	ov_model_t *q = NULL;
+	tarn_quantize_report r = {0};
+	if (!o->result)
+		return fail(2, "quantize", "no file to write; give -o FILE.onnx");
+	int code = session_open(&s, "quantize", o);
+	if (!code && s.is_blob)
+		code = fail(2, "quantize", "%s is a compiled model; give the model it was made from", o->model);
+	if (!code)
+		code = session_reshape(&s);
+	if (!code)
+		code = calibrate(&s, &q, &r);
+	if (!code && tarn_save_model(q, o->result) != OK)
+		code = fail_last("quantize");
+	if (!code && o->json)
+		show_json(o, &r);
+	else if (!code)
+		show_text(o, &r);
+	tarn_free_quantize_report(&r);
+	ov_model_free(q);
+	session_close(&s);
+	return code;
+}
