@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 static _Thread_local char text[4096];
 
 static const struct {
@@ -49,7 +51,10 @@ tarn_err tarn_err_adopt(tarn_err code, const char *from)
 
 tarn_err tarn_err_nomem(unsigned long long bytes)
 {
-	return tarn_err_set(TARN_NOMEM, "out of memory: %llu bytes could not be had", bytes);
+	if (bytes > tarn_mem_limit())
+		return tarn_err_set(TARN_NOMEM, "%llu bytes are needed at once, %llu are the most here; use smaller shapes",
+				    bytes, (unsigned long long)tarn_mem_limit());
+	return tarn_err_set(TARN_NOMEM, "out of memory: %llu bytes could not be had; use smaller shapes or free memory", bytes);
 }
 
 const char *tarn_err_text(void)

@@ -29,5 +29,8 @@ uint64_t tarn_mem_fail_after(uint64_t n);
 
 /* Bytes of memory this machine has. */
 uint64_t tarn_mem_total(void);
+/* Bytes all allocations together may hold; what would exceed them fails, so that a model of absurd sizes ends in an error and
+ * not with the process killed. Seven eighths of the memory this process may use (of the machine, or of its control group). */
+uint64_t tarn_mem_limit(void);
 
 #endif

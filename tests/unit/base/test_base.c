@@ -155,13 +155,29 @@ static void pool_runs_each_task_once(void **state)
 	}
 }
 
+static void absurd_sizes_are_refused_at_once(void **state)
+{
+	(void)state;
+	uint64_t limit = tarn_mem_limit();
+	assert_true(limit > 0 && limit <= tarn_mem_total());
+	assert_null(tarn_mem_alloc((size_t)limit + 1));
+	assert_null(tarn_mem_zalloc((size_t)limit / 8 + 1, 8));
+	assert_null(tarn_mem_zalloc(SIZE_MAX / 2, 3));
+	assert_null(tarn_mem_alloc_aligned((size_t)limit + 1));
+	void *p = tarn_mem_alloc(100), *q = tarn_mem_realloc(p, (size_t)limit + 1);
+	assert_null(q);
+	tarn_mem_free(p); /* what could not grow is still there */
+	assert_int_equal(tarn_err_nomem(limit + 1), TARN_NOMEM);
+	assert_non_null(strstr(tarn_err_text(), "smaller shapes"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(error_collects_notes),       cmocka_unit_test(arena_is_zeroed_and_aligned),
 		cmocka_unit_test(f16_rounds_to_nearest_even), cmocka_unit_test(map_finds_what_was_put),
 		cmocka_unit_test(numbers_are_whole_strings),  cmocka_unit_test(file_write_is_whole_or_absent),
-		cmocka_unit_test(pool_runs_each_task_once),
+		cmocka_unit_test(pool_runs_each_task_once),   cmocka_unit_test(absurd_sizes_are_refused_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
