@@ -111,7 +111,8 @@ typedef struct cpu_run {
 	tarn_tensor *carried;         /* by slot: tensors that outlive their segment */
 	const tarn_tensor *const *in; /* graph inputs */
 	tarn_tensor *out;             /* graph outputs */
-	tarn_request *request;        /* for profiling; NULL in bodies */
+	tarn_request *request;        /* for profiling and cancelling; may be NULL */
+	bool body;                    /* of control flow: its steps are no layers of the profile */
 } cpu_run;
 
 /* An f32 value that is also at hand as 8-bit codes: real = (code - zero) * scale. */
@@ -210,6 +211,8 @@ TARN_MUST tarn_err tarn_cpu_plan_pool(cpu_instance *inst, const tarn_node *n, co
  */
 TARN_MUST tarn_err tarn_cpu_graph_run(cpu_program *p, tarn_pool *pool, tarn_buffer **arena, const tarn_tensor *const *in,
 				      tarn_tensor *out, tarn_request *request);
+/* A body of control flow, as part of the run of the graph around it. */
+TARN_MUST tarn_err tarn_cpu_body_run(cpu_program *p, const cpu_run *outer, const tarn_tensor *const *in, tarn_tensor *out);
 
 static inline tarn_code tarn_cpu_code_type(tarn_dtype t)
 {

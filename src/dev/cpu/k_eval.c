@@ -75,10 +75,7 @@ static tarn_err run_body(tarn_eval *e, int body, const tarn_tensor *const *in, i
 	const tarn_graph *g = st->body[body]->g;
 	CHECK((size_t)n_in == g->input.len && (size_t)n_out == g->output.len, TARN_INTERNAL,
 	      "body %d has other inputs or outputs", body);
-	tarn_buffer *arena = NULL;
-	tarn_err err = tarn_cpu_graph_run(st->body[body], ctx[1], &arena, in, out, NULL);
-	tarn_buffer_unref(arena);
-	return err;
+	return tarn_cpu_body_run(st->body[body], ctx[1], in, out);
 }
 
 static tarn_err run(cpu_run *r, const cpu_step *s, void *plan)
@@ -102,7 +99,7 @@ static tarn_err run(cpu_run *r, const cpu_step *s, void *plan)
 	for (int i = 0; i < n->n_out; i++)
 		if (s->out[i] >= 0 && r->ptr[s->out[i]])
 			out[i] = tarn_cpu_tensor(r, s->out[i]);
-	void *ctx[] = {s->state, r->pool};
+	void *ctx[] = {s->state, r};
 	TRY_GOTO(out, tarn_node_eval_into(n, in, out, run_body, ctx));
 	for (int i = 0; i < n->n_out; i++) {
 		if (s->out[i] < 0 || out[i].data == r->ptr[s->out[i]])

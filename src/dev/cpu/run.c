@@ -197,7 +197,7 @@ static tarn_err run_segments(cpu_run *r, tarn_buffer **arena)
 	for (size_t i = 0; i < p->g->node.len; i++)
 		if ((size_t)p->g->node.at[i]->n_out > most)
 			most = (size_t)p->g->node.at[i]->n_out;
-	bool counted = r->request && tarn_props_find(&r->request->program->props, "PERF_COUNT") &&
+	bool counted = r->request && !r->body && tarn_props_find(&r->request->program->props, "PERF_COUNT") &&
 		       !strcmp(tarn_props_find(&r->request->program->props, "PERF_COUNT"), "YES");
 	tarn_err err = TARN_OK;
 	cpu_instance *parent = NULL;
@@ -239,15 +239,34 @@ out:
 	return err;
 }
 
+static tarn_err run_graph(cpu_run *r, tarn_buffer **arena)
+{
+	const tarn_graph *g = r->p->g;
+	/* Here too: a loop may be long though its body is short. */
+	CHECK(!r->request || !atomic_load_explicit(&r->request->cancel, memory_order_relaxed), TARN_CANCELLED,
+	      "the request was cancelled");
+	for (size_t i = 0; i < g->input.len; i++) {
+		const tarn_value *v = g->input.at[i];
+		const tarn_tensor *t = r->in[i];
+		CHECK(t && t->data, TARN_SHAPE, "input '%s' was not given", v->name);
+		CHECK(v->type == TARN_DTYPE_NONE || t->type == v->type, TARN_TYPE, "input '%s' is %s; it was given %s", v->name,
+		      tarn_dtype_info(v->type)->word, tarn_dtype_info(t->type)->word);
+	}
+	return run_segments(r, arena);
+}
+
 tarn_err tarn_cpu_graph_run(cpu_program *p, tarn_pool *pool, tarn_buffer **arena, const tarn_tensor *const *in,
 			    tarn_tensor *out, tarn_request *request)
 {
-	for (size_t i = 0; i < p->g->input.len; i++) {
-		const tarn_value *v = p->g->input.at[i];
-		CHECK(in[i] && in[i]->data, TARN_SHAPE, "input '%s' was not given", v->name);
-		CHECK(v->type == TARN_DTYPE_NONE || in[i]->type == v->type, TARN_TYPE, "input '%s' is %s; it was given %s",
-		      v->name, tarn_dtype_info(v->type)->word, tarn_dtype_info(in[i]->type)->word);
-	}
 	cpu_run r = {.p = p, .pool = pool, .in = in, .out = out, .request = request};
-	return run_segments(&r, arena);
+	return run_graph(&r, arena);
+}
+
+tarn_err tarn_cpu_body_run(cpu_program *p, const cpu_run *outer, const tarn_tensor *const *in, tarn_tensor *out)
+{
+	tarn_buffer *arena = NULL;
+	cpu_run r = {.p = p, .pool = outer->pool, .in = in, .out = out, .request = outer->request, .body = true};
+	tarn_err err = run_graph(&r, &arena);
+	tarn_buffer_unref(arena);
+	return err;
 }
