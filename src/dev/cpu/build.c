@@ -174,6 +174,16 @@ static tarn_err drop_dead(cpu_program *p, tarn_arena *scratch)
 	return TARN_OK;
 }
 
+/* Float forms of codes are made when somebody wants them; those of constants only INT8 products read, as codes (the others were
+ * folded, tarn_cpu_fold_weights). */
+static bool is_lazy(cpu_build *b, const tarn_node *n)
+{
+	if (n->op != tarn_op_find(NULL, "DequantizeLinear"))
+		return false;
+	bool constant = n->in[0]->konst && n->in[1]->konst && (n->n_in < 3 || !n->in[2] || n->in[2]->konst);
+	return constant || tarn_cpu_code_of(b, n->out[0]);
+}
+
 static tarn_err build_all(cpu_build *b, tarn_arena *scratch)
 {
 	cpu_program *p = b->p;
@@ -186,9 +196,8 @@ static tarn_err build_all(cpu_build *b, tarn_arena *scratch)
 	for (size_t i = 0; i < g->input.len; i++)
 		TRY(slot_new(b, g->input.at[i], CPU_PLAIN, &p->input_slot[i]));
 	TRY(tarn_cpu_group_all(b));
-	const tarn_op_def *lazy = tarn_op_find(NULL, "DequantizeLinear"); /* made when a float form is wanted */
 	for (size_t i = 0; i < g->node.len; i++)
-		if (!b->absorbed[i] && (g->node.at[i]->op != lazy || !tarn_cpu_code_of(b, g->node.at[i]->out[0])))
+		if (!b->absorbed[i] && !is_lazy(b, g->node.at[i]))
 			TRY(build_node(b, g->node.at[i]));
 	for (size_t i = 0; i < g->output.len; i++) {
 		TRY(tarn_cpu_want(b, g->output.at[i], CPU_PLAIN, &p->output_slot[i]));

@@ -118,9 +118,8 @@ static bool read_as_codes(const tarn_graph *g, const tarn_value *v)
 	return any;
 }
 
-tarn_err tarn_cpu_fold_weights(tarn_model *m)
+static tarn_err fold_graph(tarn_graph *g)
 {
-	tarn_graph *g = m->main;
 	for (size_t i = 0; i < g->node.len; i++) {
 		tarn_node *n = g->node.at[i];
 		if (!is(n, "DequantizeLinear") || !n->in[0]->konst || !n->in[1]->konst ||
@@ -136,5 +135,12 @@ tarn_err tarn_cpu_fold_weights(tarn_model *m)
 		tarn_graph_replace(g, n->out[0], v);
 	}
 	tarn_graph_sweep(g);
+	return TARN_OK;
+}
+
+tarn_err tarn_cpu_fold_weights(tarn_model *m)
+{
+	for (size_t i = 0; i < m->graph.len; i++)
+		TRY(fold_graph(m->graph.at[i]));
 	return TARN_OK;
 }

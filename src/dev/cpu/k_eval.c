@@ -19,13 +19,11 @@ static void state_free(void *state)
 	tarn_mem_free(s);
 }
 
-/* Work worth a word: more than a few multiplications per output element, or many elements. Weights that are read as codes have
- * a float form only until steps nobody reads are dropped. */
+/* Work worth a word: more than a few multiplications per output element, or many elements. */
 static bool worth_a_note(const tarn_node *n)
 {
 	int64_t count = 0;
-	bool weights = n->op == tarn_op_find(NULL, "DequantizeLinear") && n->in[0]->konst;
-	return !weights && !(n->op->flags & TARN_OP_CONTROL) && n->out[0] && tarn_shape_is_static(&n->out[0]->shape) &&
+	return !(n->op->flags & TARN_OP_CONTROL) && n->out[0] && tarn_shape_is_static(&n->out[0]->shape) &&
 	       tarn_shape_count(&n->out[0]->shape, &count) == TARN_OK && count > 4096;
 }
 
