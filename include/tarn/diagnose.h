@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What limits a pipeline: one verdict from the counters of a measurement. Any program can fill the counters (tarn/profile.h gives
- * most of them); `tarn bench` does. Rules as in <tarn/model.h>. Thread-safe.
+ * What limits a pipeline: one verdict from the counters of a measurement. Any program can fill the counters (tarn/profile.h
+ * gives most of them); `tarn bench` does. Rules as in <tarn/model.h>. Thread-safe.
  */
 #ifndef TARN_DIAGNOSE_H
 #define TARN_DIAGNOSE_H
@@ -17,11 +17,11 @@ extern "C" {
 typedef struct tarn_diag_counters {
 	int64_t inferences;
 	double prepare, copy_in, device, copy_out, wait, other; /* of host time, summed over requests; together 1 */
-	double busy;          /* of the time measured, how long the device had work */
-	double mac, ddr;      /* of the device's peaks, while it ran */
-	double int8;          /* of the model's multiply-accumulates */
-	int in_flight;        /* requests at once */
-	int optimal;          /* OPTIMAL_NUMBER_OF_INFER_REQUESTS; 0: not known */
+	double busy;                                            /* of the time measured, how long the device had work */
+	double mac, ddr;                                        /* of the device's peaks, while it ran */
+	double int8;                                            /* of the model's multiply-accumulates */
+	int in_flight;                                          /* requests at once */
+	int optimal;                                            /* OPTIMAL_NUMBER_OF_INFER_REQUESTS; 0: not known */
 	int workers;          /* threads that prepare inputs in the loop; 0: inputs are not prepared there */
 	int processors;       /* of this host; 0: not known */
 	bool rate_limited;    /* from outside */

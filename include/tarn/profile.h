@@ -17,8 +17,9 @@ typedef struct tarn_request_times {
 	double copy_in; /* of tensors in memory the device cannot read */
 	double device;  /* running */
 	double copy_out;
-	double device_ms;     /* the time the device itself reports; NAN: it does not */
-	bool device_modelled; /* that one comes from a timing model */
+	double device_ms;            /* the time the device itself reports; NAN: it does not */
+	bool device_modelled;        /* that one, and the next two, come from a timing model */
+	double mac_share, ddr_share; /* of the device's peaks, over device_ms; NAN: it does not report them */
 	int64_t copies, copy_bytes;
 } tarn_request_times;
 /* REQUEST_BUSY while it runs. */

@@ -208,18 +208,14 @@ static void add_word(tarn_str *s, const tarn_counters *c, const char *word, size
 	const struct {
 		const char *word;
 		double share;
-	} shares[] = {{"prepare", c->prepare},   {"copies", copy_share(c)}, {"copy_in", c->copy_in}, {"copy_out", c->copy_out},
-		      {"device", c->device},     {"wait", c->wait},         {"other", c->other},     {"busy", busy_of(c)},
-		      {"mac", c->mac},           {"ddr", c->ddr},           {"int8", c->int8}};
+	} shares[] = {{"prepare", c->prepare}, {"copies", copy_share(c)}, {"copy_in", c->copy_in}, {"copy_out", c->copy_out},
+		      {"device", c->device},   {"wait", c->wait},         {"other", c->other},     {"busy", busy_of(c)},
+		      {"mac", c->mac},         {"ddr", c->ddr},           {"int8", c->int8}};
 	const struct {
 		const char *word;
 		int64_t count;
-	} counts[] = {{"n", c->inferences},
-		      {"nireq", c->in_flight},
-		      {"workers", c->workers},
-		      {"processors", c->processors},
-		      {"want_nireq", want_nireq(c)},
-		      {"want_workers", want_workers(c)}};
+	} counts[] = {{"n", c->inferences},          {"nireq", c->in_flight},       {"workers", c->workers},
+		      {"processors", c->processors}, {"want_nireq", want_nireq(c)}, {"want_workers", want_workers(c)}};
 	for (size_t i = 0; i < sizeof shares / sizeof *shares; i++)
 		if (strlen(shares[i].word) == n && !strncmp(shares[i].word, word, n)) {
 			add_share(s, shares[i].share);

@@ -15,10 +15,10 @@ typedef struct tarn_counters {
 	int64_t inferences;
 	double prepare, copy_in, device, copy_out, wait, other; /* of host time; together 1 */
 	double busy;                                            /* of the time measured, the device had work */
-	double mac, ddr;      /* of the device's peaks, while it ran */
-	double int8;          /* of the model's MACs */
-	int in_flight;        /* requests */
-	int optimal;          /* what the device asks for; 0: not known */
+	double mac, ddr;                                        /* of the device's peaks, while it ran */
+	double int8;                                            /* of the model's MACs */
+	int in_flight;                                          /* requests */
+	int optimal;                                            /* what the device asks for; 0: not known */
 	int workers;          /* threads that prepare inputs; 0: inputs are not prepared in the loop */
 	int processors;       /* of this host; 0: not known */
 	bool rate_limited;    /* from outside */

@@ -130,7 +130,8 @@ struct tarn_request {
 					 * The runtime fills start, wait and end, and device when the device left 0. */
 	int64_t copies, copy_bytes;     /* of foreign memory, this run */
 	double device_ms;               /* time the device says it took; NAN when unknown */
-	bool device_modelled;           /* device_ms comes from a timing model */
+	bool device_modelled;           /* device_ms and the shares come from a timing model */
+	double mac_share, ddr_share;    /* of the device's peaks, over device_ms; NAN when it does not report them */
 	VEC(tarn_layer_profile) layer;  /* with PERF_COUNT; else empty */
 	struct tarn_request_sync *sync; /* rt/request.c */
 };

@@ -15,7 +15,7 @@ for device in CPU REF; do
 		expect_json device $device
 		expect_json api $api
 		expect_json mode null
-		expect_json verdict null
+		json verdict.sentence | grep -q '[0-9]' || fail "the verdict cites no figure"
 		expect_json batch 2
 		expect_json compilations 1
 		expect_json cache.level none

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tarn bench: state shared by set-up (cmd_bench.c), measurement (bench_measure.c) and report (bench_report.c). */
+/* tarn bench: state shared by set-up (cmd_bench.c), measurement (bench_measure.c, bench_live.c) and report (bench_report.c,
+ * bench_verdict.c). */
 #ifndef TARN_TOOL_BENCH_H
 #define TARN_TOOL_BENCH_H
 
@@ -20,6 +21,8 @@ typedef struct bench {
 	ov_tensor_t **tensor; /* n_in for each request, for refilling */
 	uint64_t seed;
 	bool said_batch;
+	struct live *live; /* NULL: inputs are not prepared in the loop */
+	long workers;      /* threads that start inferences, and prepare their inputs when they are live */
 	/* results */
 	double first_ms, duration_ms;
 	double *latency; /* of each inference, ms */
@@ -28,13 +31,35 @@ typedef struct bench {
 	double *device_ms;                                      /* what the device reported; n_device of them */
 	size_t n_device, cap_device;
 	bool device_modelled, interrupted;
+	double mac, ddr; /* sums of shares that the device reported, each inference */
 } bench;
+
+/* Shares of host time over all inferences; they add up to 1. */
+typedef struct bench_shares {
+	double prepare, copy_in, device, copy_out, wait, other;
+} bench_shares;
 
 /* Warm-up, then the loop; 0 or an exit code after its message. */
 int bench_measure(bench *b);
 int bench_report_text(bench *b);
 int bench_report_json(bench *b, FILE *out);
-/* Fills the inputs of request i anew. */
-int bench_fill(bench *b, long i);
+/* Fills the inputs of request i anew: from the next samples, with --live, by that worker; else with other random values. */
+int bench_fill(bench *b, long i, long worker, long ticket);
+
+/* --live: opens the data for each worker; before it, the requests have their tensors. */
+int bench_live_open(bench *b, size_t input);
+void bench_live_close(bench *b);
+int bench_live_fill(bench *b, long i, long worker, long ticket);
+/* Are JPEGs decoded in a size that is at least twice what the input takes? */
+bool bench_live_decodes_in_full(const bench *b);
+
+bench_shares bench_find_shares(const bench *b);
+/* Of the time measured; NAN where the host's clock says nothing about the device. */
+double bench_busy(const bench *b);
+double bench_mac(const bench *b); /* NAN: not reported */
+double bench_ddr(const bench *b);
+/* The sentence at the end, or "verdict" in JSON. */
+int bench_print_verdict(const bench *b);
+int bench_json_verdict(const bench *b, json *j);
 
 #endif

@@ -53,6 +53,8 @@ static bool record(bench *b, const ov_infer_request_t *r, double ms)
 	b->device += t.device;
 	b->wait += t.wait;
 	b->total += ms;
+	b->mac += t.mac_share;
+	b->ddr += t.ddr_share;
 	b->device_modelled = t.device_modelled;
 	return isnan(t.device_ms) || push(&b->device_ms, &b->n_device, &b->cap_device, t.device_ms);
 }
@@ -90,23 +92,26 @@ static void pace(const bench *b, long started, double begin)
 		nanosleep(&t, NULL);
 }
 
-static int prepare(bench *b, long i)
+/* Fills the inputs unless they stay as they are; *ms is what that took. */
+static int prepare(bench *b, long i, long worker, long ticket, double *ms)
 {
+	*ms = 0;
 	if (b->inference_only)
 		return 0;
 	double begin = now_ms();
-	int code = bench_fill(b, i);
-	b->prepare += now_ms() - begin;
+	int code = bench_fill(b, i, worker, ticket);
+	*ms = now_ms() - begin;
 	return code;
 }
 
 static int measure_sync(bench *b)
 {
-	double begin = now_ms();
+	double begin = now_ms(), ms;
 	int code = 0;
 	for (long i = 0; !code && !done(b, i, begin); i++) {
 		pace(b, i, begin);
-		code = prepare(b, 0);
+		code = prepare(b, 0, 0, i, &ms);
+		b->prepare += ms;
 		double start = now_ms();
 		if (!code && ov_infer_request_infer(b->request[0]) != OK)
 			return fail_last("bench");
@@ -118,103 +123,186 @@ static int measure_sync(bench *b)
 	return code;
 }
 
-/* Requests that are idle again, in the order they became so. */
+/* Requests go round: idle ones stand in a queue, in the order they became so; a worker takes one, looks at its last result,
+ * gives it the next input and starts it; its callback puts it back. The lock guards everything here, and the sums in bench. */
 typedef struct crew {
+	bench *b;
 	pthread_mutex_t lock;
 	pthread_cond_t idle;
-	struct worker {
+	struct turn {
 		struct crew *crew;
 		long index;
 		double start, end;
 		bool ran;
-	} * worker;
+	} * turn;
 	long *queue, first, n, size;
+	long started, running;
+	double begin;
+	bool over; /* nothing more is started */
+	int code;
 } crew;
 
 static void on_done(void *arg)
 {
-	struct worker *w = arg;
-	crew *c = w->crew;
-	w->end = now_ms();
+	struct turn *t = arg;
+	crew *c = t->crew;
+	t->end = now_ms();
 	pthread_mutex_lock(&c->lock);
-	c->queue[(c->first + c->n++) % c->size] = w->index;
+	c->queue[(c->first + c->n++) % c->size] = t->index;
 	pthread_cond_signal(&c->idle);
 	pthread_mutex_unlock(&c->lock);
 }
 
-static struct worker *next_idle(crew *c)
+/* The lock is held. */
+static struct turn *take(crew *c)
 {
-	pthread_mutex_lock(&c->lock);
-	while (!c->n)
-		pthread_cond_wait(&c->idle, &c->lock);
-	struct worker *w = &c->worker[c->queue[c->first]];
+	struct turn *t = &c->turn[c->queue[c->first]];
 	c->first = (c->first + 1) % c->size;
 	c->n--;
-	pthread_mutex_unlock(&c->lock);
-	return w;
+	return t;
 }
 
-/* The result of a finished inference, if the request ran. */
-static int collect(bench *b, struct worker *w)
+/* The result of a finished inference, if the request ran. The lock is held. */
+static int collect(crew *c, struct turn *t)
 {
-	if (!w->ran)
+	if (!t->ran)
 		return 0;
-	w->ran = false;
-	if (ov_infer_request_wait(b->request[w->index]) != OK || !record(b, b->request[w->index], w->end - w->start))
+	t->ran = false;
+	c->running--;
+	const ov_infer_request_t *r = c->b->request[t->index];
+	if (ov_infer_request_wait((ov_infer_request_t *)(uintptr_t)r) != OK || !record(c->b, r, t->end - t->start))
 		return fail_last("bench");
 	return 0;
 }
 
+static void end_crew(crew *c, int code)
+{
+	if (!c->code)
+		c->code = code;
+	c->over = true;
+	pthread_cond_broadcast(&c->idle);
+}
+
+/* Next idle request and number of its inference; NULL when there is nothing more to start. */
+static struct turn *next_turn(crew *c, long *ticket)
+{
+	struct turn *t = NULL;
+	pthread_mutex_lock(&c->lock);
+	if (!c->over && done(c->b, c->started, c->begin))
+		end_crew(c, 0);
+	while (!c->over && !c->n)
+		pthread_cond_wait(&c->idle, &c->lock);
+	if (!c->over) {
+		t = take(c);
+		*ticket = c->started++;
+		int code = collect(c, t);
+		if (code) {
+			end_crew(c, code);
+			t = NULL;
+		}
+	}
+	pthread_mutex_unlock(&c->lock);
+	return t;
+}
+
+static void work(crew *c, long worker)
+{
+	bench *b = c->b;
+	long ticket;
+	struct turn *t;
+	while ((t = next_turn(c, &ticket))) {
+		double ms;
+		pace(b, ticket, c->begin);
+		int code = prepare(b, t->index, worker, ticket, &ms);
+		pthread_mutex_lock(&c->lock);
+		b->prepare += ms;
+		t->start = now_ms();
+		t->ran = !code;
+		c->running += t->ran;
+		pthread_mutex_unlock(&c->lock);
+		if (!code && ov_infer_request_start_async(b->request[t->index]) != OK)
+			code = fail_last("bench");
+		if (code) {
+			pthread_mutex_lock(&c->lock);
+			c->running -= t->ran;
+			t->ran = false;
+			end_crew(c, code);
+			pthread_mutex_unlock(&c->lock);
+		}
+		if (worker == 0)
+			progress(b, c->begin, false);
+	}
+}
+
+struct hand {
+	crew *crew;
+	long worker;
+	pthread_t thread;
+	bool started;
+};
+
+static void *hand_main(void *arg)
+{
+	const struct hand *h = arg;
+	work(h->crew, h->worker);
+	return NULL;
+}
+
+/* Results of what is still running when nothing more is started. */
+static void drain(crew *c)
+{
+	double end = c->begin;
+	pthread_mutex_lock(&c->lock);
+	while (c->running > 0) {
+		while (!c->n)
+			pthread_cond_wait(&c->idle, &c->lock);
+		struct turn *t = take(c);
+		end = t->ran && t->end > end ? t->end : end;
+		int code = collect(c, t);
+		c->code = c->code ? c->code : code;
+	}
+	pthread_mutex_unlock(&c->lock);
+	c->b->duration_ms = end - c->begin;
+}
+
 static int run_crew(bench *b, crew *c)
 {
-	double begin = now_ms(), end = begin;
-	int code = 0;
-	long started = 0, running = 0;
-	while (!code && !done(b, started, begin)) {
-		struct worker *w = next_idle(c);
-		running -= w->ran;
-		code = collect(b, w);
-		if (!code) {
-			pace(b, started, begin);
-			code = prepare(b, w->index);
+	struct hand *hand = calloc((size_t)b->workers, sizeof *hand);
+	if (!hand)
+		return fail(1, "bench", "out of memory");
+	c->begin = now_ms();
+	for (long i = 1; i < b->workers; i++) {
+		hand[i] = (struct hand){.crew = c, .worker = i};
+		hand[i].started = !pthread_create(&hand[i].thread, NULL, hand_main, &hand[i]);
+		if (!hand[i].started) {
+			pthread_mutex_lock(&c->lock);
+			end_crew(c, fail(1, "bench", "thread %ld cannot be started; use fewer -workers", i));
+			pthread_mutex_unlock(&c->lock);
 		}
-		w->start = now_ms();
-		w->ran = true;
-		if (!code && ov_infer_request_start_async(b->request[w->index]) != OK) {
-			w->ran = false;
-			code = fail_last("bench");
-		}
-		running += w->ran && !code;
-		started++;
-		progress(b, begin, false);
 	}
-	while (running > 0) {
-		struct worker *w = next_idle(c);
-		if (!w->ran)
-			continue;
-		running--;
-		end = w->end > end ? w->end : end;
-		if (!code)
-			code = collect(b, w);
-	}
-	b->duration_ms = end - begin;
-	return code;
+	work(c, 0);
+	for (long i = 1; i < b->workers; i++)
+		if (hand[i].started)
+			pthread_join(hand[i].thread, NULL);
+	free(hand);
+	drain(c);
+	return c->code;
 }
 
 static int measure_async(bench *b)
 {
-	crew c = {PTHREAD_MUTEX_INITIALIZER,
-		  PTHREAD_COND_INITIALIZER,
-		  calloc((size_t)b->nireq, sizeof *c.worker),
-		  calloc((size_t)b->nireq, sizeof *c.queue),
-		  0,
-		  b->nireq,
-		  b->nireq};
-	int code = c.worker && c.queue ? 0 : fail(1, "bench", "out of memory");
+	crew c = {.b = b,
+		  .lock = PTHREAD_MUTEX_INITIALIZER,
+		  .idle = PTHREAD_COND_INITIALIZER,
+		  .turn = calloc((size_t)b->nireq, sizeof *c.turn),
+		  .queue = calloc((size_t)b->nireq, sizeof *c.queue),
+		  .n = b->nireq,
+		  .size = b->nireq};
+	int code = c.turn && c.queue ? 0 : fail(1, "bench", "out of memory");
 	for (long i = 0; i < b->nireq && !code; i++) {
-		c.worker[i] = (struct worker){.crew = &c, .index = i};
+		c.turn[i] = (struct turn){.crew = &c, .index = i};
 		c.queue[i] = i;
-		ov_callback_t callback = {on_done, &c.worker[i]};
+		ov_callback_t callback = {on_done, &c.turn[i]};
 		if (ov_infer_request_set_callback(b->request[i], &callback) != OK)
 			code = fail_last("bench");
 	}
@@ -223,7 +311,7 @@ static int measure_async(bench *b)
 	/* A request's callback may still hold the lock it signalled with. */
 	for (long i = 0; i < b->nireq; i++)
 		(void)ov_infer_request_wait(b->request[i]);
-	free(c.worker);
+	free(c.turn);
 	free(c.queue);
 	return code;
 }
@@ -231,6 +319,11 @@ static int measure_async(bench *b)
 int bench_measure(bench *b)
 {
 	catch_interrupt();
+	for (long i = 0; b->live && i < b->nireq; i++) {
+		int code = bench_fill(b, i, 0, i);
+		if (code)
+			return code;
+	}
 	double begin = now_ms();
 	if (ov_infer_request_infer(b->request[0]) != OK)
 		return fail_last("bench");

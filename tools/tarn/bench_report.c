@@ -52,28 +52,9 @@ static double throughput(const bench *b)
 	return (double)b->batch * (double)b->n * 1e3 / b->duration_ms;
 }
 
-/* Shares of host time over all inferences; they add up to 1. */
-typedef struct shares {
-	double prepare, copy_in, device, copy_out, wait, other;
-} shares;
-
-static shares find_shares(const bench *b)
+static const char *busy_source(const bench *b)
 {
-	double known = b->prepare + b->copy_in + b->device + b->copy_out + b->wait, all = b->prepare + b->total;
-	if (all < known)
-		all = known;
-	if (all <= 0)
-		return (shares){0, 0, 0, 0, 0, 1};
-	shares s = {b->prepare / all, b->copy_in / all, b->device / all, b->copy_out / all, b->wait / all, 0};
-	s.other = 1 - s.prepare - s.copy_in - s.device - s.copy_out - s.wait;
-	s.other = s.other < 0 ? 0 : s.other;
-	return s;
-}
-
-static double busy(const bench *b)
-{
-	double v = b->device / (b->duration_ms * (double)b->streams);
-	return v > 1 ? 1 : v;
+	return b->s.simulated ? "modelled" : "measured";
 }
 
 /* Outputs are computed but their time on the wall says nothing about the device. */
@@ -179,11 +160,15 @@ int bench_report_text(bench *b)
 	if (b->n_device)
 		printf("Device time: min %.3f, median %.3f ms (%s)\n", b->device_ms[0],
 		       percentile(b->device_ms, b->n_device, 50), b->device_modelled ? "modelled" : "measured");
-	shares s = find_shares(b);
+	bench_shares s = bench_find_shares(b);
 	printf("Host time: prepare %.1f %%, copy in %.1f %%, device %.1f %%, copy out %.1f %%, wait %.1f %%, other %.1f %%\n",
 	       s.prepare * 100, s.copy_in * 100, s.device * 100, s.copy_out * 100, s.wait * 100, s.other * 100);
-	printf("Streams busy: %.0f %%, peak memory %.0f MB\n", busy(b) * 100, peak_rss_mb());
-	return 0;
+	if (isnan(bench_busy(b)))
+		printf("Peak memory %.0f MB (measured)\n", peak_rss_mb());
+	else
+		printf("Device busy: %.0f %% (%s), peak memory %.0f MB (measured)\n", bench_busy(b) * 100, busy_source(b),
+		       peak_rss_mb());
+	return bench_print_verdict(b);
 }
 
 /* ---- JSON
@@ -206,6 +191,11 @@ static void json_head(const bench *b, json *j, const tarn_load_info *load)
 	else
 		json_null(j, "nthreads");
 	json_int(j, "batch", b->batch);
+	json_text(j, "live", b->o->live);
+	if (b->live)
+		json_int(j, "workers", b->workers);
+	else
+		json_null(j, "workers");
 	json_text(j, "mode", *b->s.mode ? b->s.mode : NULL);
 	json_int(j, "iterations", (long long)b->n);
 	json_figure(j, "duration_ms", b->duration_ms, "ms", "measured", -1);
@@ -241,7 +231,7 @@ static void json_latency(const bench *b, json *j)
 
 static void json_shares(const bench *b, json *j)
 {
-	shares s = find_shares(b);
+	bench_shares s = bench_find_shares(b);
 	json_begin(j, "device_ms", '{');
 	json_num(j, "min", b->n_device ? b->device_ms[0] : NAN);
 	json_num(j, "median", percentile(b->device_ms, b->n_device, 50));
@@ -257,13 +247,11 @@ static void json_shares(const bench *b, json *j)
 	json_end(j, '}');
 	json_text(j, "phases_source", "measured");
 	json_begin(j, "utilization", '{');
-	json_num(j, "busy", busy(b));
-	json_null(j, "mac");
-	json_null(j, "ddr");
+	json_num(j, "busy", bench_busy(b));
+	json_num(j, "mac", bench_mac(b));
+	json_num(j, "ddr", bench_ddr(b));
 	json_end(j, '}');
-	json_text(j, "utilization_source", b->s.simulated ? "modelled" : "measured");
-	json_null(j, "verdict");
-	json_figure(j, "peak_rss_mb", peak_rss_mb(), "MB", "measured", -1);
+	json_text(j, "utilization_source", busy_source(b));
 }
 
 int bench_report_json(bench *b, FILE *out)
@@ -277,8 +265,11 @@ int bench_report_json(bench *b, FILE *out)
 	json_head(b, &j, &load);
 	json_latency(b, &j);
 	json_shares(b, &j);
+	int code = bench_json_verdict(b, &j);
+	json_figure(&j, "peak_rss_mb", peak_rss_mb(), "MB", "measured", -1);
 	session_notes(&b->s, &j);
-	int code = b->o->pc || b->o->pcsort ? json_layers(b, &j) : 0;
+	if (!code)
+		code = b->o->pc || b->o->pcsort ? json_layers(b, &j) : 0;
 	json_end(&j, '}');
 	return code;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "bench.h"
 #include "say.h"
@@ -55,7 +56,11 @@ static int choose(bench *b)
 		return fail(2, "bench", "-latency_percentile cannot be %ld; give 1 to 100", o->percentile);
 	if (o->niter == 0 || o->nireq > 4096)
 		return fail(2, "bench", "-niter must be at least 1, -nireq at most 4096");
-	b->inference_only = !o->inference_only || !strcmp(o->inference_only, "true");
+	if (o->workers == 0 || o->workers > 256)
+		return fail(2, "bench", "-workers must be 1 to 256");
+	if ((o->workers > 0 || o->scaled_decode) && !o->live)
+		return fail(2, "bench", "-workers and -scaled-decode prepare live inputs; add -live DIR");
+	b->inference_only = o->live ? false : !o->inference_only || !strcmp(o->inference_only, "true");
 	b->niter = o->niter > 0 ? o->niter : 0;
 	b->seconds = o->seconds >= 0 ? o->seconds : 10;
 	b->seed = o->seed > 0 ? (uint64_t)o->seed * 0x9e3779b97f4a7c15u : 0x9e3779b97f4a7c15u;
@@ -163,12 +168,28 @@ static int make_input(bench *b, long r, size_t i, const input_set *set, const sh
 	return code;
 }
 
-int bench_fill(bench *b, long r)
+int bench_fill(bench *b, long r, long worker, long ticket)
 {
+	if (b->live)
+		return bench_live_fill(b, r, worker, ticket);
 	for (size_t i = 0; i < b->n_in; i++)
 		if (!input_fill(b->tensor[(size_t)r * b->n_in + i], &b->seed))
 			return fail(2, "bench", "inputs of this type are not made up; leave out -inference_only false");
 	return 0;
+}
+
+/* With --live: the one input that -i says nothing about takes the samples. */
+static int open_live(bench *b, const input_set *set)
+{
+	size_t input = 0, open = 0;
+	if (!b->o->live)
+		return 0;
+	for (size_t i = 0; i < set->n; i++)
+		if (!set->tensor[i] && !open++)
+			input = i;
+	if (open != 1)
+		return fail(2, "bench", "-live feeds one input, %zu have no data; give all others with -i NAME=FILE", open);
+	return bench_live_open(b, input);
 }
 
 static int make_requests(bench *b)
@@ -190,8 +211,10 @@ static int make_requests(bench *b)
 		for (size_t i = 0; i < b->n_in && !code; i++)
 			code = make_input(b, r, i, &set, list, n);
 	}
+	if (!code)
+		code = open_live(b, &set);
 	bool made_up = false;
-	for (size_t i = 0; i < set.n; i++)
+	for (size_t i = 0; i < set.n && !b->live; i++)
 		made_up = made_up || !set.tensor[i];
 	if (!code && made_up && !b->o->json)
 		printf("Inputs without data are random: floats in [0,1), integers 0 or 1 (seed %ld)\n",
@@ -244,6 +267,8 @@ static int load(bench *b)
 	b->nireq = !b->async ? 1 : b->o->nireq > 0 ? b->o->nireq : number_property(b, "OPTIMAL_NUMBER_OF_INFER_REQUESTS", 1);
 	if (b->o->nireq <= 0 && b->niter && b->niter < b->nireq)
 		b->nireq = b->niter; /* no more requests than inferences, unless asked for */
+	long processors = sysconf(_SC_NPROCESSORS_ONLN), most = b->nireq < processors ? b->nireq : processors;
+	b->workers = !b->o->live || !b->async ? 1 : b->o->workers > 0 ? b->o->workers : most > 0 ? most : 1;
 	if (b->async && b->niter % b->nireq)
 		b->niter += b->nireq - b->niter % b->nireq;
 	if (!b->o->json)
@@ -276,6 +301,9 @@ static int measure(bench *b)
 	if (code)
 		return code;
 	step(b, 10, "Measuring performance");
+	if (!b->o->json && b->live)
+		printf("Inputs are read from %s, decoded and prepared in the loop by %ld thread%s\n", b->o->live, b->workers,
+		       b->workers > 1 ? "s" : "");
 	if (!b->o->json && b->niter)
 		printf("Start inference %s, %ld inference requests, limits: %ld iterations\n",
 		       b->async ? "asynchronously" : "synchronously", b->nireq, b->niter);
@@ -303,6 +331,7 @@ int cmd_bench(const options *o)
 		ov_infer_request_free(b.request[r]);
 	for (size_t i = 0; b.tensor && i < (size_t)b.nireq * b.n_in; i++)
 		ov_tensor_free(b.tensor[i]);
+	bench_live_close(&b);
 	free(b.request);
 	free(b.tensor);
 	free(b.latency);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Causes are planted in a pipeline of known times; counters follow from them by the laws of queues, and the verdict must find the
- * cause. */
+/* Causes are planted in a pipeline of known times; counters follow from them by the laws of queues, and the verdict must find
+ * the cause. */
 #include "unit/test.h"
 
 #include <math.h>
@@ -20,8 +20,8 @@ static double least(double a, double b)
 	return a < b ? a : b;
 }
 
-/* The slowest station decides the rate; what a request spends beyond its own stages it spent waiting (Little's law). The waiting
- * for a worker is no request's time. */
+/* The slowest station decides the rate; what a request spends beyond its own stages it spent waiting (Little's law). The
+ * waiting for a worker is no request's time. */
 static tarn_counters counters_of(const pipeline *p)
 {
 	int workers = p->workers ? p->workers : 1;
@@ -190,8 +190,8 @@ static void monotone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(preparation),	   cmocka_unit_test(parallelism), cmocka_unit_test(transfers),
-		cmocka_unit_test(the_device), cmocka_unit_test(what_is_missing), cmocka_unit_test(monotone),
+		cmocka_unit_test(preparation), cmocka_unit_test(parallelism),     cmocka_unit_test(transfers),
+		cmocka_unit_test(the_device),  cmocka_unit_test(what_is_missing), cmocka_unit_test(monotone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
