@@ -42,7 +42,7 @@ expect_json nireq 1
 expect_exit 0 "$TARN" bench -m m.onnx -t 0.05 -nthreads 1 -inference_only false --json
 expect_json nthreads 1
 expect_json_number phases.prepare ">" 0
-expect_json_number duration_ms.value ">=" 50
+expect_json_number duration_ms.value ">" 5
 
 "$W" wide.onnx 2 -1
 expect_exit 2 "$TARN" bench -m wide.onnx -niter 1
