@@ -25,7 +25,10 @@ TARN_MUST tarn_err tarn_pass_decompose(tarn_model *m, bool (*keep)(void *ctx, co
 /* The IR's integer form of quantization, its group convolutions and separate biases become QuantizeLinear, DequantizeLinear,
  * Conv, Gemm; scales and zero points exactly as they stand in the file. */
 TARN_MUST tarn_err tarn_pass_raise(tarn_model *m);
-/* All of the above in the standard order, until nothing changes; what every device starts from. */
+/* Sigmoid and Mul become Swish, and so on for GELU, HardSwish, layer normalisation (fuse.def): equal in real arithmetic. For
+ * devices that compute these operators as one; not in the standard order. */
+TARN_MUST tarn_err tarn_pass_fuse(tarn_model *m);
+/* All of the above but fusing in the standard order, until nothing changes; what every device starts from. */
 TARN_MUST tarn_err tarn_pass_standard(tarn_model *m);
 
 #endif

@@ -37,6 +37,7 @@ static void same_at(const tarn_shape *sizes, int times, double tolerance)
 	assert_ok(tarn_graph_infer(g));
 	assert_ok(tarn_model_clone(model, &copy));
 	assert_ok(tarn_pass_standard(copy));
+	assert_ok(tarn_pass_fuse(copy));
 	assert_ok(tarn_cpu_program_new(copy->main, NULL, &p));
 	assert_ok(tarn_pool_new(2, &pool));
 	for (int k = 0; k < times; k++) {
@@ -91,6 +92,33 @@ static void residual_block(void **state)
 	tarn_value *after = node(g, "Add", node(g, "Sigmoid", conv(sum, 24, 24, 1, 1, 4), NULL, NULL), sum, NULL);
 	output(g, after);
 	output(g, node(g, "GlobalAveragePool", after, NULL, NULL));
+	same(1e-5);
+}
+
+/* What becomes one step: a product with its bias row and a written-out GELU, layer normalisation, a Swish behind a convolution.
+ */
+static void fused_patterns(void **state)
+{
+	(void)state;
+	tarn_value *x = input(g, dims(3, 2, 5, 24)), *a = node(g, "MatMul", x, weights(g, dims(2, 24, 40)), NULL);
+	a = node(g, "Add", weights(g, dims(1, 40)), a, NULL);
+	tarn_value *e = node(g, "Erf", node(g, "Div", a, scalar(g, 1.41421356f), NULL), NULL, NULL);
+	e = node(g, "Mul", node(g, "Mul", a, node(g, "Add", e, scalar(g, 1), NULL), NULL), scalar(g, 0.5f), NULL);
+	tarn_value *b = node(g, "MatMul", e, weights(g, dims(2, 40, 24)), NULL);
+	b = node(g, "Add", node(g, "Add", b, weights(g, dims(1, 24)), NULL), x, NULL);
+	tarn_value *mean = node(g, "ReduceMean", b, NULL, NULL);
+	set_ints(g, mean, "axes", 1, -1);
+	tarn_value *d = node(g, "Sub", b, mean, NULL), *v = node(g, "ReduceMean", node(g, "Mul", d, d, NULL), NULL, NULL);
+	set_ints(g, v, "axes", 1, 2);
+	v = node(g, "Sqrt", node(g, "Add", v, scalar(g, 1e-5f), NULL), NULL, NULL);
+	v = node(g, "Mul", node(g, "Div", d, v, NULL), weights(g, dims(1, 24)), NULL);
+	output(g, node(g, "Add", v, weights(g, dims(1, 24)), NULL));
+	tarn_value *c = conv(input(g, dims(4, 1, 3, 9, 8)), 3, 16, 3, 1, 1);
+	c = node(g, "Mul", c, node(g, "Sigmoid", c, NULL, NULL), NULL);
+	output(g, conv(c, 16, 4, 1, 1, 1));
+	/* a bias that only some rows have is none */
+	tarn_value *y = node(g, "MatMul", input(g, dims(2, 6, 6)), weights(g, dims(2, 6, 6)), NULL);
+	output(g, node(g, "Relu", node(g, "Add", y, weights(g, dims(2, 6, 1)), NULL), NULL, NULL));
 	same(1e-5);
 }
 
@@ -260,8 +288,15 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(residual_block),  T(wide_3x3_convolutions), T(transposed_convolutions), T(squeeze_excite_and_concat),
-		T(detection_head),  T(transformer_block),     T(data_dependent_sizes),    T(broadcasts),
+		T(fused_patterns),
+		T(residual_block),
+		T(wide_3x3_convolutions),
+		T(transposed_convolutions),
+		T(squeeze_excite_and_concat),
+		T(detection_head),
+		T(transformer_block),
+		T(data_dependent_sizes),
+		T(broadcasts),
 		T(random_networks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

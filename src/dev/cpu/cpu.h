@@ -62,6 +62,7 @@ typedef struct cpu_step {
 typedef struct cpu_group {
 	const tarn_node *main, *last;
 	const tarn_value *residual; /* NULL: none */
+	const tarn_tensor *bias;    /* a MatMul's row, added first; NULL: none */
 	tarn_epilogue epilogue;
 } cpu_group;
 

@@ -107,6 +107,18 @@ static bool is_product(const tarn_node *n)
 	return false;
 }
 
+/* A constant row that is added to a product of two matrices: its columns' bias. */
+static const tarn_tensor *bias_row(const tarn_node *product, const tarn_node *add)
+{
+	const tarn_value *v = product->out[0], *w = product->in[1];
+	if (product->op != tarn_op_find(NULL, "MatMul") || w->shape.rank != 2 || product->in[0]->shape.rank < 2 ||
+	    add->op != tarn_op_find(NULL, "Add") || add->n_in != 2 || !tarn_shape_same(&add->out[0]->shape, &v->shape))
+		return NULL;
+	const tarn_tensor *t = add->in[add->in[0] == v]->konst;
+	int64_t count = t && t->type == TARN_F32 ? tarn_tensor_count(t) : 0;
+	return count == 1 || (count && count == w->konst->dim[1] && t->dim[t->rank - 1] == count) ? t : NULL;
+}
+
 static tarn_err absorb(cpu_build *b, const tarn_node *n)
 {
 	cpu_group g = {.main = n, .last = n};
@@ -122,6 +134,9 @@ static tarn_err absorb(cpu_build *b, const tarn_node *n)
 			act.residual_after = g.epilogue.residual_after;
 			g.epilogue = act;
 			more = !g.residual;
+		} else if (g.last == n && bias_row(n, user)) {
+			g.bias = bias_row(n, user);
+			more = true;
 		} else if (!g.residual && !strcmp(user->op->name, "Add") && user->n_in == 2) {
 			const tarn_value *other = user->in[user->in[0] == v];
 			if (other == v || other->konst || other->type != TARN_F32 ||

@@ -19,10 +19,9 @@ static void state_free(void *state)
 	tarn_mem_free(s);
 }
 
-/* Gemm's C as a row of n numbers times beta; false when it is none. */
-static bool bias_row(const tarn_node *n, int64_t cols, float beta, float *row)
+/* A bias as a row of n numbers times beta; false when it is none. */
+static bool bias_row(const tarn_tensor *c, int64_t cols, float beta, float *row)
 {
-	const tarn_tensor *c = n->in[2]->konst;
 	int64_t count = c ? tarn_tensor_count(c) : 0;
 	if (!c || c->type != TARN_F32 || (count != 1 && (count != cols || c->dim[c->rank - 1] != cols)))
 		return false;
@@ -32,7 +31,7 @@ static bool bias_row(const tarn_node *n, int64_t cols, float beta, float *row)
 }
 
 /* The packed right side, or nothing when the node does not suit. */
-static tarn_err pack(const tarn_node *n, gemm_state *s)
+static tarn_err pack(const tarn_node *n, const tarn_tensor *added, gemm_state *s)
 {
 	const tarn_tensor *w = n->in[1]->konst;
 	bool gemm = n->op == tarn_op_find(NULL, "Gemm");
@@ -44,11 +43,11 @@ static tarn_err pack(const tarn_node *n, gemm_state *s)
 	s->n = (size_t)w->dim[!tb];
 	float alpha = gemm ? (float)tarn_attr_f(n, tarn_attr_index(n->op, "alpha")) : 1;
 	float beta = gemm ? (float)tarn_attr_f(n, tarn_attr_index(n->op, "beta")) : 1;
-	bool has_bias = n->n_in > 2 && n->in[2];
+	bool has_bias = added || (n->n_in > 2 && n->in[2]);
 	float *row = has_bias ? tarn_mem_alloc(s->n * sizeof *row) : NULL, *scaled = NULL;
 	tarn_err err = has_bias && !row ? tarn_err_nomem(s->n * sizeof *row) : TARN_OK;
 	const float *b = w->data;
-	if (err == TARN_OK && has_bias && !bias_row(n, (int64_t)s->n, beta, row))
+	if (err == TARN_OK && has_bias && !bias_row(added ? added : n->in[2]->konst, (int64_t)s->n, beta, row))
 		goto out;
 	if (err == TARN_OK && alpha != 1) {
 		scaled = tarn_mem_alloc(s->k * s->n * sizeof *scaled);
@@ -79,7 +78,7 @@ static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 	s->has_residual = g->residual;
 	int in[2] = {-1, -1}, out;
 	tarn_err err;
-	TRY_GOTO(out, pack(n, s));
+	TRY_GOTO(out, pack(n, g->bias, s));
 	if (!s->packed)
 		goto out;
 	TRY_GOTO(out, tarn_cpu_want(b, n->in[0], CPU_PLAIN, &in[0]));
