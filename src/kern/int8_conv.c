@@ -18,9 +18,8 @@ struct tarn_qconv_plan {
 	uint8_t *pad;        /* codes of a pixel of padding */
 	size_t out_size;     /* bytes of an output */
 	bool pointwise;      /* pixel i of the output reads pixel i of the input */
-	bool copy;           /* folded windows are not contiguous in the input */
 	ptrdiff_t *row;      /* [oh][kh] offset of the input row a tap reads, or -1 */
-	ptrdiff_t *col;      /* [kw][ow] offset of the pixel in its row, or -1; folded [ow] of the first, or -1 at borders */
+	ptrdiff_t *col;      /* [kw][ow] offset of the pixel in its row, or -1; gathered [ow] of the first, or -1 at borders */
 	size_t m, tiles;
 	int blocks;
 	bool panel_major;
@@ -38,8 +37,10 @@ static void fill_axes(tarn_qconv_plan *p)
 		}
 	for (int o = 0; o < h->ow; o++) {
 		long long first = (long long)o * s->stride_w - h->pad_left;
-		if (p->q->fold) {
-			p->col[o] = p->copy || first < 0 || first + s->kw > h->iw ? -1 : (ptrdiff_t)first * pixel;
+		if (p->q->gather) {
+			p->col[o] = h->in_stride != (size_t)s->ic || first < 0 || first + s->kw > h->iw
+					    ? -1
+					    : (ptrdiff_t)first * pixel;
 			continue;
 		}
 		for (int k = 0; k < s->kw; k++) {
@@ -65,7 +66,7 @@ static void cut(tarn_qconv_plan *p)
 	p->tiles = (p->m + max_rows - 1) / max_rows;
 	p->panel_major = q->w_bytes > WEIGHTS_NEAR;
 	size_t most = TARN_QCONV_TABLE / (q->taps * max_rows), near = BLOCK_NEAR / (row_bytes * max_rows);
-	if (q->fold && most > TARN_QCONV_WINDOWS / (q->taps * q->depth * max_rows))
+	if (q->gather && most > TARN_QCONV_WINDOWS / (q->taps * q->depth * max_rows))
 		most = TARN_QCONV_WINDOWS / (q->taps * q->depth * max_rows);
 	if (!p->panel_major && most > near)
 		most = near < 4 && most > 4 ? 4 : near;
@@ -90,7 +91,6 @@ static tarn_err plan_level(tarn_qconv_plan *p)
 	memset(p->pad, (uint8_t)q->in.zero, padded + 64);
 	p->pointwise = kh == 1 && kw == 1 && s->stride_h == 1 && s->stride_w == 1 && !p->sh.pad_top && !p->sh.pad_left &&
 		       p->sh.oh == p->sh.ih && p->sh.ow == p->sh.iw;
-	p->copy = q->fold && p->sh.in_stride != (size_t)s->ic;
 	fill_axes(p);
 	if (q->kind == TARN_QCONV_TILES)
 		cut(p);
@@ -175,31 +175,68 @@ static void fill_run(const tarn_qconv_plan *p, const uint8_t *image, size_t rows
 		}
 }
 
-/* The window of one kernel row of a pixel at the border (or of a strided input), with padding. */
-static void copy_window(const tarn_qconv_plan *p, const uint8_t *row, size_t ox, uint8_t *window)
+/* One kernel row of a window at the border (or of a strided input), with padding. */
+static void copy_border(const tarn_qconv_plan *p, const uint8_t *row, size_t ox, uint8_t *to)
 {
 	const tarn_conv_spec *s = &p->q->s;
 	long long x = (long long)ox * s->stride_w - p->sh.pad_left;
 	size_t ic = (size_t)s->ic;
-	for (int k = 0; k < s->kw; k++, x++, window += ic)
-		for (size_t i = 0; i < ic; i++)
-			window[i] = x >= 0 && x < p->sh.iw ? row[(size_t)x * p->sh.in_stride + i] : p->pad[0];
+	for (int k = 0; k < s->kw; k++, x++, to += ic) {
+		if (x >= 0 && x < p->sh.iw)
+			memcpy(to, row + (size_t)x * p->sh.in_stride, ic);
+		else
+			memset(to, p->pad[0], ic);
+	}
 }
 
-/* The same as fill_run with a whole kernel row as one tap. */
-static void fill_folded(const tarn_qconv_plan *p, const uint8_t *image, size_t rows, const cursor *at, size_t n,
-			const uint8_t **out, uint8_t **window)
+/* A window inside the image. Runs are copied in pieces of 16 bytes: what is too much is overwritten by the next run. */
+static inline __attribute__((always_inline)) void copy_inside(const uint8_t *base, const ptrdiff_t *row, int kh, size_t run,
+							      const int pieces, uint8_t *to)
 {
-	const ptrdiff_t *row = p->row + at->y * (size_t)p->q->s.kh, *col = p->col + at->x;
-	for (size_t ky = 0; ky < p->q->taps; ky++, out += rows) {
-		const uint8_t *base = image + (row[ky] < 0 ? 0 : row[ky]);
-		for (size_t i = 0; i < n; i++) {
-			out[i] = row[ky] < 0 ? p->pad : base + col[i];
-			if (col[i] < 0 && row[ky] >= 0) {
-				copy_window(p, base, at->x + i, *window);
-				out[i] = *window;
-				*window += p->q->depth;
-			}
+	for (int ky = 0; ky < kh; ky++, to += run) {
+		const uint8_t *from = base + row[ky];
+		for (int k = 0; k < pieces; k++)
+			memcpy(to + 16 * k, from + 16 * k, 16);
+	}
+}
+
+/* Windows of `n` neighbouring outputs; reading does not pass `end`. */
+static void gather(const tarn_qconv_plan *p, const uint8_t *image, const uint8_t *end, const cursor *at, size_t n,
+		   uint8_t *window)
+{
+	const int kh = p->q->s.kh;
+	const ptrdiff_t *col = p->col + at->x;
+	const size_t run = (size_t)p->q->s.kw * (size_t)p->q->s.ic, depth = p->q->depth;
+	const int pieces = (int)(run + 15) / 16;
+	ptrdiff_t row[TARN_QCONV_GATHER_ROWS], most = 0;
+	bool inside = true;
+	for (int ky = 0; ky < kh; ky++) {
+		row[ky] = p->row[at->y * (size_t)kh + (size_t)ky];
+		inside &= row[ky] >= 0;
+		most = row[ky] > most ? row[ky] : most;
+	}
+	for (size_t i = 0; i < n; i++, window += depth) {
+		const uint8_t *base = image + col[i];
+		bool room = col[i] >= 0 && end - base - most >= (ptrdiff_t)run + 16;
+		if (inside && room) {
+			if (pieces == 1)
+				copy_inside(base, row, kh, run, 1, window);
+			else if (pieces == 2)
+				copy_inside(base, row, kh, run, 2, window);
+			else if (pieces == 3)
+				copy_inside(base, row, kh, run, 3, window);
+			else
+				copy_inside(base, row, kh, run, pieces, window);
+			continue;
+		}
+		for (int ky = 0; ky < kh; ky++) {
+			uint8_t *to = window + (size_t)ky * run;
+			if (row[ky] < 0)
+				memset(to, p->pad[0], run);
+			else if (col[i] < 0)
+				copy_border(p, image + row[ky], at->x + i, to);
+			else
+				memcpy(to, base + row[ky], run);
 		}
 	}
 }
@@ -215,16 +252,20 @@ static void fill_block(const tarn_qconv_plan *p, const uint8_t *in, size_t t0, s
 			*table++ = in + row * h->in_stride;
 		return;
 	}
+	const uint8_t *input_end = in + ((size_t)h->n * (size_t)h->ih * (size_t)h->iw - 1) * h->in_stride + (size_t)p->q->s.ic;
 	cursor at = {row / plane, row % plane / ow, row % ow};
 	for (size_t t = t0; t < t1; t++) {
 		size_t rows = tile_row(p, t + 1) - tile_row(p, t);
 		for (size_t r = 0; r < rows;) {
 			const uint8_t *image = in + at.n * (size_t)h->ih * (size_t)h->iw * h->in_stride;
 			size_t n = rows - r < ow - at.x ? rows - r : ow - at.x;
-			if (p->q->fold)
-				fill_folded(p, image, rows, &at, n, table + r, &window);
-			else
+			if (p->q->gather) {
+				gather(p, image, input_end, &at, n, window);
+				for (size_t i = 0; i < n; i++, window += p->q->depth)
+					table[r + i] = window;
+			} else {
 				fill_run(p, image, rows, &at, n, table + r);
+			}
 			r += n;
 			at.x += n;
 			if (at.x == ow) {
@@ -274,7 +315,7 @@ static void run_panel(const tarn_qconv_plan *p, int group, int panel, size_t t0,
 static void run_tiles(const tarn_qconv_plan *p, const uint8_t *in, char *out, int begin, int end)
 {
 	const uint8_t *table[TARN_QCONV_TABLE];
-	uint8_t window[TARN_QCONV_WINDOWS];
+	uint8_t window[TARN_QCONV_WINDOWS + 64];
 	const tarn_qconv *q = p->q;
 	int panels = q->panels * q->s.groups, filled_group = -1;
 	size_t filled = SIZE_MAX;

@@ -5,8 +5,9 @@
 
 #include "kern/int8_set.h"
 
-#define TARN_QCONV_TABLE 4096    /* tap pointers of a block of rows, on the stack */
-#define TARN_QCONV_WINDOWS 16384 /* bytes of copied windows, on the stack */
+#define TARN_QCONV_TABLE 4096     /* tap pointers of a block of rows, on the stack */
+#define TARN_QCONV_GATHER_ROWS 16 /* of a kernel whose windows are copied */
+#define TARN_QCONV_WINDOWS 32768  /* bytes of copied windows, on the stack */
 
 struct tarn_qconv {
 	tarn_conv_spec s;
@@ -18,7 +19,7 @@ struct tarn_qconv {
 	size_t w_bytes;
 	int32_t *start;       /* by column: of groups * vectors * lanes, or of blocks */
 	size_t columns;       /* elements of start */
-	bool fold;            /* a kernel row of few channels is one tap */
+	bool gather;          /* few channels: the windows of a block are copied together, each is one tap */
 	size_t taps, depth;   /* as the tiles see them */
 	int vectors, panels;  /* of one group */
 	int outputs, groups4; /* depthwise: see tarn_qdw_row */

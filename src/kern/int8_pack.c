@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "kern/int8_conv.h"
 
-#define FOLD_MAX_DEPTH 96
+#define GATHER_MAX_RUN 64 /* bytes of a kernel row up to which windows are copied together */
 
 const tarn_int8_set *tarn_int8_set_get(bool narrow)
 {
@@ -71,14 +71,14 @@ static int8_t *tile_place(const tarn_qconv *q, size_t column, size_t tap, size_t
 
 static void fill_tiles(tarn_qconv *q)
 {
-	size_t ic = (size_t)(q->s.ic / q->s.groups), kw = (size_t)q->s.kw, taps = (size_t)q->s.kh * kw;
+	size_t ic = (size_t)(q->s.ic / q->s.groups), taps = (size_t)q->s.kh * (size_t)q->s.kw;
 	for (size_t column = 0; column < q->columns; column++) {
 		int o = tarn_qconv_channel(q, column), lane;
 		if (o < 0)
 			continue;
 		const int16_t *v = q->plain + (size_t)o * taps * ic;
 		for (size_t t = 0; t < taps; t++) {
-			size_t tap = q->fold ? t / kw : t, from = q->fold ? t % kw * ic : 0;
+			size_t tap = q->gather ? 0 : t, from = q->gather ? t * ic : 0;
 			for (size_t c = 0; c < ic; c++, v++) {
 				int8_t *w = tile_place(q, column, tap, from + c, &lane);
 				put(q->set, w, lane, (int)((from + c) & 3), *v);
@@ -138,11 +138,11 @@ static void choose(tarn_qconv *q)
 		return;
 	}
 	q->kind = TARN_QCONV_TILES;
-	q->fold = s->kw > 1 && s->groups == 1 && s->dilation_w == 1 && (ic < 4 || (ic < 16 && ic % 4)) &&
-		  (size_t)s->kw * ic <= FOLD_MAX_DEPTH &&
-		  (size_t)s->kh * (size_t)s->kw * ic * TARN_QTILE_ROWS <= TARN_QCONV_WINDOWS;
-	q->taps = (size_t)s->kh * (q->fold ? 1 : (size_t)s->kw);
-	q->depth = ic * (q->fold ? (size_t)s->kw : 1);
+	size_t taps = (size_t)s->kh * (size_t)s->kw, window = (taps * ic + 3) / 4 * 4;
+	q->gather = taps > 1 && s->groups == 1 && s->dilation_w == 1 && s->kh <= TARN_QCONV_GATHER_ROWS &&
+		    (size_t)s->kw * ic <= GATHER_MAX_RUN && window * TARN_QTILE_ROWS <= TARN_QCONV_WINDOWS;
+	q->taps = q->gather ? 1 : taps;
+	q->depth = q->gather ? window : ic;
 	q->vectors = (int)(((size_t)(s->oc / s->groups) + lanes - 1) / lanes);
 	q->panels = (q->vectors + TARN_QTILE_NV - 1) / TARN_QTILE_NV;
 	q->columns = (size_t)s->groups * (size_t)q->vectors * lanes;
