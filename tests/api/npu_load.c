@@ -50,9 +50,9 @@ int main(int argc, char **argv)
 	run(cm);
 	EXPECT_OK(tarn_get_simulation(core, &s));
 	EXPECT_OK(tarn_get_load_info(cm, &info));
-	printf("compiled=%lld hits=%lld stored=%lld damaged=%lld level=%s hit=%d compilations=%d notes=%zu\n", (long long)s.compiled,
-	       (long long)s.cache_hits, (long long)s.cache_stored, (long long)s.cache_damaged, info.cache_level, info.cache_hit,
-	       info.compilations, info.notes);
+	printf("compiled=%lld hits=%lld stored=%lld damaged=%lld level=%s hit=%d compilations=%d notes=%zu\n",
+	       (long long)s.compiled, (long long)s.cache_hits, (long long)s.cache_stored, (long long)s.cache_damaged,
+	       info.cache_level, info.cache_hit, info.compilations, info.notes);
 	ov_compiled_model_free(cm);
 	ov_core_free(core);
 	return 0;

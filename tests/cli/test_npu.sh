@@ -88,3 +88,32 @@ expect_json_number device_ms.median ">" "$plain"
 # A compiled model of one device is not another's.
 expect_exit 0 "$TARN" bench -m m.onnx -d NPU --sim 4000 -niter 1 -p NPU_BYPASS_UMD_CACHING=YES --json
 expect_stderr_contains "turns the driver's cache of compiled models OFF"
+
+# Paced, in a child process: the wall clock counts, the same modelled device, no results.
+expect_exit 0 "$TARN" bench -m net.onnx -b 1 -d NPU --sim 4000 --paced -niter 20 -hint latency --json
+expect_json mode paced
+expect_json iterations 20
+expect_json_number latency_ms.min ">=" "$(json device_ms.min)"
+expect_json latency_ms.source measured
+expect_json device_ms.source modelled
+expect_json_number utilization.busy "<=" 1
+expect_exit 2 "$TARN" bench -m m.onnx -d NPU --paced -niter 1
+expect_stderr_contains "--sim"
+expect_exit 2 "$TARN" bench -m m.onnx --paced -niter 1
+expect_exit 2 env TARN_NPU_MODE=paced "$TARN" run -m m.onnx -d NPU --sim 4000 -i x.npy -o no
+expect_stderr_contains "computes no results"
+# Not paced: what the wall clock says of a simulation is not shown.
+expect_exit 0 "$TARN" bench -m m.onnx -d NPU --sim 4000 -niter 1 --json
+expect_json utilization.busy null
+
+# Through the system's loader, as hardware is: the same driver, found where the loader is told to look.
+if ldconfig -p 2>/dev/null | grep -q libze_loader.so.1 && ! nm -D "$BUILD/lib/libtarn.so" | grep -q __asan_init; then
+	export ZE_ENABLE_ALT_DRIVERS="$BUILD/lib/libze_tarn_npu.so"
+	for intercept in 0 1; do
+		expect_exit 0 env ZE_ENABLE_LOADER_INTERCEPT=$intercept "$TARN" run -m m.onnx -d NPU -i x.npy -o loader
+		cmp loader/y.npy ref/y.npy || fail "another result through the loader"
+		expect_exit 0 env ZE_ENABLE_LOADER_INTERCEPT=$intercept "$TARN" bench -m m.onnx -d NPU -niter 4 -nireq 2 -pc --json
+		expect_json layers[0].time.source modelled
+		expect_stderr_contains "simulated"
+	done
+fi

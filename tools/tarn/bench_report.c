@@ -163,6 +163,8 @@ int bench_report_text(bench *b)
 	bench_shares s = bench_find_shares(b);
 	printf("Host time: prepare %.1f %%, copy in %.1f %%, device %.1f %%, copy out %.1f %%, wait %.1f %%, other %.1f %%\n",
 	       s.prepare * 100, s.copy_in * 100, s.device * 100, s.copy_out * 100, s.wait * 100, s.other * 100);
+	if (!wall_clock_counts(b))
+		printf("The device's share is the simulation's own work; -paced measures the host's side\n");
 	if (isnan(bench_busy(b)))
 		printf("Peak memory %.0f MB (measured)\n", peak_rss_mb());
 	else

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "paced.h"
 #include "say.h"
 #include "tarn/profile.h"
 #include "tarn/version.h"
@@ -318,8 +319,26 @@ static int measure(bench *b)
 	return code;
 }
 
+/* In a child process, unless this is one. */
+static bool wants_child(const options *o)
+{
+	return o->paced && !paced_here();
+}
+
+static int run_paced(const options *o)
+{
+	const char *env = getenv("TARN_NPU");
+	if (!o->device || strncmp(o->device, "NPU", 3))
+		return fail(2, "bench", "-paced is for a simulated NPU; give -d NPU --sim 4000, too");
+	if (!o->sim && !(env && !strncmp(env, "sim:", 4)))
+		return fail(2, "bench", "-paced needs the simulated NPU; give --sim 3720 or 4000, too");
+	return paced_run("bench", o->argc, o->argv);
+}
+
 int cmd_bench(const options *o)
 {
+	if (wants_child(o))
+		return run_paced(o);
 	bench b = {.o = o};
 	step(&b, 1, "Parsing and validating input arguments");
 	int code = choose(&b);

@@ -78,6 +78,8 @@ static bool store(const struct row *r, const char *value, options *o)
 int options_parse(const char *command, const char *takes, int argc, char **argv, options *o)
 {
 	memset(o, 0, sizeof *o);
+	o->argc = argc;
+	o->argv = argv;
 	for (int i = 0; i < N_ROWS; i++) {
 		if (rows[i].kind == INT)
 			*(long *)((char *)o + rows[i].offset) = -1;

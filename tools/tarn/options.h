@@ -22,6 +22,8 @@ typedef struct options {
 #define OPT(field, names, kind, arg, doc) OPTION_##kind field;
 #include "options.def"
 #undef OPT
+	int argc; /* the words after the command, as they were given */
+	char **argv;
 } options;
 
 /* Fills o from the words after the command. takes: the fields the command knows, separated by blanks. 0, or 2 after printing
