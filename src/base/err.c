@@ -39,7 +39,9 @@ tarn_err tarn_err_note(tarn_err code, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(note, sizeof note, fmt, ap);
 	va_end(ap);
-	size_t used = strlen(text);
+	size_t used = strlen(text), n = strlen(note);
+	if (used > n && text[used - n - 1] == ' ' && !strcmp(text + used - n, note))
+		return code; /* two callers that know the same */
 	snprintf(text + used, sizeof text - used, "%s%s", used ? "; " : "", note);
 	return code;
 }

@@ -135,6 +135,8 @@ static tarn_err feed(parse *s, const char *bytes, size_t n)
 		enum XML_Status ok = XML_Parse(s->p, bytes + at, (int)len, at + len == n);
 		if (s->err != TARN_OK)
 			return s->err;
+		CHECK(ok == XML_STATUS_OK || XML_GetErrorCode(s->p) != XML_ERROR_NO_MEMORY, TARN_NOMEM,
+		      "out of memory while reading XML");
 		CHECK(ok == XML_STATUS_OK, TARN_BAD_FILE, "not well-formed XML: %s on line %lu",
 		      XML_ErrorString(XML_GetErrorCode(s->p)), (unsigned long)XML_GetCurrentLineNumber(s->p));
 		at += len;

@@ -34,6 +34,8 @@ static void error_collects_notes(void **state)
 	tarn_err err = tarn_err_note(fails(), "in node '%s'", "prob");
 	assert_int_equal(err, TARN_SHAPE);
 	assert_string_equal(tarn_err_text(), "axis 5 out of range for rank 3; in node 'prob'");
+	err = tarn_err_note(err, "in node '%s'", "prob"); /* said once */
+	assert_string_equal(tarn_err_text(), "axis 5 out of range for rank 3; in node 'prob'");
 	assert_int_equal(tarn_err_exit_code(TARN_DEVICE), 4);
 	assert_int_equal(tarn_err_note(TARN_OK, "never"), TARN_OK);
 }
