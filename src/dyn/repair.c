@@ -151,16 +151,20 @@ tarn_err tarn_repairs_make(tarn_repairs *r, const char *length_name, tarn_dim sy
 	}
 	/* Whatever a caller leaves behind the valid length (NaN, indices out of range) ends here. */
 	for (size_t i = 0; i < inputs; i++) {
-		tarn_value *v = g->input.at[i], *x = v;
-		size_t readers = g->node.len; /* those that are there now; the clearing itself goes on reading v */
+		tarn_value *v = g->input.at[i], *x = v, *first = NULL;
+		size_t readers = g->node.len; /* those that are there now */
 		for (int k = 0; k < v->shape.rank; k++)
-			if (v->shape.dim[k] == sym)
+			if (v->shape.dim[k] == sym) {
 				TRY(masked(r, x, k, TARN_PAD_ZERO, &x));
+				first = first ? first : x;
+			}
 		if (x == v)
 			continue;
+		/* The clearing itself, which a repair may have made before, goes on reading v. */
 		for (size_t n = 0; n < readers; n++)
 			for (int k = 0; k < g->node.at[n]->n_in; k++)
-				if (g->node.at[n]->in[k] == v && g->node.at[n]->op != tarn_op_find(NULL, "Shape"))
+				if (g->node.at[n]->in[k] == v && g->node.at[n] != first->def &&
+				    g->node.at[n]->op != tarn_op_find(NULL, "Shape"))
 					g->node.at[n]->in[k] = x;
 	}
 	return TARN_OK;

@@ -3,10 +3,28 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "bounds.h"
 #include "session.h"
 #include "tarn/model.h"
 
 int cmd_convert(const options *o);
+
+static void show(const session *s, long long bytes)
+{
+	const options *o = s->o;
+	if (!o->json) {
+		printf("%s: written from %s\n", o->output, o->model);
+		bounds_show(s->bounds, NULL);
+		return;
+	}
+	json j = {.out = stdout};
+	json_begin(&j, NULL, '{');
+	json_text(&j, "model", o->model);
+	json_text(&j, "file", o->output);
+	json_int(&j, "bytes", bytes);
+	bounds_show(s->bounds, &j);
+	json_end(&j, '}');
+}
 
 int cmd_convert(const options *o)
 {
@@ -19,20 +37,12 @@ int cmd_convert(const options *o)
 		code = fail(2, "convert", "'%s' is a compiled model; give the model it was made from", o->model);
 	if (!code)
 		code = session_reshape(&s);
+	if (!code)
+		code = bounds_open(&s);
 	if (!code && tarn_save_model(s.model, o->output) != OK)
 		code = fail_last("convert");
+	if (!code && !stat(o->output, &st))
+		show(&s, (long long)st.st_size);
 	session_close(&s);
-	if (code || stat(o->output, &st))
-		return code;
-	if (o->json) {
-		json j = {.out = stdout};
-		json_begin(&j, NULL, '{');
-		json_text(&j, "model", o->model);
-		json_text(&j, "file", o->output);
-		json_int(&j, "bytes", (long long)st.st_size);
-		json_end(&j, '}');
-	} else {
-		printf("%s: written from %s\n", o->output, o->model);
-	}
-	return 0;
+	return code;
 }

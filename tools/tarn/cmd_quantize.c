@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "bounds.h"
 #include "calibrate.h"
 #include "say.h"
 #include "tarn/model.h"
@@ -97,6 +98,8 @@ int cmd_quantize(const options *o)
 		code = fail(2, "quantize", "%s is a compiled model; give the model it was made from", o->model);
 	if (!code)
 		code = session_reshape(&s);
+	if (!code)
+		code = bounds_open(&s);
 	if (!code)
 		code = calibrate(&s, &q, &r);
 	if (!code && tarn_save_model(q, o->result) != OK)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "bounds.h"
 #include "input.h"
 #include "say.h"
 #include "tarn/data.h"
@@ -92,6 +93,8 @@ static int deliver(const session *s, const ov_infer_request_t *r, size_t i, json
 	    ov_infer_request_get_output_tensor_by_index(r, i, &t) != OK || ov_tensor_get_element_type(t, &type) != OK)
 		code = fail_last("run");
 	if (!code)
+		code = bounds_slice(s, name, &t);
+	if (!code)
 		code = shape_of(t, shape, sizeof shape);
 	if (!code && s->o->output) {
 		output_path(s, name, path, sizeof path);
@@ -145,8 +148,11 @@ static int show(const session *s, const ov_infer_request_t *r)
 		code = deliver(s, r, i, o->json ? &j : NULL);
 	if (o->json) {
 		json_end(&j, ']');
+		bounds_show(s->bounds, &j);
 		session_notes(s, &j);
 		json_end(&j, '}');
+	} else if (!code) {
+		bounds_show(s->bounds, NULL);
 	}
 	return code;
 }
@@ -169,6 +175,8 @@ int cmd_run(const options *o)
 	int code = session_open(&s, "run", o);
 	if (!code)
 		code = session_reshape(&s);
+	if (!code)
+		code = bounds_open(&s);
 	if (!code && s.model)
 		code = input_load(&s, &set);
 	if (!code && strstr(s.device, "NPU"))

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "bounds.h"
 #include "say.h"
 #include "tarn/data.h"
 
@@ -104,24 +105,40 @@ static long split(const input_set *set, const char *word, const char **file)
 	return -1;
 }
 
+/* The input that needs no name: the only one that wants data. */
+static long only_input(const session *s, const input_set *set)
+{
+	long only = -1;
+	for (size_t i = 0; i < set->n; i++) {
+		if (bounds_is_length(s->bounds, set->name[i]))
+			continue;
+		if (only >= 0)
+			return -1;
+		only = (long)i;
+	}
+	return only;
+}
+
 static int load_one(const session *s, input_set *set, const char *word)
 {
 	const char *file;
 	long i = split(set, word, &file);
-	if (i < 0 && set->n != 1) {
+	if (i < 0)
+		i = only_input(s, set);
+	if (i < 0) {
 		char names[512] = "";
 		for (size_t k = 0; k < set->n; k++)
 			snprintf(names + strlen(names), sizeof names - strlen(names), " %s", set->name[k]);
 		return fail(2, s->command, "-i '%s' names no input; write NAME=FILE with one of:%s", word, names);
 	}
-	if (i < 0)
-		i = 0;
 	if (set->tensor[i])
 		return fail(2, s->command, "input '%s' is given twice; give it once", set->name[i]);
 	char *name;
 	ov_element_type_e type;
 	ov_partial_shape_t shape;
 	int code = input_describe(s, (size_t)i, &name, &type, &shape);
+	if (!code)
+		bounds_free_axes(s->bounds, name, &shape);
 	if (!code && tarn_read_input(file, type, shape, set->prep, &set->tensor[i]) != OK)
 		code = fail_last(s->command);
 	ov_free(name);
@@ -174,7 +191,7 @@ int input_load(session *s, input_set *set)
 	for (size_t i = 0; i < s->o->input.n && !code; i++)
 		code = load_one(s, set, s->o->input.at[i]);
 	set->prep = NULL;
-	return code;
+	return code ? code : bounds_pad(s, set);
 }
 
 void input_close(input_set *set)

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "bounds.h"
 #include "say.h"
 #include "input.h"
 #include "tarn/device.h"
@@ -302,6 +303,7 @@ int session_compile(session *s, const char *hint)
 
 void session_close(session *s)
 {
+	bounds_close(s->bounds);
 	ov_compiled_model_free(s->compiled);
 	ov_model_free(s->model);
 	ov_core_free(s->core);

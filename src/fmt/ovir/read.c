@@ -266,6 +266,23 @@ static tarn_err net_read(reader *r, const ovir_elem *e, tarn_graph *g)
 	return results_read(&s);
 }
 
+/* What the writer keeps there. */
+static tarn_err meta_read(tarn_model *m, const ovir_elem *info)
+{
+	for (const ovir_elem *e = info ? ovir_xml_next(info, NULL, "tarn_meta") : NULL; e;
+	     e = ovir_xml_next(info, e, "tarn_meta")) {
+		const char *key = ovir_xml_attr(e, "key"), *value = ovir_xml_attr(e, "value");
+		CHECK(key && value && m->meta.len < 1000, TARN_BAD_FILE,
+		      "a <tarn_meta> lacks key or value, or there are too many");
+		TRY(VEC_GROW(&m->meta));
+		tarn_meta x = {tarn_arena_strdup(&m->arena, key), tarn_arena_strdup(&m->arena, value)};
+		if (!x.key || !x.value)
+			return tarn_err_nomem(strlen(value));
+		m->meta.at[m->meta.len++] = x;
+	}
+	return TARN_OK;
+}
+
 static tarn_err model_read(reader *r, const ovir_elem *root)
 {
 	const char *version = ovir_xml_attr(root, "version"), *name = ovir_xml_attr(root, "name");
@@ -275,6 +292,7 @@ static tarn_err model_read(reader *r, const ovir_elem *root)
 	if (!(r->m->name = tarn_arena_strdup(&r->m->arena, name ? name : "")))
 		return tarn_err_nomem(1);
 	TRY(net_read(r, root, r->m->main));
+	TRY(meta_read(r->m, ovir_xml_child(root, "rt_info")));
 	CHECK(r->m->main->output.len, TARN_BAD_FILE, "the model has no Result, so nothing to compute");
 	return tarn_graph_infer(r->m->main);
 }

@@ -79,6 +79,23 @@ static void layer(tarn_str *s, const ovir_writer *w, int id)
 	tarn_str_add(s, "\t\t</layer>\n");
 }
 
+/* Metadata of our own (bounds). Other readers pass over it. */
+static void rt_info(const tarn_model *m, tarn_str *s)
+{
+	bool any = false;
+	for (size_t i = 0; i < m->meta.len; i++) {
+		if (strncmp(m->meta.at[i].key, "tarn.", 5))
+			continue;
+		tarn_str_add(s, any ? "" : "\t<rt_info>\n");
+		any = true;
+		tarn_str_add(s, "\t\t<tarn_meta");
+		attr(s, "key", m->meta.at[i].key);
+		attr(s, "value", m->meta.at[i].value);
+		tarn_str_add(s, " />\n");
+	}
+	tarn_str_add(s, any ? "\t</rt_info>\n" : "\t<rt_info />\n");
+}
+
 void ovir_xml_write(const ovir_writer *w, tarn_str *s)
 {
 	tarn_str_add(s, "<?xml version=\"1.0\"?>\n<net");
@@ -94,5 +111,7 @@ void ovir_xml_write(const ovir_writer *w, tarn_str *s)
 			tarn_str_addf(s, "\t\t<edge from-layer=\"%d\" from-port=\"%d\" to-layer=\"%zu\" to-port=\"%d\" />\n",
 				      r.layer, w->layer.at[r.layer].n_in + r.port, i, k);
 		}
-	tarn_str_add(s, "\t</edges>\n\t<rt_info />\n</net>\n");
+	tarn_str_add(s, "\t</edges>\n");
+	rt_info(w->model, s);
+	tarn_str_add(s, "</net>\n");
 }

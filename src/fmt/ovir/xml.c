@@ -58,7 +58,7 @@ static void XMLCALL on_start(void *ctx, const char *tag, const char **attr)
 	s->long_text = false;
 	if (s->err != TARN_OK)
 		return;
-	if (s->skip || !strcmp(tag, "rt_info")) {
+	if (s->skip || (!strcmp(tag, "rt_info") && s->depth != 1)) {
 		if (++s->skip > OVIR_MAX_DEPTH)
 			fail(s, tarn_err_set(TARN_BAD_FILE, "elements are nested more than %d deep", OVIR_MAX_DEPTH));
 		return;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * XML as a tree of elements, in the caller's arena. Only what an IR needs: elements, attributes, the text of <dim>. Document
- * types (and with them entities) are refused; depth, counts and lengths are limited. Elements named rt_info are left out.
+ * types (and with them entities) are refused; depth, counts and lengths are limited. Elements named rt_info are left out, but
+ * for the one of the whole net.
  */
 #ifndef TARN_FMT_OVIR_XML_H
 #define TARN_FMT_OVIR_XML_H

@@ -129,6 +129,16 @@ static void mean_over_several_axes(void **state)
 	equal_at_every_length((bool[]){false}, 1e-6);
 }
 
+/* The repair of the operator that reads the input is the input's own clearing. */
+static void input_read_by_a_mixing_operator(void **state)
+{
+	(void)state;
+	tarn_value *s = node(g, "ReduceSum", x, ints(g, 1, 1), NULL);
+	output(g, s);
+	output(g, node(g, "Exp", x, NULL, NULL));
+	equal_at_every_length((bool[]){false, true}, 1e-6);
+}
+
 static void first_element_is_always_valid(void **state)
 {
 	(void)state;
@@ -211,9 +221,16 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(attention_without_a_mask),      T(reductions_over_the_length),    T(mean_over_several_axes),
-		T(first_element_is_always_valid), T(last_element_is_refused),       T(normalisation_over_the_length_is_refused),
-		T(folded_axis_is_refused),        T(length_as_a_number_is_refused), T(metadata_tells_who_is_padded),
+		T(attention_without_a_mask),
+		T(reductions_over_the_length),
+		T(mean_over_several_axes),
+		T(input_read_by_a_mixing_operator),
+		T(first_element_is_always_valid),
+		T(last_element_is_refused),
+		T(normalisation_over_the_length_is_refused),
+		T(folded_axis_is_refused),
+		T(length_as_a_number_is_refused),
+		T(metadata_tells_who_is_padded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

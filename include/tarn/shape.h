@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Dynamic input on devices of static shapes: a free dimension becomes a maximum with a valid length.
+ *
+ * tarn_bound_model rewrites the model: static sizes, one more input (int64 [1], the valid length), and in the graph what makes
+ * the padding harmless. Before an inference, pad the inputs it names; afterwards, slice the outputs: what remains equals the
+ * result of the model as it was, at that length. Rules as in <tarn/model.h>.
+ */
+#ifndef TARN_SHAPE_H
+#define TARN_SHAPE_H
+
+#include "openvino/c/openvino.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#define TARN_API __attribute__((visibility("default")))
+
+/* name: the dimension's name in the file ("length"), or "input[axis]"; its size becomes max. Places in the graph that had to be
+ * changed are counted in *repairs (may be NULL). NOT_FOUND lists the free dimensions there are; NOT_IMPLEMENTED names a node
+ * that padding would corrupt, its axis and the reason: the model is then as before. */
+TARN_API ov_status_e tarn_bound_model(const ov_model_t *model, const char *name, int64_t max, int *repairs);
+
+typedef struct tarn_bound_axis {
+	char *port;  /* name of an input or output */
+	size_t axis; /* which is max long, and valid only up to the length */
+	bool output;
+} tarn_bound_axis;
+typedef struct tarn_bound_info {
+	char *name; /* of the dimension, as it was given */
+	int64_t max;
+	char *length_input; /* name of the input that takes the valid length */
+	tarn_bound_axis *axis;
+	size_t n_axis;
+} tarn_bound_info;
+/* Bound `index` of a rewritten model, also after it was saved as ONNX and read again. NOT_FOUND: there are fewer. */
+TARN_API ov_status_e tarn_get_bound(const ov_model_t *model, size_t index, tarn_bound_info *bound);
+TARN_API void tarn_free_bound(tarn_bound_info *bound);
+
+typedef enum tarn_pad_fill {
+	TARN_PAD_WITH_ZERO,
+	TARN_PAD_WITH_NAN,    /* to prove that padding is not read; integers: the largest of the type */
+	TARN_PAD_WITH_RANDOM, /* likewise: any bits, the same in each run */
+} tarn_pad_fill;
+/* A copy with `size` elements along the axis. PARAMETER_MISMATCH, with both numbers, when there are more already. */
+TARN_API ov_status_e tarn_pad_tensor(const ov_tensor_t *tensor, size_t axis, int64_t size, tarn_pad_fill fill,
+				     ov_tensor_t **padded);
+/* A copy of the first `size` elements along the axis. */
+TARN_API ov_status_e tarn_slice_tensor(const ov_tensor_t *tensor, size_t axis, int64_t size, ov_tensor_t **slice);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

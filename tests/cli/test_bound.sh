@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+# Free dimensions as a maximum with a valid length: y = 2x + 1 for x of [n,3].
+W=$BUILD/tests/write_model
+"$W" free.onnx -1 3
+"$W" x.npy 2 3
+"$W" long.npy 9 3
+"$W" net net.onnx -1
+values() { od -An -v -tf4 -j128 "$1" | tr -s ' \n' ' ' | sed 's/^ //; s/ $//'; }
+
+for ending in onnx xml; do
+	expect_exit 0 "$TARN" convert -m free.onnx -o bounded.$ending --bound n=5 --json
+	expect_json bounds[0].name n
+	expect_json bounds[0].max 5
+	expect_json bounds[0].length_input valid_length
+	for fill in zero nan random; do
+		for how in "free.onnx --bound n=5" "free.onnx --bound x[0]=5" bounded.$ending; do
+			rm -rf out
+			# shellcheck disable=SC2086 # several words
+			expect_exit 0 "$TARN" run -m $how -i x.npy --pad-fill $fill -o out --json
+			expect_json bounds[0].valid 2
+			expect_json outputs[0].shape "[2,3]"
+			got=$(values out/y.npy)
+			[ "$got" = "1 3 5 7 9 11" ] || fail "y is '$got'"
+		done
+	done
+done
+expect_exit 0 "$TARN" run -m free.onnx --bound n=5 -i x.npy
+expect_stdout_contains "60.0 % is padding"
+
+expect_exit 3 "$TARN" run -m free.onnx --bound n=5 -i long.npy -o none
+expect_stderr_lines 1
+expect_stderr_contains "has 9 elements along 'n', its bound is 5"
+expect_no_file none
+expect_exit 0 "$TARN" run -m free.onnx --bound n=5 -i long.npy --truncate --json
+expect_json truncated 1
+expect_json bounds[0].cut_off 4
+expect_json outputs[0].shape "[5,3]"
+expect_json outputs[0].max 29
+
+refused()
+{
+	expect_exit "$1" "$TARN" convert -m "$3" --bound "$4" -o none.onnx
+	expect_stderr_lines 1
+	expect_stderr_contains "$2"
+	expect_no_file none.onnx
+}
+refused 3 "x[0] (n)" free.onnx m=5
+refused 2 "write NAME=MAX" free.onnx n
+refused 2 "write NAME=MAX" free.onnx n=five
+refused 2 "write NAME=MAX" free.onnx n=0
+refused 2 "out of range" free.onnx n=99999999999
+expect_exit 2 "$TARN" run -m free.onnx --bound n=5 -i x.npy --pad-fill ones
+refused 3 "node 'conv' (Conv)" net.onnx n=4
