@@ -119,7 +119,7 @@ static tarn_err check_asked(const tarn_cc_flags *f, const npu_args *args)
 static tarn_err make(const tarn_value *v, const tarn_cc_flags *f, bool output, int index, tarn_arena *a, tarn_npu_arg *arg)
 {
 	const char *name = output && v->def ? v->def->name : v->name;
-	*arg = (tarn_npu_arg){.output = output, .rank = v->shape.rank < 0 ? 0 : (uint32_t)v->shape.rank};
+	*arg = (tarn_npu_arg){.output = output};
 	arg->name = tarn_arena_strdup(a, name);
 	arg->friendly_name = output ? tarn_arena_printf(a, "%s/sink_port_%d", v->name, 0) : arg->name;
 	if (!arg->name || !arg->friendly_name)
@@ -132,13 +132,8 @@ static tarn_err make(const tarn_value *v, const tarn_cc_flags *f, bool output, i
 	tarn_dtype t = tarn_npu_dtype(arg->precision);
 	CHECK(arg->ir_precision && t, TARN_UNSUPPORTED, "%s '%s' of type %s cannot cross the NPU's interface", what, v->name,
 	      tarn_dtype_info(v->type)->word);
-	CHECK(!io || natural(io->layout, arg->rank), TARN_UNSUPPORTED,
+	CHECK(!io || v->shape.rank < 0 || natural(io->layout, (uint32_t)v->shape.rank), TARN_UNSUPPORTED,
 	      "%s '%s': the NPU's interface takes row-major tensors only; transpose in the model", what, v->name);
-	int64_t count;
-	TRY(tarn_shape_count(&v->shape, &count));
-	for (uint32_t i = 0; i < arg->rank; i++)
-		arg->dims[i] = (uint64_t)v->shape.dim[i];
-	CHECK(tarn_dtype_bytes(t, (size_t)count, &arg->bytes), TARN_SHAPE, "%s '%s' is too large", what, v->name);
 	return TARN_OK;
 }
 

@@ -163,6 +163,7 @@ tarn_err tarn_npu_compile(tarn_model *m, const tarn_cc_flags *flags, const tarn_
 	npu_plan plan;
 	tarn_err err;
 	int tiles = flags->tiles > 0 && flags->tiles < arch->tiles ? flags->tiles : arch->tiles;
+	TRY_GOTO(out, tarn_npu_check_static(m));
 	TRY_GOTO(out, tarn_npu_args_make(m->main, flags, &a, &args));
 	TRY_GOTO(out, tarn_npu_lower(m));
 	TRY_GOTO(out, tarn_npu_group(m->main, &a, &layers));

@@ -31,16 +31,19 @@ static void put_value(npu_writer *w, const tarn_value *v)
 		tarn_npu_put_u64(w, (uint64_t)v->shape.dim[i]);
 }
 
-/* Only ever the second operand of products? */
-static bool is_float_weight(const tarn_graph *g, const tarn_value *v)
+/* Only ever the second operand of products? *run: how many weights in a row belong to one output channel. */
+static bool is_float_weight(const tarn_graph *g, const tarn_value *v, size_t *run)
 {
 	static const char *const products[] = {"Conv", "ConvTranspose", "MatMul", "Gemm"};
 	bool any = false;
+	*run = 1;
 	for (size_t i = 0; i < g->node.len; i++)
 		for (int k = 0; k < g->node.at[i]->n_in; k++) {
 			if (g->node.at[i]->in[k] != v)
 				continue;
 			bool product = false;
+			if (tarn_npu_is(g->node.at[i], "Conv") && v->shape.dim[0] > 0)
+				*run = tarn_tensor_bytes(v->konst) / sizeof(float) / (size_t)v->shape.dim[0];
 			for (size_t p = 0; p < 4; p++)
 				product |= tarn_npu_is(g->node.at[i], products[p]);
 			if (k != 1 || !product)
@@ -50,23 +53,38 @@ static bool is_float_weight(const tarn_graph *g, const tarn_value *v)
 	return any && v->type == TARN_F32;
 }
 
-static void put_tensor(npu_writer *w, const tarn_tensor *t, bool half)
+/* What rounding takes from a weight of a channel goes to the channel's next one: the sum of its weights stays, and with it the
+ * response to the mean of the input. */
+static uint16_t to_half(float f, float *carry)
+{
+	uint16_t h = tarn_f32_to_f16(f + *carry);
+	float lost = f + *carry - tarn_f16_to_f32(h);
+	*carry = lost == lost && lost < 1 && lost > -1 ? lost : 0; /* nothing to pass on from infinities */
+	return h;
+}
+
+/* run: 0 as it is; else FP16, in runs of so many. */
+static void put_tensor(npu_writer *w, const tarn_tensor *t, size_t run)
 {
 	static const char zeros[64];
 	size_t bytes = tarn_tensor_bytes(t), at = w->weight.len;
 	tarn_str_add_n(&w->weight, zeros, (64 - at % 64) % 64);
-	tarn_npu_put_u32(w, half);
+	tarn_npu_put_u32(w, run != 0);
 	tarn_npu_put_u64(w, w->weight.len);
-	if (!half) {
+	if (!run) {
 		tarn_str_add_n(&w->weight, t->data, bytes);
 		return;
 	}
 	const float *f = t->data;
 	uint16_t block[256];
+	float carry = 0;
 	for (size_t i = 0; i < bytes / 4;) {
 		size_t n = 0;
-		for (; n < 256 && i < bytes / 4; n++, i++)
-			block[n] = tarn_f32_to_f16(f[i]);
+		for (; n < 256 && i < bytes / 4; n++, i++) {
+			if (i % run == 0)
+				carry = 0;
+			block[n] = to_half(f[i], &carry);
+		}
 		tarn_str_add_n(&w->weight, (const char *)block, n * 2);
 	}
 }
@@ -96,7 +114,7 @@ static void put_attr(npu_writer *w, const tarn_attr_def *d, const tarn_attr *a)
 		tarn_npu_put_u32(w, (uint32_t)a->t->rank);
 		for (int i = 0; i < a->t->rank; i++)
 			tarn_npu_put_u64(w, (uint64_t)a->t->dim[i]);
-		put_tensor(w, a->t, false);
+		put_tensor(w, a->t, 0);
 		break;
 	default:
 		tarn_npu_put_u64(w, (uint64_t)a->i);
@@ -151,7 +169,8 @@ tarn_err tarn_npu_graph_write(npu_writer *w, const tarn_graph *g)
 			continue;
 		num.of[i] = num.next++;
 		put_value(w, v);
-		put_tensor(w, v->konst, is_float_weight(g, v));
+		size_t run;
+		put_tensor(w, v->konst, is_float_weight(g, v, &run) ? run : 0);
 	}
 	tarn_npu_put_u32(w, (uint32_t)g->node.len);
 	for (size_t i = 0; i < g->node.len; i++)

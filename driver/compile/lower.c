@@ -7,7 +7,7 @@
 #include "ops/ops.h"
 #include "pass/pass.h"
 
-static tarn_err check_static(const tarn_model *m)
+tarn_err tarn_npu_check_static(const tarn_model *m)
 {
 	const tarn_graph *g = m->main;
 	for (size_t i = 0; i < g->input.len; i++) {
@@ -39,14 +39,66 @@ static tarn_err check_static(const tarn_model *m)
 
 /* ---- FakeQuantize ---- */
 
-/* Limits in equal limits out, and zero on the grid: then its decomposition is a quantizer and a dequantizer. */
+/* FakeQuantize of 8 bits is a quantizer and a dequantizer when zero is on its grid; the others are made of what the array
+ * takes. */
 static bool keeps(void *ctx, const tarn_node *n)
 {
+	static const char *const apart[] = {"QLinearConv", "QLinearMatMul", "GroupConvolution", "FusedMatMul",
+					    "ScaledDotProductAttention"};
 	(void)ctx;
-	if (!tarn_npu_is(n, "FakeQuantize"))
-		return !tarn_npu_is(n, "QLinearConv") && !tarn_npu_is(n, "QLinearMatMul");
+	if (!tarn_npu_is(n, "FakeQuantize")) {
+		for (size_t i = 0; i < sizeof apart / sizeof *apart; i++)
+			if (!strcmp(n->op->name, apart[i]))
+				return false;
+		return true;
+	}
 	int64_t levels = tarn_attr_i(n, tarn_attr_index(n->op, "levels"));
 	return levels != 255 && levels != 256;
+}
+
+/* Reshape of dequantized constants: the codes are reshaped instead, so that the product behind it finds them. */
+static tarn_err reshape_codes(tarn_graph *g, tarn_node *reshape)
+{
+	tarn_node *d = reshape->in[0]->def, *n;
+	const tarn_tensor *q = d->in[0]->konst, *s = d->in[1] ? d->in[1]->konst : NULL;
+	const tarn_shape *to = &reshape->out[0]->shape;
+	if (!q || !s || !tarn_shape_is_static(to) || (d->n_in > 2 && d->in[2] && !d->in[2]->konst))
+		return TARN_OK;
+	int64_t scales = tarn_tensor_count(s), axis = tarn_attr_i(d, tarn_attr_index(d->op, "axis"));
+	bool first = (axis == 0 || axis == -q->rank) && q->rank > 0 && to->rank > 0 && to->dim[0] == q->dim[0];
+	if (scales != 1 && !(first && scales == q->dim[0]))
+		return TARN_OK;
+	tarn_tensor t = *q;
+	t.rank = to->rank;
+	memcpy(t.dim, to->dim, sizeof t.dim);
+	tarn_value *codes;
+	TRY(tarn_value_const(g, NULL, &t, &codes));
+	TRY(tarn_node_new(g, d->op, reshape->name, d->n_in, 1, reshape->index, &n));
+	n->in[0] = codes;
+	for (int i = 1; i < d->n_in; i++)
+		n->in[i] = d->in[i];
+	TRY(tarn_attr_set_i(n, tarn_attr_index(n->op, "axis"), 0));
+	tarn_graph_replace(g, reshape->out[0], n->out[0]);
+	return TARN_OK;
+}
+
+static tarn_err codes_through_reshapes(tarn_model *m)
+{
+	tarn_graph *g = m->main;
+	size_t n = g->node.len;
+	for (size_t i = 0; i < n; i++) {
+		tarn_node *r = g->node.at[i];
+		if (!tarn_npu_is(r, "Reshape") || !tarn_npu_is(r->in[0]->def, "DequantizeLinear"))
+			continue;
+		TRY(reshape_codes(g, r));
+		if (g->node.len != n) { /* one was put in front */
+			n = g->node.len;
+			i++;
+		}
+	}
+	tarn_graph_sweep(g);
+	TRY(tarn_graph_sort(g));
+	return tarn_graph_infer(g);
 }
 
 /* ---- F16, BF16 and F64 as F32 ---- */
@@ -134,10 +186,12 @@ static tarn_err fold_constants(tarn_model *m)
 
 tarn_err tarn_npu_lower(tarn_model *m)
 {
-	TRY(check_static(m));
+	TRY(tarn_npu_check_static(m));
 	TRY(tarn_pass_standard(m));
 	TRY(floats_as_f32(m));
 	TRY(tarn_pass_decompose(m, keeps, NULL));
+	TRY(tarn_pass_fold(m));
+	TRY(codes_through_reshapes(m));
 	TRY(tarn_pass_standard(m));
 	TRY(fold_constants(m));
 	return tarn_npu_legal(m->main);

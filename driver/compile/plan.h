@@ -32,7 +32,9 @@ TARN_MUST tarn_err tarn_npu_legal(const tarn_graph *g);
 
 /* ---- lower.c: from any model to what layers are made of ---- */
 
-/* Static shapes or TARN_UNSUPPORTED naming input and axis; standard passes; FakeQuantize as codes where it is one; floats as
+/* TARN_UNSUPPORTED naming input and axis, unless all inputs have static shapes. */
+TARN_MUST tarn_err tarn_npu_check_static(const tarn_model *m);
+/* Checks that too; standard passes; FakeQuantize as codes where it is one; floats as
  * F32 (what is stored is FP16). Edits the model. */
 TARN_MUST tarn_err tarn_npu_lower(tarn_model *m);
 
@@ -180,7 +182,7 @@ typedef struct npu_args {
 	uint32_t n, n_inputs;
 } npu_args;
 
-/* From the model before it is lowered, with the precisions the flags ask for. */
+/* From the model before it is lowered, with the precisions the flags ask for: everything but sizes. */
 TARN_MUST tarn_err tarn_npu_args_make(const tarn_graph *g, const tarn_cc_flags *flags, tarn_arena *a, npu_args *args);
 tarn_dtype tarn_npu_dtype(ze_graph_argument_precision_t p); /* NONE: not carried */
 ze_graph_argument_precision_t tarn_npu_precision(tarn_dtype t);
