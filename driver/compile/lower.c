@@ -142,6 +142,50 @@ static tarn_err floats_as_f32(tarn_model *m)
 	return tarn_graph_infer(g);
 }
 
+/* ---- quantizers ---- */
+
+static bool same_constant(const tarn_value *a, const tarn_value *b)
+{
+	if (a == b)
+		return true;
+	if (!a || !b || !a->konst || !b->konst || a->konst->type != b->konst->type || !tarn_shape_same(&a->shape, &b->shape))
+		return false;
+	return !memcmp(a->konst->data, b->konst->data, tarn_tensor_bytes(a->konst));
+}
+
+static bool same_quantizer(const tarn_node *a, const tarn_node *b)
+{
+	npu_code x, y;
+	return tarn_npu_code(a, &x) && tarn_npu_code(b, &y) && x.type == y.type && same_constant(a->in[1], b->in[1]) &&
+	       same_constant(a->n_in > 2 ? a->in[2] : NULL, b->n_in > 2 ? b->in[2] : NULL);
+}
+
+/* A value quantized for each of its readers is quantized once when the codes are the same. */
+static tarn_err merge_quantizers(tarn_model *m)
+{
+	tarn_graph *g = m->main;
+	tarn_arena a = {0};
+	const tarn_node **first = tarn_arena_zalloc(&a, g->value.len + 1, sizeof *first);
+	tarn_err err = first ? TARN_OK : tarn_err_nomem(g->value.len * sizeof *first);
+	for (size_t i = 0; err == TARN_OK && i < g->node.len; i++) {
+		tarn_node *n = g->node.at[i];
+		if (!tarn_npu_is(n, "QuantizeLinear"))
+			continue;
+		const tarn_node **f = &first[n->in[0]->id];
+		bool output = false;
+		for (size_t k = 0; k < g->output.len; k++)
+			output |= g->output.at[k] == n->out[0];
+		if (!*f)
+			*f = n;
+		else if (!output && same_quantizer(*f, n))
+			tarn_graph_replace(g, n->out[0], (*f)->out[0]);
+	}
+	tarn_arena_fini(&a);
+	TRY(err);
+	tarn_graph_sweep(g);
+	return tarn_graph_sort(g);
+}
+
 /* ---- dequantized constants ---- */
 
 /* Is v, made from constant codes, read as codes everywhere? */
@@ -193,6 +237,7 @@ tarn_err tarn_npu_lower(tarn_model *m)
 	TRY(tarn_pass_fold(m));
 	TRY(codes_through_reshapes(m));
 	TRY(tarn_pass_standard(m));
+	TRY(merge_quantizers(m));
 	TRY(fold_constants(m));
 	return tarn_npu_legal(m->main);
 }

@@ -101,6 +101,7 @@ typedef struct npu_tiling {
 	npu_split split;
 	int tiles; /* used */
 	int cuts_h, cuts_k;
+	int cuts_w;            /* the layer as so many narrower ones, for rows too wide for CMX */
 	uint64_t tile_bytes;   /* most CMX one tile needs at once, the next piece's weights included */
 	int64_t cycles;        /* DPU, slowest tile of each piece, all pieces */
 	uint64_t weight_bytes; /* from DDR, with repeats when the rows are cut and the weights do not stay */
@@ -109,7 +110,7 @@ typedef struct npu_tiling {
 void tarn_npu_geometry(const tarn_arch *arch, const npu_layer *l, npu_geometry *g);
 /* Bytes a tile may use. */
 uint64_t tarn_npu_tile_room(const tarn_arch *arch);
-/* The cheapest way over at most `tiles` tiles; TARN_UNSUPPORTED when one row of 16 channels is too much for CMX. */
+/* The cheapest way over at most `tiles` tiles; TARN_UNSUPPORTED when 16 channels of one output are too much for CMX. */
 TARN_MUST tarn_err tarn_npu_tile(const tarn_arch *arch, const npu_geometry *g, int tiles, npu_tiling *t);
 /* Part of cut `cut` on tile `tile`; rows or channels 0 when it has nothing to do. */
 npu_part tarn_npu_part(const npu_geometry *g, const npu_tiling *t, int cut, int tile);

@@ -189,11 +189,24 @@ static bool is_output(const tarn_graph *g, const tarn_value *v)
 	return false;
 }
 
-static void settle_layer(residence *r, int at, const tarn_arch *arch, npu_job *j, int *spills)
+/* Elementwise results take the place of an operand that nobody reads afterwards. */
+static home *in_place(residence *r, const npu_layer *l, int at, uint64_t out)
+{
+	if (!(l->main->op->flags & TARN_OP_ELEMENTWISE) || l->main->n_out != 1)
+		return NULL;
+	for (int k = 0; k < l->main->n_in; k++) {
+		const tarn_value *v = l->main->in[k] ? tarn_npu_layer_in(l, k) : NULL;
+		home *h = v && !v->konst ? home_of(r, v) : NULL;
+		if (h && h->last == at && h->bytes >= out)
+			return h;
+	}
+	return NULL;
+}
+
+static void settle_layer(residence *r, int at, npu_job *j, int *spills)
 {
 	const npu_layer *l = &r->layers->at[at];
 	uint64_t in = 0, out = 0, weights = j->weight_bytes / (uint64_t)(j->tiling.cuts_k > 0 ? j->tiling.cuts_k : 1);
-	(void)arch;
 	for (int k = 0; k < l->main->n_in; k++)
 		if (l->main->in[k] && !tarn_npu_layer_in(l, k)->konst)
 			in += home_of(r, tarn_npu_layer_in(l, k))->bytes;
@@ -201,18 +214,20 @@ static void settle_layer(residence *r, int at, const tarn_arch *arch, npu_job *j
 		if (l->main->out[k])
 			out += home_of(r, tarn_npu_layer_out(l, k))->bytes;
 	uint64_t buffers = 2 * weights < r->capacity / 2 ? 2 * weights : r->capacity / 2;
-	bool streamed = in + out + buffers > r->capacity || j->tiling.cuts_h > 1;
-	evict(r, l, streamed ? r->capacity : out + buffers, j, spills);
+	home *reused = in_place(r, l, at, out);
+	uint64_t more = reused ? 0 : out;
+	bool streamed = in + more + buffers > r->capacity || j->tiling.cuts_h > 1;
+	evict(r, l, streamed ? r->capacity : more + buffers, j, spills);
 	for (int k = 0; k < l->main->n_in; k++) {
 		const tarn_value *v = l->main->in[k] ? tarn_npu_layer_in(l, k) : NULL;
 		home *h = v && !v->konst ? home_of(r, v) : NULL;
 		if (!h || h->in_cmx || !h->in_ddr)
 			continue;
-		j->load_bytes += h->bytes * (uint64_t)(streamed && j->tiling.cuts_k > 1 && j->tiling.cuts_h > 1 ? 1 : 1);
+		j->load_bytes += h->bytes;
 		if (!streamed) {
 			h->in_cmx = true;
 			r->used += h->bytes;
-			evict(r, l, out + buffers, j, spills);
+			evict(r, l, more + buffers, j, spills);
 		}
 	}
 	for (int k = 0; k < l->main->n_out; k++) {
@@ -225,6 +240,8 @@ static void settle_layer(residence *r, int at, const tarn_arch *arch, npu_job *j
 			h->in_ddr = true;
 			*spills += streamed && !is_output(r->g, v);
 		}
+		if (!streamed && reused)
+			drop(r, reused);
 		if (!streamed && !h->in_cmx) {
 			h->in_cmx = true;
 			r->used += h->bytes;
@@ -384,7 +401,7 @@ static tarn_err plan_for(const tarn_arch *arch, const tarn_graph *g, const npu_l
 	for (int i = 0; i < layers->n; i++) {
 		TRY(job_of(arch, &layers->at[i], tiles, &plan->job[i]));
 		if (plan->job[i].engine != NPU_NONE)
-			settle_layer(&r, i, arch, &plan->job[i], &plan->spills);
+			settle_layer(&r, i, &plan->job[i], &plan->spills);
 	}
 	store_views(&r, plan->job);
 	for (int i = 0; i < layers->n; i++) {

@@ -91,10 +91,13 @@ static uint64_t part_bytes(const npu_geometry *g, npu_part p)
 	const tarn_dpu_workload *w = &g->whole;
 	int32_t first, end;
 	tarn_npu_part_rows(w, p, &first, &end);
-	uint64_t depth = (uint64_t)up(per_channel(w->op) ? p.channels : w->in_c, ALIGN);
+	/* Compressed convolution keeps four channels of the input. */
+	uint64_t depth = (uint64_t)up(per_channel(w->op) ? p.channels : w->in_c, w->op == TARN_DPU_CM_CONV ? 4 : ALIGN);
 	uint64_t in = (uint64_t)(end - first) * (uint64_t)w->in_w * depth * type_bytes(w->in);
 	uint64_t out = (uint64_t)p.rows * (uint64_t)w->out_w * (uint64_t)up(p.channels, ALIGN) * type_bytes(w->out);
-	return in * (w->op == TARN_DPU_ELTWISE ? 2 : 1) + out + 2 * part_weights(g, p.channels);
+	if (w->op == TARN_DPU_ELTWISE) /* two operands; the result takes the place of one */
+		return in + (in > out ? in : out);
+	return in + out + 2 * part_weights(g, p.channels);
 }
 
 int64_t tarn_npu_part_cycles(const tarn_arch *arch, const npu_geometry *g, const npu_tiling *t, npu_part p)
@@ -200,18 +203,47 @@ static void try_split(const tarn_arch *arch, const npu_geometry *g, npu_split sp
 	}
 }
 
-tarn_err tarn_npu_tile(const tarn_arch *arch, const npu_geometry *g, int tiles, npu_tiling *t)
+/* Rows too wide for CMX: the layer as two narrower ones, one after the other. Filters too large: as two of half the input
+ * channels each, whose sums the second one adds up. False when there is nothing left to halve. */
+static bool halve(const tarn_arch *arch, npu_geometry *g, int *cuts_w)
+{
+	tarn_dpu_workload *w = &g->whole;
+	bool deep = !per_channel(w->op) && w->in_c > ALIGN && part_weights(g, ALIGN) * 4 > tarn_npu_tile_room(arch);
+	if (deep) {
+		w->in_c = up((w->in_c + 1) / 2, ALIGN);
+	} else if (w->out_w > 1) {
+		w->out_w = (w->out_w + 1) / 2;
+		w->in_w = least(w->in_w, (w->out_w - 1) * w->stride_w + w->kernel_w);
+		*cuts_w *= 2;
+	} else {
+		return false;
+	}
+	g->repeat *= 2;
+	return g->repeat < 1 << 24;
+}
+
+tarn_err tarn_npu_tile(const tarn_arch *arch, const npu_geometry *whole, int tiles, npu_tiling *t)
 {
 	double us = INFINITY;
+	int cuts_w = 1;
+	npu_geometry g = *whole;
 	*t = (npu_tiling){0};
-	try_split(arch, g, NPU_SPLIT_NONE, 1, t, &us);
-	for (int n = 2; n <= tiles; n++) {
-		if (g->whole.out_h >= n)
-			try_split(arch, g, NPU_SPLIT_H, n, t, &us);
-		if ((g->whole.out_c + ALIGN - 1) / ALIGN >= n)
-			try_split(arch, g, NPU_SPLIT_K, n, t, &us);
+	for (;;) {
+		try_split(arch, &g, NPU_SPLIT_NONE, 1, t, &us);
+		for (int n = 2; n <= tiles; n++) {
+			if (g.whole.out_h >= n)
+				try_split(arch, &g, NPU_SPLIT_H, n, t, &us);
+			if ((g.whole.out_c + ALIGN - 1) / ALIGN >= n)
+				try_split(arch, &g, NPU_SPLIT_K, n, t, &us);
+		}
+		if (us < INFINITY || !halve(arch, &g, &cuts_w))
+			break;
 	}
-	CHECK(us < INFINITY, TARN_UNSUPPORTED, "one row of its output needs more than the %llu KiB of on-chip memory of a tile",
+	t->cuts_w = cuts_w;
+	if (t->cuts_k > 1)
+		t->weight_bytes *= (uint64_t)cuts_w;
+	CHECK(us < INFINITY, TARN_UNSUPPORTED,
+	      "sixteen channels of one output need more than the %llu KiB of on-chip memory of a tile",
 	      (unsigned long long)tarn_npu_tile_room(arch) / 1024);
 	return TARN_OK;
 }
