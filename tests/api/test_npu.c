@@ -6,6 +6,7 @@
 #include "api.h"
 #include "tarn/device.h"
 #include "tarn/error.h"
+#include "tarn/model.h"
 #include "tarn/profile.h"
 #include "tarn/sim.h"
 
@@ -229,6 +230,93 @@ static void many_in_flight(void)
 		ov_infer_request_free(flight[k].r);
 }
 
+/* Exported, and back: the same results, nothing compiled. */
+static void exported(void)
+{
+	tarn_simulation before, after;
+	ov_compiled_model_t *cm = compile("PERF_COUNT", "NO"), *back;
+	EXPECT_OK(ov_compiled_model_export_model(cm, "test_npu.blob"));
+	ov_compiled_model_free(cm);
+	FILE *f = fopen("test_npu.blob", "rb");
+	static char blob[1 << 20];
+	EXPECT(f);
+	size_t n = fread(blob, 1, sizeof blob, f);
+	fclose(f);
+	remove("test_npu.blob");
+	EXPECT(n > 64 && n < sizeof blob);
+	EXPECT_OK(tarn_get_simulation(core, &before));
+	EXPECT_OK(ov_core_import_model(core, blob, n, "NPU", &back));
+	ov_infer_request_t *r;
+	ov_tensor_t *x, *y;
+	EXPECT_OK(ov_compiled_model_create_infer_request(back, &r));
+	EXPECT_OK(ov_infer_request_get_tensor(r, "x", &x));
+	EXPECT_OK(ov_infer_request_get_tensor(r, "y", &y));
+	fill(data_of(x), 11);
+	run(r);
+	expect(data_of(y), 11);
+	EXPECT_OK(tarn_get_simulation(core, &after));
+	EXPECT(after.compiled == before.compiled && after.submitted > before.submitted);
+	ov_tensor_free(x);
+	ov_tensor_free(y);
+	ov_infer_request_free(r);
+	ov_compiled_model_free(back);
+	/* Any byte that is not as it was is noticed. */
+	for (size_t i = 0; i < n; i += n / 40 + 1) {
+		blob[i] ^= 4;
+		EXPECT(ov_core_import_model(core, blob, n, "NPU", &back) != OK && tarn_last_exit_code() != 0);
+		blob[i] ^= 4;
+	}
+}
+
+/* Properties that say so when they cannot have an effect. */
+static void notes(void)
+{
+	static const struct {
+		const char *key, *value, *note;
+	} table[] = {{"NUM_STREAMS", "3", "one request at a time"},
+		     {"NPU_QDQ_OPTIMIZATION", "YES", "the driver's compiler does not know it"},
+		     {"NPU_DEFER_WEIGHTS_LOAD", "YES", NULL},
+		     {"NPU_DISABLE_IDLE_MEMORY_PRUNING", "YES", NULL},
+		     {"WORKLOAD_TYPE", "EFFICIENT", NULL},
+		     {"MODEL_PRIORITY", "HIGH", NULL},
+		     {"NPU_RUN_INFERENCES_SEQUENTIALLY", "YES", NULL}};
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		tarn_load_info info;
+		char *note;
+		ov_infer_request_t *r;
+		ov_compiled_model_t *cm = compile(table[i].key, table[i].value);
+		EXPECT_OK(tarn_get_load_info(cm, &info));
+		EXPECT(info.notes == (table[i].note != NULL));
+		if (info.notes) {
+			EXPECT_OK(tarn_get_load_note(cm, 0, &note));
+			EXPECT(strstr(note, table[i].note));
+			ov_free(note);
+		}
+		EXPECT_OK(ov_compiled_model_create_infer_request(cm, &r));
+		run(r);
+		ov_infer_request_free(r);
+		ov_compiled_model_free(cm);
+	}
+}
+
+static void nodes(void)
+{
+	tarn_node_list l;
+	ov_model_t *m = read_affine(core, 2, dim);
+	EXPECT_OK(tarn_list_nodes(core, m, "NPU", &l));
+	EXPECT(l.size == 2);
+	for (size_t i = 0; i < l.size; i++)
+		EXPECT(l.at[i].supported && !l.at[i].why);
+	tarn_free_nodes(&l);
+	ov_model_free(m);
+	const int free_dim[] = {2, -1};
+	m = read_affine(core, 2, free_dim);
+	EXPECT_OK(tarn_list_nodes(core, m, "NPU", &l));
+	EXPECT(l.size == 2 && !l.at[0].supported && strstr(l.at[0].why, "fixed sizes"));
+	tarn_free_nodes(&l);
+	ov_model_free(m);
+}
+
 static void refusals(void)
 {
 	const int free_dim[] = {2, -1}, six[] = {1, 1, 1, 1, 1, 4};
@@ -245,6 +333,11 @@ static void refusals(void)
 	m = read_affine(core, 2, dim);
 	EXPECT(ov_core_compile_model(core, m, "NPU", 2, &cm, "NPU_TILES", "7") != OK && tarn_last_exit_code() == 2);
 	EXPECT(ov_core_compile_model(core, m, "NPU", 2, &cm, "NPU_SPEED", "7") != OK && tarn_last_exit_code() == 2);
+	EXPECT(ov_core_compile_model(core, m, "NPU", 2, &cm, "DEVICE_ID", "4000") != OK && tarn_last_exit_code() == 2);
+	EXPECT(strstr(ov_get_last_err_msg(), "3720"));
+	EXPECT(ov_core_compile_model(core, m, "NPU", 2, &cm, "NPU_COMPILER_TYPE", "PLUGIN") != OK);
+	EXPECT(ov_core_compile_model(core, m, "NPU", 2, &cm, "EXECUTION_MODE_HINT", "ACCURACY") != OK);
+	EXPECT(strstr(ov_get_last_err_msg(), "allowed are PERFORMANCE"));
 	ov_model_free(m);
 	/* Not a blob. */
 	EXPECT(ov_core_import_model(core, "xxxxxxxxxxxx", 12, "NPU", &cm) != OK && tarn_last_exit_code() == 3);
@@ -258,6 +351,9 @@ int main(void)
 	own_memory();
 	foreign_memory();
 	many_in_flight();
+	exported();
+	notes();
+	nodes();
 	refusals();
 	tarn_simulation s;
 	EXPECT_OK(tarn_get_simulation(core, &s));

@@ -15,6 +15,7 @@
 
 #include "rt/device.h"
 #include "zeabi/ze_command_queue_npu_ext.h"
+#include "zeabi/ze_context_npu_ext.h"
 #include "zeabi/ze_graph_ext.h"
 #include "zeabi/ze_mutable_ext.h"
 #include "zeabi/ze_tarn_ext.h"
@@ -37,6 +38,7 @@ typedef struct npu_system {
 	const ze_graph_profiling_dditable_ext_t *profiling;
 	const ze_command_queue_npu_dditable_ext_t *queue;
 	uint32_t queue_version;
+	const ze_context_npu_dditable_ext_t *context;
 	const ze_tarn_simulated_dditable_t *simulated; /* NULL: hardware */
 } npu_system;
 
@@ -77,7 +79,8 @@ typedef struct npu_program {
 	ze_command_queue_handle_t queue;
 	npu_arg *in, *out; /* in the program's arena, as many as it has ports */
 	bool profiled;
-	tarn_mutex lock; /* values are set on the graph, then a list takes them over */
+	tarn_mutex lock;   /* values are set on the graph, then a list takes them over; and: */
+	bool weights_wait; /* NPU_DEFER_WEIGHTS_LOAD: they are loaded with the first inference */
 	struct npu_worker *worker;
 	/* Layers and their texts, the same for every run; filled at the first profile by the worker's thread. */
 	tarn_arena names;
@@ -104,12 +107,14 @@ TARN_MUST tarn_err tarn_npu_import(tarn_program *p, tarn_buffer *blob);
 TARN_MUST tarn_err tarn_npu_export(tarn_program *p, tarn_str *blob);
 TARN_MUST tarn_err tarn_npu_program_get(tarn_program *p, const char *key, tarn_str *value);
 void tarn_npu_program_free(tarn_program *p);
+/* Loads the weights that were left for the first inference. */
+TARN_MUST tarn_err tarn_npu_load_weights(npu_program *x);
 
 /* prepare.c: from a model to the bytes of ZE_GRAPH_FORMAT_NGRAPH_LITE, and the build flags. */
 /* Refuses free dimensions of inputs with a line that is ready to be used. */
 TARN_MUST tarn_err tarn_npu_check_inputs(const tarn_program *p);
 TARN_MUST tarn_err tarn_npu_model_bytes(const npu_device *d, const tarn_model *m, tarn_str *bytes);
-TARN_MUST tarn_err tarn_npu_build_flags(const npu_device *d, const tarn_program *p, tarn_str *flags);
+TARN_MUST tarn_err tarn_npu_build_flags(const npu_device *d, tarn_program *p, tarn_str *flags);
 ze_graph_argument_precision_t tarn_npu_precision(tarn_dtype type);
 /* The driver's account of the last failure of this thread, or `r` in words. */
 TARN_MUST tarn_err tarn_npu_build_error(const npu_device *d, ze_result_t r, const char *doing);

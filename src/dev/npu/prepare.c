@@ -175,7 +175,13 @@ static bool compiler_takes(const npu_device *d, const char *key)
 	return false;
 }
 
-tarn_err tarn_npu_build_flags(const npu_device *d, const tarn_program *p, tarn_str *flags)
+/* Turbo is an option of the queue; some compilers are told, too. The device's number is nobody else's business. */
+static bool works_without_compiler(const char *key)
+{
+	return !strcmp(key, "NPU_TURBO") || !strcmp(key, "DEVICE_ID");
+}
+
+tarn_err tarn_npu_build_flags(const npu_device *d, tarn_program *p, tarn_str *flags)
 {
 	bool begun = false;
 	for (int i = 0; i < p->n_out; i++)
@@ -184,8 +190,14 @@ tarn_err tarn_npu_build_flags(const npu_device *d, const tarn_program *p, tarn_s
 	put_ports(flags, "outputs", p->out, p->n_out);
 	for (size_t i = 0; i < sizeof forwarded / sizeof *forwarded; i++) {
 		const char *key = forwarded[i], *value = tarn_props_find(&p->props, key);
-		if (!value || !*value || !compiler_takes(d, key))
+		if (!value || !*value)
 			continue;
+		if (!compiler_takes(d, key)) {
+			if (!works_without_compiler(key))
+				TRY(tarn_program_note(p, "%s=%s has no effect: the driver's compiler does not know it", key,
+						      value));
+			continue;
+		}
 		/* The compiler has no words for "as you like". */
 		if (!strcmp(key, "INFERENCE_PRECISION_HINT") && (!strcmp(value, "dynamic") || !strcmp(value, "undefined")))
 			continue;

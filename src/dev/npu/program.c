@@ -158,6 +158,50 @@ static tarn_err initialize(npu_program *x)
 	return props.initStageRequired & ZE_GRAPH_STAGE_COMMAND_LIST_INITIALIZE ? run_initialize(x) : TARN_OK;
 }
 
+tarn_err tarn_npu_load_weights(npu_program *x)
+{
+	tarn_mutex_lock(&x->lock);
+	tarn_err err = x->weights_wait ? initialize(x) : TARN_OK;
+	if (!err)
+		x->weights_wait = false;
+	tarn_mutex_unlock(&x->lock);
+	return err;
+}
+
+/* ---- properties that are neither the queue's nor the compiler's ---- */
+
+static tarn_err keep_idle_memory(tarn_program *p, const npu_program *x)
+{
+	ze_context_properties_npu_ext_t props = {.stype = ZE_STRUCTURE_TYPE_CONTEXT_PROPERTIES_NPU_EXT};
+	if (!has_flag(p, "NPU_DISABLE_IDLE_MEMORY_PRUNING"))
+		return TARN_OK;
+	if (!x->d->sys->context)
+		return tarn_program_note(p, "NPU_DISABLE_IDLE_MEMORY_PRUNING=YES has no effect: the driver has no such option");
+	ZE_DO(x->d->sys->context->pfnSetProperties(x->d->context, &props), "NPU_DISABLE_IDLE_MEMORY_PRUNING");
+	return TARN_OK;
+}
+
+/* Values the table cannot judge. */
+static tarn_err check_properties(const tarn_program *p, const npu_device *d)
+{
+	const char *id = tarn_props_find(&p->props, "DEVICE_ID");
+	int64_t n;
+	CHECK(!id || !*id || (tarn_str_to_i64(id, &n) && (n == 0 || n == d->platform)), TARN_USAGE,
+	      "property DEVICE_ID cannot be '%s'; there is one NPU here: 0, or %d", id, d->platform);
+	CHECK(!has_word(p, "NPU_COMPILER_TYPE", "PLUGIN"), TARN_UNSUPPORTED,
+	      "there is no compiler but the driver's; set NPU_COMPILER_TYPE to DRIVER or PREFER_PLUGIN");
+	return TARN_OK;
+}
+
+static tarn_err note_streams(tarn_program *p)
+{
+	const char *streams = tarn_props_find(&p->props, "NUM_STREAMS");
+	int64_t n = 0;
+	if (streams && tarn_str_to_i64(streams, &n) && n > 1)
+		return tarn_program_note(p, "NUM_STREAMS=%s has no effect: an NPU runs one request at a time", streams);
+	return TARN_OK;
+}
+
 /* ---- life ---- */
 
 void tarn_npu_program_free(tarn_program *p)
@@ -193,13 +237,13 @@ static tarn_err begin(tarn_program *p, npu_program **out)
 /* What compiled and imported graphs have in common. */
 static tarn_err finish(tarn_program *p, npu_program *x)
 {
-	const char *streams = tarn_props_find(&p->props, "NUM_STREAMS");
-	int64_t n = 0;
-	if (streams && tarn_str_to_i64(streams, &n) && n > 1)
-		TRY(tarn_program_note(p, "NUM_STREAMS=%s has no effect: an NPU runs one request at a time", streams));
 	TRY(find_arguments(p, x));
 	TRY(make_queue(p, x));
-	TRY(initialize(x));
+	TRY(keep_idle_memory(p, x));
+	TRY(note_streams(p));
+	x->weights_wait = true;
+	if (!has_flag(p, "NPU_DEFER_WEIGHTS_LOAD"))
+		TRY(tarn_npu_load_weights(x));
 	return tarn_npu_worker_new(&x->worker);
 }
 
@@ -261,6 +305,7 @@ static tarn_err compile(tarn_program *p)
 {
 	npu_program *x = NULL;
 	TRY(tarn_npu_check_inputs(p));
+	TRY(check_properties(p, p->device->impl));
 	TRY(begin(p, &x));
 	TRY(build(p, x));
 	TRY(take_origin(p, x));

@@ -193,6 +193,7 @@ tarn_err tarn_npu_submit(tarn_request *r)
 			return err;
 		}
 	}
+	TRY(tarn_npu_load_weights(x));
 	ZE_DO(x->d->sys->ze.FenceReset(q->fence), "starting an inference");
 	q->submitted_ns = tarn_clock_ns();
 	return tarn_npu_worker_push(x->worker, r);

@@ -163,6 +163,7 @@ static tarn_err find_extensions(npu_system *s)
 	s->graph = extension(s, list, n, ZE_GRAPH_EXT_NAME, &s->graph_version);
 	s->profiling = extension(s, list, n, ZE_PROFILING_DATA_EXT_NAME, &version);
 	s->queue = extension(s, list, n, ZE_COMMAND_QUEUE_NPU_EXT_NAME, &s->queue_version);
+	s->context = extension(s, list, n, ZE_CONTEXT_NPU_EXT_NAME, &version);
 	s->simulated = extension(s, list, n, ZE_TARN_SIMULATED_EXT_NAME, &version);
 	CHECK(s->graph && s->graph_version >= (uint32_t)ZE_GRAPH_EXT_VERSION_1_5, TARN_DEVICE,
 	      "the NPU's driver is too old (graph extension %u.%u, 1.5 is needed); update it", s->graph_version >> 16,
@@ -247,7 +248,7 @@ tarn_err tarn_npu_system_get(const npu_system **system)
 	if (!decided) {
 		outcome = decide(&the_system);
 		snprintf(reason, sizeof reason, "%s", outcome ? tarn_err_text() : "");
-		decided = true;
+		decided = outcome != TARN_NOMEM; /* which may pass */
 		if (!outcome && the_system.simulated)
 			tarn_log(TARN_LOG_WARN, "device NPU is simulated: its times are modelled, not measured, and say "
 						"nothing of this machine");
