@@ -58,29 +58,61 @@ static tarn_err write_all(int fd, const char *path, const void *bytes, size_t n)
 	return TARN_OK;
 }
 
-tarn_err tarn_file_write_pieces(const char *path, const tarn_file_piece *piece, size_t n)
+tarn_err tarn_file_stage(const char *path, const tarn_file_piece *piece, size_t n, tarn_file_staged *s)
 {
 	static atomic_uint serial;
 	tarn_str tmp = {0};
 	tarn_str_addf(&tmp, "%s.%d.%u.tmp", path, (int)getpid(), atomic_fetch_add(&serial, 1));
 	tarn_err err;
 	int fd = -1;
+	char *name = tarn_mem_strdup(path);
 	TRY_GOTO(out, tarn_str_done(&tmp));
+	CHECK_GOTO(out, name, TARN_NOMEM, "out of memory for a file name");
 	fd = open(tmp.at, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	CHECK_GOTO(out, fd >= 0, TARN_IO, "%s: cannot be written: %s", path, strerror(errno));
 	for (size_t i = 0; i < n; i++)
 		TRY_GOTO(out, write_all(fd, path, piece[i].at, piece[i].size));
 	CHECK_GOTO(out, !fsync(fd) || errno == EINVAL || errno == ENOTSUP, TARN_IO, "%s: %s", path, strerror(errno));
-	CHECK_GOTO(out, !rename(tmp.at, path), TARN_IO, "%s: %s", path, strerror(errno));
-	err = TARN_OK;
+	*s = (tarn_file_staged){.temp = tmp.at, .path = name};
+	close(fd);
+	return TARN_OK;
 out:
 	if (fd >= 0) {
 		close(fd);
-		if (err != TARN_OK)
-			unlink(tmp.at);
+		unlink(tmp.at);
 	}
+	tarn_mem_free(name);
 	tarn_str_fini(&tmp);
 	return err;
+}
+
+void tarn_file_discard(tarn_file_staged *s)
+{
+	if (s->temp)
+		unlink(s->temp);
+	tarn_mem_free(s->temp);
+	tarn_mem_free(s->path);
+	*s = (tarn_file_staged){0};
+}
+
+tarn_err tarn_file_commit(tarn_file_staged *s)
+{
+	tarn_err err = TARN_OK;
+	if (rename(s->temp, s->path)) {
+		err = tarn_err_set(TARN_IO, "%s: %s", s->path, strerror(errno));
+	} else {
+		tarn_mem_free(s->temp);
+		s->temp = NULL;
+	}
+	tarn_file_discard(s);
+	return err;
+}
+
+tarn_err tarn_file_write_pieces(const char *path, const tarn_file_piece *piece, size_t n)
+{
+	tarn_file_staged s;
+	TRY(tarn_file_stage(path, piece, n, &s));
+	return tarn_file_commit(&s);
 }
 
 tarn_err tarn_file_write(const char *path, const void *bytes, size_t n)

@@ -27,6 +27,15 @@ typedef struct tarn_file_piece {
 } tarn_file_piece;
 TARN_MUST tarn_err tarn_file_write_pieces(const char *path, const tarn_file_piece *piece, size_t n);
 
+/* In two steps, for files that belong together: all are staged (complete and synced, under other names) before one is
+ * committed. A staged file is owned by its struct until then; discard accepts a zeroed or finished one. */
+typedef struct tarn_file_staged {
+	char *temp, *path;
+} tarn_file_staged;
+TARN_MUST tarn_err tarn_file_stage(const char *path, const tarn_file_piece *piece, size_t n, tarn_file_staged *s);
+TARN_MUST tarn_err tarn_file_commit(tarn_file_staged *s);
+void tarn_file_discard(tarn_file_staged *s);
+
 bool tarn_file_exists(const char *path);
 bool tarn_file_is_dir(const char *path);
 /* Creates the folder and its parents; an existing folder is success. */

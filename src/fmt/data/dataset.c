@@ -102,6 +102,7 @@ tarn_err tarn_dataset_open(const char *path, const tarn_data_options *o, tarn_da
 	} else {
 		TRY_GOTO(fail, open_array(d));
 	}
+	CHECK_GOTO(fail, d->count, TARN_BAD_FILE, "%s has no samples", path);
 	CHECK_GOTO(fail, o->skip < d->count, TARN_USAGE, "%s has %zu samples; %zu cannot be skipped", path, d->count, o->skip);
 	d->skip = o->skip;
 	d->count -= o->skip;

@@ -126,23 +126,23 @@ static tarn_err pack(const Onnx__ModelProto *p, uint8_t **bytes, size_t *size)
 	return TARN_OK;
 }
 
-static tarn_err pack_and_write(const Onnx__ModelProto *p, const char *path)
+static tarn_err pack_and_stage(const Onnx__ModelProto *p, const char *path, tarn_file_staged *staged)
 {
 	uint8_t *bytes = NULL;
 	size_t size = 0;
 	TRY(pack(p, &bytes, &size));
-	tarn_err err = tarn_file_write(path, bytes, size);
+	tarn_err err = tarn_file_stage(path, &(tarn_file_piece){bytes, size}, 1, staged);
 	tarn_mem_free(bytes);
 	return err;
 }
 
-static tarn_err side_write(const onnx_writer *w, const char *path)
+static tarn_err side_stage(const onnx_writer *w, const char *path, tarn_file_staged *staged)
 {
 	tarn_str s = {0};
 	tarn_str_addf(&s, "%s.data", path);
 	tarn_err err = tarn_str_done(&s);
 	if (err == TARN_OK)
-		err = tarn_file_write_pieces(s.at, w->side_piece.at, w->side_piece.len);
+		err = tarn_file_stage(s.at, w->side_piece.at, w->side_piece.len, staged);
 	tarn_str_fini(&s);
 	return err;
 }
@@ -163,10 +163,18 @@ tarn_err tarn_onnx_write_limit(const tarn_model *m, const char *path, uint64_t l
 	}
 	if (err == TARN_OK)
 		err = model_build(&w, &p);
+	/* Both or none. */
+	tarn_file_staged side = {0}, whole = {0};
 	if (err == TARN_OK && w.side_name && w.side_piece.len)
-		err = side_write(&w, path);
+		err = side_stage(&w, path, &side);
 	if (err == TARN_OK)
-		err = pack_and_write(&p, path);
+		err = pack_and_stage(&p, path, &whole);
+	if (err == TARN_OK && side.path)
+		err = tarn_file_commit(&side);
+	if (err == TARN_OK)
+		err = tarn_file_commit(&whole);
+	tarn_file_discard(&side);
+	tarn_file_discard(&whole);
 	VEC_FINI(&w.side_piece);
 	VEC_FINI(&w.domain);
 	tarn_arena_fini(&w.arena);

@@ -181,11 +181,18 @@ tarn_err tarn_ovir_write(const tarn_model *m, const char *path)
 	tarn_err err = tarn_str_done(&side);
 	if (err == TARN_OK)
 		err = tarn_ovir_write_memory(m, &xml, &bin);
-	/* The weights first: an XML beside the wrong weights would read as a damaged model. */
+	/* Both or none: an XML beside the wrong weights would read as a damaged model. */
+	tarn_file_staged one = {0}, two = {0};
 	if (err == TARN_OK)
-		err = tarn_file_write(side.at, bin.at ? bin.at : "", bin.len);
+		err = tarn_file_stage(side.at, &(tarn_file_piece){bin.at ? bin.at : "", bin.len}, 1, &one);
 	if (err == TARN_OK)
-		err = tarn_file_write(path, xml.at, xml.len);
+		err = tarn_file_stage(path, &(tarn_file_piece){xml.at, xml.len}, 1, &two);
+	if (err == TARN_OK)
+		err = tarn_file_commit(&one);
+	if (err == TARN_OK)
+		err = tarn_file_commit(&two);
+	tarn_file_discard(&one);
+	tarn_file_discard(&two);
 	tarn_str_fini(&xml);
 	tarn_str_fini(&bin);
 	tarn_str_fini(&side);

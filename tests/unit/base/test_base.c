@@ -133,6 +133,26 @@ static void file_write_is_whole_or_absent(void **state)
 	rmdir(dir);
 }
 
+static void staged_files_come_together_or_not_at_all(void **state)
+{
+	(void)state;
+	char dir[] = "/tmp/tarn-test-XXXXXX", a[64], b[64];
+	assert_non_null(mkdtemp(dir));
+	snprintf(a, sizeof a, "%s/a", dir);
+	snprintf(b, sizeof b, "%s/missing/b", dir);
+	tarn_file_staged one = {0}, two = {0};
+	assert_int_equal(tarn_file_stage(a, &(tarn_file_piece){"new", 3}, 1, &one), TARN_OK);
+	assert_false(tarn_file_exists(a));
+	assert_int_equal(tarn_file_stage(b, &(tarn_file_piece){"new", 3}, 1, &two), TARN_IO);
+	tarn_file_discard(&one);
+	tarn_file_discard(&two);
+	assert_int_equal(tarn_file_stage(a, &(tarn_file_piece){"new", 3}, 1, &one), TARN_OK);
+	assert_int_equal(tarn_file_commit(&one), TARN_OK);
+	assert_true(tarn_file_exists(a));
+	unlink(a);
+	assert_int_equal(rmdir(dir), 0); /* nothing else was left there */
+}
+
 static void count_task(void *arg, int task, int n)
 {
 	atomic_int *hits = arg;
@@ -176,10 +196,15 @@ static void absurd_sizes_are_refused_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(error_collects_notes),       cmocka_unit_test(arena_is_zeroed_and_aligned),
-		cmocka_unit_test(f16_rounds_to_nearest_even), cmocka_unit_test(map_finds_what_was_put),
-		cmocka_unit_test(numbers_are_whole_strings),  cmocka_unit_test(file_write_is_whole_or_absent),
-		cmocka_unit_test(pool_runs_each_task_once),   cmocka_unit_test(absurd_sizes_are_refused_at_once),
+		cmocka_unit_test(error_collects_notes),
+		cmocka_unit_test(arena_is_zeroed_and_aligned),
+		cmocka_unit_test(f16_rounds_to_nearest_even),
+		cmocka_unit_test(map_finds_what_was_put),
+		cmocka_unit_test(numbers_are_whole_strings),
+		cmocka_unit_test(file_write_is_whole_or_absent),
+		cmocka_unit_test(pool_runs_each_task_once),
+		cmocka_unit_test(absurd_sizes_are_refused_at_once),
+		cmocka_unit_test(staged_files_come_together_or_not_at_all),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
