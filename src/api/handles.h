@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "base/thread.h"
 #include "fmt/fmt.h"
+#include "rt/cache.h"
 #include "rt/program.h"
 #include "rt/request.h"
 
@@ -107,6 +108,9 @@ struct ov_compiled_model {
 };
 TARN_MUST tarn_err tarn_core_compile(struct ov_core *core, const tarn_model *m, const char *device, const tarn_props *props,
 				     ov_compiled_model_t **out);
+/* What compiling would ask the runtime's cache; *runs_on: the device, static. */
+TARN_MUST tarn_err tarn_core_ask_cache(struct ov_core *core, const tarn_model *m, const char *device, const tarn_props *props,
+				       const char **runs_on, tarn_cache_question *q);
 TARN_MUST tarn_err tarn_core_import(struct ov_core *core, tarn_buffer *blob, const char *device, ov_compiled_model_t **out);
 
 /* devices.c: fills core->device; picks a device by name ("CPU", "NPU.0", "AUTO:NPU,CPU"). `why` collects, a line each, the

@@ -269,6 +269,36 @@ static tarn_err add_notes(tarn_program *p, const char *why)
 	return TARN_OK;
 }
 
+/* The device and everything that applies to it. */
+static tarn_err resolve(struct ov_core *core, const char *device, const tarn_props *props, tarn_device **d, bool *is_auto,
+			tarn_props *full, tarn_props *auto_props, tarn_str *why)
+{
+	TRY(tarn_devices_find(core, device, d, is_auto, why));
+	TRY(tarn_device_open(*d));
+	TRY(add_common(core, *d, full));
+	if (*is_auto)
+		return add_auto(core, *d, props, full, auto_props);
+	return props ? tarn_props_overlay(full, props) : TARN_OK;
+}
+
+tarn_err tarn_core_ask_cache(struct ov_core *core, const tarn_model *m, const char *device, const tarn_props *props,
+			     const char **runs_on, tarn_cache_question *q)
+{
+	tarn_device *d = NULL;
+	tarn_str why = {0};
+	tarn_props full = {0}, auto_props = {0};
+	bool is_auto;
+	tarn_err err = resolve(core, device, props, &d, &is_auto, &full, &auto_props, &why);
+	if (!err)
+		err = tarn_cache_ask(d, m, &full, q);
+	if (!err)
+		*runs_on = d->api->name;
+	tarn_str_fini(&why);
+	tarn_props_fini(&full);
+	tarn_props_fini(&auto_props);
+	return err;
+}
+
 /* Exactly one of m and blob is given. */
 static tarn_err load(struct ov_core *core, const tarn_model *m, tarn_buffer *blob, const char *device, const tarn_props *props,
 		     ov_compiled_model_t **out)
@@ -281,13 +311,7 @@ static tarn_err load(struct ov_core *core, const tarn_model *m, tarn_buffer *blo
 	ov_compiled_model_t *cm = tarn_mem_zalloc(1, sizeof *cm);
 	if (!cm)
 		return tarn_err_nomem(sizeof *cm);
-	TRY_GOTO(done, tarn_devices_find(core, device, &d, &cm->is_auto, &why));
-	TRY_GOTO(done, tarn_device_open(d));
-	TRY_GOTO(done, add_common(core, d, &full));
-	if (cm->is_auto)
-		TRY_GOTO(done, add_auto(core, d, props, &full, &cm->auto_props));
-	else if (props)
-		TRY_GOTO(done, tarn_props_overlay(&full, props));
+	TRY_GOTO(done, resolve(core, device, props, &d, &cm->is_auto, &full, &cm->auto_props, &why));
 	if (m)
 		TRY_GOTO(done, tarn_program_compile(d, m, &full, &p));
 	else

@@ -167,6 +167,27 @@ tarn_err tarn_blob_open(const uint8_t *at, size_t size, tarn_blob *blob)
 	return TARN_OK;
 }
 
+static void add_text(reader *r, tarn_str *s)
+{
+	uint32_t n = get_u32(r);
+	const uint8_t *at = n <= MAX_TEXT ? get_bytes(r, n) : NULL;
+	if (at)
+		tarn_str_add_n(s, (const char *)at, n);
+	else
+		r->ok = false;
+}
+
+tarn_err tarn_blob_names(const tarn_blob *blob, tarn_str *version, tarn_str *model)
+{
+	reader r = {blob->info, blob->info + blob->info_size, true};
+	(void)get_bytes(&r, get_u32(&r));
+	add_text(&r, version);
+	add_text(&r, model);
+	CHECK(r.ok, TARN_BAD_FILE, "compiled model has unreadable names; compile it again");
+	TRY(tarn_str_done(version));
+	return tarn_str_done(model);
+}
+
 static void drop_whole(void *whole, void *at, size_t size)
 {
 	(void)at;

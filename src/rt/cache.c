@@ -215,6 +215,7 @@ tarn_err tarn_cache_find(tarn_program *p, const char *dir, const char *key)
 		if (!err) {
 			p->cache_hit = true;
 			p->cache_level = "runtime";
+			tarn_file_touch(path.at);
 			tarn_metric_add(TARN_METRIC_CACHE_HITS, 1);
 		} else if (err != TARN_NOMEM) {
 			tarn_metric_add(TARN_METRIC_CACHE_DAMAGED, 1);

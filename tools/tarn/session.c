@@ -171,19 +171,13 @@ int session_reshape(session *s)
 	return code;
 }
 
-typedef struct property_list {
-	ov_property_t at[64];
-	char text[64][512];
-	size_t n;
-} property_list;
-
-static void add(property_list *p, const char *key, const char *value)
+static void add(session_properties *p, const char *key, const char *value)
 {
 	if (value && p->n < 64)
 		p->at[p->n++] = (ov_property_t){key, value};
 }
 
-static int add_raw(const session *s, property_list *p)
+static int add_raw(const session *s, session_properties *p)
 {
 	for (size_t i = 0; i < s->o->property.n; i++) {
 		const char *word = s->o->property.at[i], *eq = strchr(word, '=');
@@ -193,6 +187,20 @@ static int add_raw(const session *s, property_list *p)
 		add(p, p->text[p->n], eq + 1);
 	}
 	return 0;
+}
+
+int session_collect(const session *s, const char *hint, session_properties *p)
+{
+	const options *o = s->o;
+	p->n = 0;
+	snprintf(p->threads, sizeof p->threads, "%ld", o->nthreads);
+	add(p, "PERFORMANCE_HINT", hint);
+	add(p, "CACHE_DIR", o->cache_dir);
+	add(p, "INFERENCE_NUM_THREADS", o->nthreads >= 0 ? p->threads : NULL);
+	add(p, "NUM_STREAMS", o->nstreams);
+	add(p, "INFERENCE_PRECISION_HINT", o->infer_precision);
+	add(p, "PERF_COUNT", o->pc || o->pcsort ? "YES" : NULL);
+	return add_raw(s, p);
 }
 
 /* Full name and kind of what the model runs on. */
@@ -275,17 +283,8 @@ static int import_blob(session *s)
 
 int session_compile(session *s, const char *hint)
 {
-	const options *o = s->o;
-	property_list p = {.n = 0};
-	char threads[32];
-	snprintf(threads, sizeof threads, "%ld", o->nthreads);
-	add(&p, "PERFORMANCE_HINT", hint);
-	add(&p, "CACHE_DIR", o->cache_dir);
-	add(&p, "INFERENCE_NUM_THREADS", o->nthreads >= 0 ? threads : NULL);
-	add(&p, "NUM_STREAMS", o->nstreams);
-	add(&p, "INFERENCE_PRECISION_HINT", o->infer_precision);
-	add(&p, "PERF_COUNT", o->pc || o->pcsort ? "YES" : NULL);
-	int code = add_raw(s, &p);
+	session_properties p;
+	int code = session_collect(s, hint, &p);
 	if (code)
 		return code;
 	double begin = now_ms();

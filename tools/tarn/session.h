@@ -32,6 +32,13 @@ int session_open(session *s, const char *command, const options *o);
 int session_reshape(session *s);
 /* -ip and -op. */
 int session_retype(session *s);
+/* What -p, -cache_dir, -nthreads ... ask for and, when hint is not NULL, that hint. The list points into itself. */
+typedef struct session_properties {
+	ov_property_t at[64];
+	char text[64][512], threads[32];
+	size_t n;
+} session_properties;
+int session_collect(const session *s, const char *hint, session_properties *p);
 /* With -p, -cache_dir, -nthreads ... and, when hint is not NULL, that hint. Prints fallbacks and other notes of the library. */
 int session_compile(session *s, const char *hint);
 /* Refuses a device that takes its time but computes no results. */
