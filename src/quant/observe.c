@@ -47,6 +47,23 @@ static tarn_err observed_model(quant_plan *p, tarn_model **out, int *which, int 
 	return TARN_OK;
 }
 
+/* Adds each channel's mean over the positions of this sample. Channels stand second. */
+static void note_mean(quant_plan *p, int v, const tarn_tensor *t)
+{
+	int64_t c = p->channels[v], inner = 1, count = tarn_tensor_count(t);
+	if (t->rank < 2 || t->dim[1] != c)
+		return;
+	for (int i = 2; i < t->rank; i++)
+		inner *= t->dim[i];
+	const float *x = t->data;
+	for (int64_t row = 0; row < count / inner; row++) {
+		double sum = 0;
+		for (int64_t i = 0; i < inner; i++)
+			sum += x[row * inner + i];
+		p->mean[v][row % c] += sum * (double)c / (double)count;
+	}
+}
+
 static tarn_err note_range(quant_plan *p, int v, const tarn_tensor *t)
 {
 	double lo, hi;
@@ -55,6 +72,8 @@ static tarn_err note_range(quant_plan *p, int v, const tarn_tensor *t)
 	range_of(t, &lo, &hi);
 	CHECK(isfinite(lo) && isfinite(hi), TARN_BAD_FILE,
 	      "value '%s' becomes infinite or undefined for a sample; check the data's range", p->m->main->value.at[v]->name);
+	if (p->mean[v])
+		note_mean(p, v, t);
 	p->sum_lo[v] += lo;
 	p->sum_hi[v] += hi;
 	p->seen[v] = true;
@@ -112,6 +131,8 @@ tarn_err tarn_quant_observe(quant_plan *p, const tarn_quant_options *o)
 	for (size_t v = 0; v < g->value.len; v++) {
 		if (!p->seen[v])
 			continue;
+		for (int64_t c = 0; c < p->channels[v]; c++)
+			p->mean[v][c] /= (double)o->n_sample;
 		int root = tarn_quant_root(p, (int)v);
 		double lo = p->sum_lo[v] / (double)o->n_sample, hi = p->sum_hi[v] / (double)o->n_sample;
 		bool first = p->lo[root] == 0 && p->hi[root] == 0;

@@ -190,6 +190,20 @@ static tarn_err check_ignored(const tarn_graph *g, const tarn_quant_options *o)
 	return TARN_OK;
 }
 
+/* Where the bias can make up for what rounding the weights does on average, the average input is wanted. */
+static tarn_err want_mean(quant_plan *p, const tarn_node *n)
+{
+	static const char *const products[] = {"Conv", "Gemm", NULL};
+	if (!any_of(n, products) || n->n_in < 3 || !n->in[2] || p->mean[n->in[0]->id])
+		return TARN_OK;
+	const tarn_tensor *w = n->in[1]->konst;
+	bool conv = is(n, "Conv"), turned = !conv && !tarn_attr_i(n, tarn_attr_index(n->op, "transB"));
+	int64_t c = w->dim[!turned] * (conv ? tarn_attr_i(n, tarn_attr_index(n->op, "group")) : 1);
+	p->channels[n->in[0]->id] = c;
+	p->mean[n->in[0]->id] = tarn_arena_zalloc(&p->arena, (size_t)c, sizeof(double));
+	return p->mean[n->in[0]->id] ? TARN_OK : tarn_err_nomem((size_t)c * sizeof(double));
+}
+
 static tarn_err allocate(quant_plan *p)
 {
 	tarn_arena *a = &p->arena;
@@ -203,7 +217,10 @@ static tarn_err allocate(quant_plan *p)
 	p->hi = tarn_arena_zalloc(a, v, sizeof *p->hi);
 	p->sum_lo = tarn_arena_zalloc(a, v, sizeof *p->lo);
 	p->sum_hi = tarn_arena_zalloc(a, v, sizeof *p->hi);
-	if (!p->int8 || !p->moves || !p->marked || !p->seen || !p->group || !p->lo || !p->hi || !p->sum_lo || !p->sum_hi)
+	p->mean = tarn_arena_zalloc(a, v, sizeof *p->mean);
+	p->channels = tarn_arena_zalloc(a, v, sizeof *p->channels);
+	if (!p->mean || !p->channels || !p->int8 || !p->moves || !p->marked || !p->seen || !p->group || !p->lo || !p->hi ||
+	    !p->sum_lo || !p->sum_hi)
 		return tarn_err_nomem(v * sizeof *p->lo);
 	for (size_t i = 0; i < v; i++)
 		p->group[i] = (int)i;
@@ -236,6 +253,7 @@ tarn_err tarn_quant_place(quant_plan *p, const tarn_quant_options *o, tarn_quant
 		p->int8[i] = true;
 		r->nodes_int8++;
 		int8 += (double)c.macs;
+		TRY(want_mean(p, n));
 		for (int k = 0; k < n->n_in; k++)
 			if (n->in[k] && n->op->quant.act >> k & 1)
 				mark(p, n->in[k]);

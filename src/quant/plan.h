@@ -16,6 +16,9 @@ typedef struct quant_plan {
 	double *lo, *hi; /* by value id: observed range; for a group at its root */
 	bool *seen;
 	double *sum_lo, *sum_hi; /* by value id: sums over samples */
+	/* by value id: inputs of products, mean of each channel over samples and positions; NULL: not wanted */
+	double **mean;
+	int64_t *channels;
 } quant_plan;
 
 TARN_MUST tarn_err tarn_quant_place(quant_plan *p, const tarn_quant_options *o, tarn_quant_report *r);

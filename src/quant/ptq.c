@@ -121,8 +121,26 @@ out:
 	return err;
 }
 
-/* Bias as int32 with the accumulator's own scale. Left float when a code would not fit. */
-static tarn_err insert_bias(tarn_graph *g, tarn_node *n, float x_scale, const float *w_scale)
+/* What rounding the weights adds to each output channel for the average input: shift[o] = sum of (rounded - exact) * mean.
+ * Zeros of a convolution's border are not counted. (Bias correction: Nagel et al., arXiv 1906.04721.) */
+static void find_shift(const tarn_node *n, const tarn_tensor *w, int axis, const float *scale, const double *mean,
+		       double *shift)
+{
+	const int8_t *code = n->in[1]->def->in[0]->konst->data;
+	int64_t outputs = w->dim[axis], inputs = w->dim[!axis], area = tarn_tensor_count(w) / (w->dim[0] * w->dim[1]);
+	int group = n->op == tarn_op_find(NULL, "Conv") ? tarn_attr_index(n->op, "group") : -1;
+	int64_t per_group = outputs / (group >= 0 ? tarn_attr_i(n, group) : 1);
+	for (int64_t o = 0; o < outputs; o++)
+		for (int64_t i = 0; i < inputs; i++)
+			for (int64_t k = 0; k < area; k++) {
+				int64_t at = (axis ? i * outputs + o : o * inputs + i) * area + k;
+				double off = (double)code[at] * scale[o] - ((const float *)w->data)[at];
+				shift[o] += off * mean[o / per_group * inputs + i];
+			}
+}
+
+/* Bias as int32 with the accumulator's own scale, less the shift. Left float when a code would not fit. */
+static tarn_err insert_bias(tarn_graph *g, tarn_node *n, float x_scale, const float *w_scale, const double *shift)
 {
 	const tarn_tensor *b = n->n_in > 2 && n->in[2] ? n->in[2]->konst : NULL;
 	if (!b || b->type != TARN_F32)
@@ -137,7 +155,7 @@ static tarn_err insert_bias(tarn_graph *g, tarn_node *n, float x_scale, const fl
 	TRY_GOTO(out, tarn_tensor_new(TARN_F32, 1, &count, &s));
 	for (int64_t c = 0; c < count; c++) {
 		float scale = x_scale * w_scale[c];
-		double code = nearbyint((double)((const float *)b->data)[c] / scale);
+		double code = nearbyint(((double)((const float *)b->data)[c] - shift[c]) / scale);
 		if (!(fabs(code) < 1 << 30))
 			goto out;
 		((float *)s.data)[c] = scale;
@@ -166,21 +184,22 @@ static bool input_grid(const tarn_value *v, float *scale)
 	return true;
 }
 
-static tarn_err write_product(tarn_graph *g, tarn_node *n)
+static tarn_err write_product(quant_plan *p, tarn_node *n, const double *mean)
 {
+	tarn_graph *g = p->m->main;
 	bool conv = n->op == tarn_op_find(NULL, "Conv"), gemm = n->op == tarn_op_find(NULL, "Gemm");
 	int axis = conv || (gemm && tarn_attr_i(n, tarn_attr_index(n->op, "transB"))) ? 0 : 1;
 	const tarn_tensor *w = n->in[1]->konst;
 	if (!w || w->type != TARN_F32)
 		return TARN_OK;
-	float x_scale, *scale = tarn_mem_alloc((size_t)w->dim[axis] * sizeof *scale);
-	if (!scale)
-		return tarn_err_nomem((size_t)w->dim[axis] * sizeof *scale);
-	tarn_err err = insert_weights(g, n, axis, scale);
-	if (err == TARN_OK && input_grid(n->in[0], &x_scale))
-		err = insert_bias(g, n, x_scale, scale);
-	tarn_mem_free(scale);
-	return err;
+	float x_scale, *scale = tarn_arena_zalloc(&p->arena, (size_t)w->dim[axis], sizeof *scale);
+	double *shift = tarn_arena_zalloc(&p->arena, (size_t)w->dim[axis], sizeof *shift);
+	if (!scale || !shift)
+		return tarn_err_nomem((size_t)w->dim[axis] * sizeof *shift);
+	TRY(insert_weights(g, n, axis, scale));
+	if (mean)
+		find_shift(n, w, axis, scale, mean, shift);
+	return input_grid(n->in[0], &x_scale) ? insert_bias(g, n, x_scale, scale, shift) : TARN_OK;
 }
 
 tarn_err tarn_quant_write(quant_plan *p, tarn_quant_preset preset)
@@ -201,11 +220,12 @@ tarn_err tarn_quant_write(quant_plan *p, tarn_quant_preset preset)
 		tarn_node *n = g->node.at[i];
 		if (!p->int8[i] && !p->moves[i])
 			continue;
+		const double *mean = p->mean[n->in[0]->id];
 		for (int k = 0; k < n->n_in; k++)
 			if (n->in[k] && n->in[k]->id < values && dq[n->in[k]->id])
 				n->in[k] = dq[n->in[k]->id];
 		if (p->int8[i] && n->n_in >= 2 && n->op->quant.weight >= 0)
-			TRY(write_product(g, n));
+			TRY(write_product(p, n, mean));
 	}
 	tarn_graph_sweep(g);
 	TRY(tarn_graph_sort(g));

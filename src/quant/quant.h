@@ -5,9 +5,9 @@
  *
  * Activations: 8 bits, one scale and zero point per tensor, range = mean over samples of each sample's minimum and maximum,
  * zero on the grid. Weights: 8 bits signed, symmetric, one scale per output channel, codes -127..127. Bias: int32 with scale
- * s_x * s_w. Placement follows what INT8 devices fuse: a quantizer on each input of a product, addition or average;
- * value-preserving operators (MaxPool, Reshape, Concat ...) pass codes through with one grid on both sides; all else stays
- * float, with a reason.
+ * s_x * s_w, corrected for what rounding the weights adds on average. Placement follows what INT8 devices fuse: a quantizer on
+ * each input of a product, addition or average; value-preserving operators (MaxPool, Reshape, Concat ...) pass codes through
+ * with one grid on both sides; all else stays float, with a reason.
  */
 #ifndef TARN_QUANT_QUANT_H
 #define TARN_QUANT_QUANT_H
