@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of Resize share: attribute and input indices. */
+/* What the files of Resize share, and devices with a Resize of their own: attribute and input indices, the index rules. */
 #ifndef TARN_OPS_RESIZE_H
 #define TARN_OPS_RESIZE_H
 
@@ -30,6 +30,28 @@ enum {
 };
 enum { TARN_NEAREST_PREFER_FLOOR, TARN_NEAREST_PREFER_CEIL, TARN_NEAREST_FLOOR, TARN_NEAREST_CEIL, TARN_NEAREST_SIMPLE };
 extern const tarn_attr_def tarn_resize_attr[TARN_RESIZE_ATTRS];
+
+/* One axis: sizes, scale, and the part of the input shown (tf_crop_and_resize). */
+typedef struct tarn_resize_axis {
+	const tarn_node *n;
+	int64_t in, out;
+	double scale, start, end;
+} tarn_resize_axis;
+
+/* The weighted inputs of one output index; at and w have room for TARN_RESIZE_MAX_TAPS. */
+enum { TARN_RESIZE_MAX_TAPS = 4096 };
+typedef struct tarn_resize_taps {
+	int n;
+	bool outside; /* beyond the input, by the rule of tf_crop_and_resize */
+	int64_t *at;
+	double *w;
+} tarn_resize_taps;
+
+/* Fills p[rank]: scales are given, or follow from the sizes. scales, roi: the inputs' data, NULL when absent. */
+TARN_MUST tarn_err tarn_resize_plan(const tarn_node *n, int rank, const int64_t *in, const int64_t *out,
+				    const tarn_tensor *scales, const tarn_tensor *roi, tarn_resize_axis *p);
+/* Of output index i: one tap with weight 1 in mode nearest, two in mode linear (unless antialias or exclude_outside is set). */
+void tarn_resize_taps_of(const tarn_resize_axis *p, int64_t i, tarn_resize_taps *t);
 
 /* The axes that scales and sizes speak of. */
 TARN_MUST tarn_err tarn_resize_axes(const tarn_node *n, int rank, int *axis, int *count);

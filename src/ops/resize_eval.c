@@ -5,21 +5,9 @@
 #include "base/mem.h"
 #include "ops/resize.h"
 
-/* One axis: sizes, scale, and the part of the input shown (tf_crop_and_resize). */
-typedef struct axis_plan {
-	const tarn_node *n;
-	int64_t in, out;
-	double scale, start, end;
-} axis_plan;
-
-/* The weighted inputs of one output index. */
-enum { MAX_TAPS = 4096 };
-typedef struct taps {
-	int n;
-	bool outside; /* beyond the input, by the rule of tf_crop_and_resize */
-	int64_t *at;
-	double *w;
-} taps;
+enum { MAX_TAPS = TARN_RESIZE_MAX_TAPS };
+typedef tarn_resize_axis axis_plan;
+typedef tarn_resize_taps taps;
 
 static double coordinate(const axis_plan *p, int64_t i)
 {
@@ -75,7 +63,7 @@ static double cubic(double d, double a)
 	return d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0;
 }
 
-static void taps_of(const axis_plan *p, int64_t i, taps *t)
+void tarn_resize_taps_of(const axis_plan *p, int64_t i, taps *t)
 {
 	int mode = (int)tarn_attr_i(p->n, TARN_RESIZE_MODE);
 	double x = coordinate(p, i), a = tarn_attr_f(p->n, TARN_RESIZE_CUBIC_A);
@@ -112,7 +100,7 @@ static tarn_err resize_axis(const axis_plan *p, int64_t outer, int64_t inner, co
 	taps t = {.at = tarn_mem_zalloc(MAX_TAPS, sizeof *t.at), .w = tarn_mem_zalloc(MAX_TAPS, sizeof *t.w)};
 	tarn_err err = t.at && t.w ? TARN_OK : tarn_err_nomem(MAX_TAPS * sizeof *t.w);
 	for (int64_t i = 0; i < p->out && err == TARN_OK; i++) {
-		taps_of(p, i, &t);
+		tarn_resize_taps_of(p, i, &t);
 		outside[i] = t.outside;
 		for (int64_t o = 0; o < outer; o++) {
 			double *to = dst + (o * p->out + i) * inner;
@@ -130,23 +118,22 @@ static tarn_err resize_axis(const axis_plan *p, int64_t outer, int64_t inner, co
 	return err;
 }
 
-/* Scales are given, or follow from the sizes. */
-static tarn_err plan_axes(const tarn_eval *e, axis_plan *p)
+tarn_err tarn_resize_plan(const tarn_node *n, int rank, const int64_t *in, const int64_t *out, const tarn_tensor *scales,
+			  const tarn_tensor *roi, axis_plan *p)
 {
-	const tarn_tensor *x = e->in[0], *s = tarn_eval_in(e, TARN_RESIZE_SCALES), *roi = tarn_eval_in(e, TARN_RESIZE_ROI);
 	int axis[TARN_MAX_RANK], count;
-	bool by_sizes = tarn_resize_by_sizes(e->node);
-	TRY(tarn_resize_axes(e->node, x->rank, axis, &count));
-	for (int i = 0; i < x->rank; i++)
-		p[i] = (axis_plan){e->node, x->dim[i], e->out[0].dim[i], 1, 0, 1};
+	bool by_sizes = tarn_resize_by_sizes(n);
+	TRY(tarn_resize_axes(n, rank, axis, &count));
+	for (int i = 0; i < rank; i++)
+		p[i] = (axis_plan){n, in[i], out[i], 1, 0, 1};
 	if (roi && tarn_tensor_count(roi) == 0)
 		roi = NULL;
-	bool crop = tarn_attr_i(e->node, TARN_RESIZE_COORDINATES) == TARN_COORD_TF_CROP_AND_RESIZE;
+	bool crop = tarn_attr_i(n, TARN_RESIZE_COORDINATES) == TARN_COORD_TF_CROP_AND_RESIZE;
 	CHECK(!crop || (roi && tarn_tensor_count(roi) == 2 * count), TARN_SHAPE, "tf_crop_and_resize needs a roi of %d numbers",
 	      2 * count);
 	for (int i = 0; i < count; i++) {
 		axis_plan *a = &p[axis[i]];
-		a->scale = by_sizes ? (double)a->out / (double)a->in : tarn_tensor_f64(s, i);
+		a->scale = by_sizes ? (double)a->out / (double)a->in : tarn_tensor_f64(scales, i);
 		if (crop) {
 			a->start = tarn_tensor_f64(roi, i);
 			a->end = tarn_tensor_f64(roi, count + i);
@@ -183,7 +170,8 @@ tarn_err tarn_resize_eval(tarn_eval *e)
 	bool *outside[TARN_MAX_RANK] = {NULL};
 	int64_t dim[TARN_MAX_RANK];
 	tarn_err err;
-	TRY(plan_axes(e, p));
+	TRY(tarn_resize_plan(e->node, x->rank, x->dim, y->dim, tarn_eval_in(e, TARN_RESIZE_SCALES),
+			     tarn_eval_in(e, TARN_RESIZE_ROI), p));
 	if (!tarn_tensor_count(y))
 		return TARN_OK;
 	TRY_GOTO(done, tarn_real_load(x, &v));

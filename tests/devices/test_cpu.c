@@ -122,6 +122,46 @@ static void fused_patterns(void **state)
 	same(1e-5);
 }
 
+static tarn_value *resize(tarn_value *x, bool behind_conv, const char *mode, const char *coordinates, const char *nearest,
+			  tarn_value *scales, tarn_value *sizes)
+{
+	tarn_node *n;
+	x = behind_conv ? conv(x, 3, 20, 3, 1, 1) : x;
+	assert_ok(tarn_node_new(g, tarn_op_find(NULL, "Resize"), NULL, 4, 1, -1, &n));
+	n->in[0] = x;
+	n->in[2] = scales;
+	n->in[3] = sizes;
+	const char *const words[][2] = {
+		{"mode", mode}, {"coordinate_transformation_mode", coordinates}, {"nearest_mode", nearest}};
+	for (int i = 0; i < 3; i++) {
+		int at = tarn_attr_index(n->op, words[i][0]);
+		assert_ok(tarn_attr_set_i(n, at, tarn_words_find(n->op->attr[at].words, words[i][1])));
+	}
+	return n->out[0];
+}
+
+/* Both modes, up and down, all ways to place pixels, with channels last and without. */
+static void resizing(void **state)
+{
+	(void)state;
+	static const char *const coordinates[] = {"half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"};
+	static const char *const nearest[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
+	for (int i = 0; i < 4; i++) {
+		tarn_value *x = input(g, dims(4, 2, 3, 7, 9)), *line = input(g, dims(3, 1, 4, 6)), *scales, *few;
+		assert_ok(tarn_value_const_f32(g, NULL, (const float[]){1, 1, 2, 2.5f}, 4, &scales));
+		assert_ok(tarn_value_const_f32(g, NULL, (const float[]){1, 1, 0.6f}, 3, &few));
+		output(g, resize(x, true, "nearest", coordinates[i], nearest[i], scales, NULL));
+		output(g, resize(x, true, "linear", coordinates[i], nearest[i], NULL, ints(g, 4, 2, 20, 5, 31)));
+		output(g, resize(x, false, "linear", coordinates[i], nearest[i], scales, NULL));
+		output(g, node(g, "Add", resize(line, false, "nearest", coordinates[3 - i], nearest[i], few, NULL),
+			       resize(line, false, "linear", coordinates[i], nearest[i], few, NULL), NULL));
+		same(1e-5);
+		teardown(NULL);
+		assert_ok(tarn_model_new(&model));
+		g = model->main;
+	}
+}
+
 /* Enough channels and pixels for the Winograd form; a batch, a residual and every kind of epilogue. */
 static void wide_3x3_convolutions(void **state)
 {
@@ -288,15 +328,11 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(fused_patterns),
-		T(residual_block),
-		T(wide_3x3_convolutions),
-		T(transposed_convolutions),
-		T(squeeze_excite_and_concat),
-		T(detection_head),
-		T(transformer_block),
-		T(data_dependent_sizes),
-		T(broadcasts),
+		T(fused_patterns),          T(resizing),
+		T(residual_block),          T(wide_3x3_convolutions),
+		T(transposed_convolutions), T(squeeze_excite_and_concat),
+		T(detection_head),          T(transformer_block),
+		T(data_dependent_sizes),    T(broadcasts),
 		T(random_networks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
