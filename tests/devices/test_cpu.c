@@ -140,6 +140,43 @@ static tarn_value *resize(tarn_value *x, bool behind_conv, const char *mode, con
 	return n->out[0];
 }
 
+static tarn_value *cast(tarn_value *x, tarn_dtype to)
+{
+	tarn_value *y = node(g, "Cast", x, NULL, NULL);
+	set_int(y, "to", to);
+	return y;
+}
+
+/* Every type to every type by way of the numbers -6 .. 300 and beyond; comparisons and choices with broadcasts. */
+static void between_types(void **state)
+{
+	(void)state;
+	static const tarn_dtype types[] = {TARN_F32, TARN_I64, TARN_I32, TARN_U8, TARN_I8, TARN_BOOL};
+	static const char *const ops[] = {"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"};
+	tarn_value *x = input(g, dims(3, 4, 3, 17)), *y = input(g, dims(2, 3, 1)), *sum = NULL;
+	x = node(g, "Mul", x, scalar(g, 320), NULL);
+	for (int i = 0; i < 6; i++)
+		for (int k = 0; k < 6; k++) {
+			tarn_value *v = cast(cast(cast(x, types[i]), types[k]), TARN_F32);
+			sum = sum ? node(g, "Concat", sum, v, NULL) : v;
+			if (sum != v)
+				set_int(sum, "axis", 1);
+		}
+	output(g, sum);
+	tarn_value *a = cast(node(g, "Mul", x, scalar(g, 0.01f), NULL), TARN_I32), *bit = NULL;
+	tarn_value *b = cast(node(g, "Mul", y, scalar(g, 3), NULL), TARN_I32);
+	for (int i = 0; i < 5; i++) {
+		static const tarn_dtype kind[] = {TARN_I32, TARN_I64, TARN_F32, TARN_U8, TARN_I64};
+		tarn_value *c = node(g, ops[i], cast(a, kind[i]), cast(b, kind[i]), NULL);
+		static const char *const join[] = {"And", "Or", "Xor"};
+		bit = bit ? node(g, join[i % 3], bit, node(g, "Not", c, NULL, NULL), NULL) : c;
+	}
+	output(g, node(g, "Where", bit, x, y));
+	output(g, cast(node(g, "Where", bit, cast(y, TARN_I64), cast(x, TARN_I64)), TARN_F32));
+	output(g, cast(node(g, "Where", node(g, "Less", y, scalar(g, 0), NULL), cast(y, TARN_U8), cast(x, TARN_U8)), TARN_F32));
+	same(0);
+}
+
 /* Both modes, up and down, all ways to place pixels, with channels last and without. */
 static void resizing(void **state)
 {
@@ -328,11 +365,17 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(fused_patterns),          T(resizing),
-		T(residual_block),          T(wide_3x3_convolutions),
-		T(transposed_convolutions), T(squeeze_excite_and_concat),
-		T(detection_head),          T(transformer_block),
-		T(data_dependent_sizes),    T(broadcasts),
+		T(fused_patterns),
+		T(resizing),
+		T(between_types),
+		T(residual_block),
+		T(wide_3x3_convolutions),
+		T(transposed_convolutions),
+		T(squeeze_excite_and_concat),
+		T(detection_head),
+		T(transformer_block),
+		T(data_dependent_sizes),
+		T(broadcasts),
 		T(random_networks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
