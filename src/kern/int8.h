@@ -66,6 +66,11 @@ void tarn_qconv_run(const tarn_qconv_plan *plan, const void *in, void *out, int 
 
 /* code[i] = clamp(rint(x[i] / scale) + zero) to the type's range; NaN gives zero. */
 void tarn_quantize_f32(const float *x, void *code, tarn_code type, float scale, int zero, size_t n);
+/* The same from one image of planes [channels][pixels] to channels-last codes, for its pixels [begin, end); at most
+ * TARN_QUANTIZE_NHWC_CHANNELS channels. */
+#define TARN_QUANTIZE_NHWC_CHANNELS 8
+void tarn_quantize_nhwc_f32(const float *x, void *code, tarn_code type, float scale, int zero, size_t channels, size_t pixels,
+			    size_t begin, size_t end);
 /* x[i] = (code[i] - zero) * scale. */
 void tarn_dequantize_f32(const void *code, float *x, tarn_code type, float scale, int zero, size_t n);
 /* Per channel: rows of `channels` elements, scale[c] and zero[c] (NULL: 0). */

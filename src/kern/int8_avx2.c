@@ -18,6 +18,7 @@ const tarn_int8_set tarn_int8_avx2 = {
 	.lut = lut,
 	.binary = binary,
 	.max = max,
+	.interleave_3 = interleave_3,
 	.sum = sum,
 	.mean = mean,
 };

@@ -2,6 +2,7 @@
 /* INT8 convolution over register tiles: which pixels a tile reads, and how the work is cut into tasks. */
 #include "kern/int8_conv.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -17,6 +18,7 @@ struct tarn_qconv_plan {
 	float *scale, *bias; /* by column; plain: by channel */
 	uint8_t *pad;        /* codes of a pixel of padding */
 	size_t out_size;     /* bytes of an output */
+	bool codes;          /* see tarn_qtile */
 	bool pointwise;      /* pixel i of the output reads pixel i of the input */
 	ptrdiff_t *row;      /* [oh][kh] offset of the input row a tap reads, or -1 */
 	ptrdiff_t *col;      /* [kw][ow] offset of the pixel in its row, or -1; gathered [ow] of the first, or -1 at borders */
@@ -97,6 +99,17 @@ static tarn_err plan_level(tarn_qconv_plan *p)
 	return TARN_OK;
 }
 
+/* Can no result reach 2^31 before it is rounded? Then the conversion to int32 needs no care. */
+static bool bounded(const tarn_qconv_plan *p, size_t columns)
+{
+	const tarn_conv_spec *s = &p->q->s;
+	double most = 255.0 * 255.0 * (s->ic / s->groups) * s->kh * s->kw;
+	for (size_t i = 0; i < columns; i++)
+		if (!(fabs(p->scale[i]) * most + fabs(p->bias[i]) < 2e9))
+			return false;
+	return true;
+}
+
 tarn_err tarn_qconv_plan_new(const tarn_qconv *q, const tarn_conv_shape *shape, const tarn_qepilogue *e, tarn_qconv_plan **out)
 {
 	size_t columns = q->set ? q->columns : (size_t)q->s.oc;
@@ -126,6 +139,7 @@ tarn_err tarn_qconv_plan_new(const tarn_qconv *q, const tarn_conv_shape *shape, 
 		if (o >= 0 && e->bias)
 			p->bias[i] = e->bias[o];
 	}
+	p->codes = p->out_size == 1 && bounded(p, columns);
 	p->e.scale = p->scale;
 	p->e.bias = p->bias;
 	*out = p;
@@ -289,7 +303,7 @@ static void run_panel(const tarn_qconv_plan *p, int group, int panel, size_t t0,
 	size_t vector = (size_t)group * (size_t)q->vectors + (size_t)first, ocg = (size_t)(q->s.oc / q->s.groups);
 	size_t col = (size_t)first * lanes, width = (size_t)nv * lanes;
 	bool flip = q->in.type == TARN_CODE_S8;
-	tarn_qtile t = {.a = table, .taps = q->taps, .depth = q->depth, .e = &p->e};
+	tarn_qtile t = {.a = table, .taps = q->taps, .depth = q->depth, .e = &p->e, .codes = p->codes};
 	t.skip = q->in.zero == (flip ? -128 : 0) && q->taps > 1 ? p->pad : NULL;
 	t.w = q->w + vector * steps * vb;
 	t.start = q->start + vector * lanes;
@@ -357,6 +371,7 @@ static void run_depthwise(const tarn_qconv_plan *p, const uint8_t *in, char *out
 			  .scale = p->scale,
 			  .bias = p->bias,
 			  .e = &p->e,
+			  .codes = p->codes,
 			  .out_step = h->out_stride * p->out_size};
 	for (int task = begin; task < end; task++) {
 		const uint8_t *image = in + (size_t)(task / h->oh) * (size_t)h->ih * (size_t)h->iw * h->in_stride;

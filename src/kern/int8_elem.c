@@ -37,6 +37,30 @@ void tarn_quantize_f32(const float *x, void *code, tarn_code type, float scale, 
 		((uint8_t *)code)[i] = clamp_code(x[i] / scale, zero, lo, hi);
 }
 
+void tarn_quantize_nhwc_f32(const float *x, void *code, tarn_code type, float scale, int zero, size_t channels, size_t pixels,
+			    size_t begin, size_t end)
+{
+	enum { CHUNK = 512 };
+	uint8_t plane[TARN_QUANTIZE_NHWC_CHANNELS][CHUNK];
+	const uint8_t *row[TARN_QUANTIZE_NHWC_CHANNELS];
+	const tarn_int8_set *set = tarn_int8_set_get(true);
+	for (size_t at = begin, n; at < end; at += n) {
+		uint8_t *y = (uint8_t *)code + at * channels;
+		n = end - at < CHUNK ? end - at : CHUNK;
+		for (size_t c = 0; c < channels; c++) {
+			tarn_quantize_f32(x + c * pixels + at, plane[c], type, scale, zero, n);
+			row[c] = plane[c];
+		}
+		if (channels == 3 && set) {
+			set->interleave_3(row, y, n);
+			continue;
+		}
+		for (size_t i = 0; i < n; i++)
+			for (size_t c = 0; c < channels; c++)
+				*y++ = plane[c][i];
+	}
+}
+
 void tarn_dequantize_f32(const void *code, float *x, tarn_code type, float scale, int zero, size_t n)
 {
 	const tarn_int8_set *set = tarn_int8_set_get(true);
@@ -123,6 +147,7 @@ int tarn_qpool_tasks(const tarn_pool2d *p)
 }
 
 #define POOL_CHUNK 512 /* channels whose sums are on the stack */
+#define POOL_ROWS 64   /* pixels compared at once */
 
 /* The same with the level's loops: pixel by pixel, a chunk of channels at a time. */
 static void pool_chunk(const tarn_pool2d *p, const tarn_qpool *q, const tarn_int8_set *set, const uint8_t *image, uint8_t *out,
@@ -130,7 +155,8 @@ static void pool_chunk(const tarn_pool2d *p, const tarn_qpool *q, const tarn_int
 {
 	size_t stride = p->in_stride ? p->in_stride : (size_t)p->c;
 	int32_t sum[POOL_CHUNK];
-	int inside = 0;
+	const uint8_t *row[POOL_ROWS];
+	int inside = 0, rows = 0;
 	bool is_signed = q->type == TARN_CODE_S8;
 	if (p->average)
 		memset(sum, 0, n * sizeof *sum);
@@ -144,11 +170,18 @@ static void pool_chunk(const tarn_pool2d *p, const tarn_qpool *q, const tarn_int
 			const uint8_t *in = image + ((size_t)y * (size_t)p->iw + (size_t)x) * stride;
 			if (p->average)
 				set->sum(in, sum, is_signed, n);
-			else
-				set->max(in, out, is_signed, n);
+			else if (rows == POOL_ROWS) {
+				set->max(row, rows, out, is_signed, n);
+				row[0] = out;
+				rows = 1;
+			}
+			if (!p->average)
+				row[rows++] = in;
 			inside++;
 		}
-	if (p->average)
+	if (rows)
+		set->max(row, rows, out, is_signed, n);
+	else if (p->average)
 		set->mean(sum, inside * q->x_zero, count ? (float)count : 1, q, out, n);
 }
 

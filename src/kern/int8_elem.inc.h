@@ -137,12 +137,49 @@ static void binary(const tarn_qbinary *q, const uint8_t *a, const uint8_t *b, bo
 		elem_binary_loop(q, TARN_QBINARY_MUL, a, b, b_one, y, n);
 }
 
-static void max(const uint8_t *x, uint8_t *y, bool is_signed, size_t n)
+static void max(const uint8_t *const *x, int count, uint8_t *y, bool is_signed, size_t n)
 {
 	for (size_t i = 0; i < n; i += QBYTES) {
 		int m = n - i < QBYTES ? (int)(n - i) : QBYTES;
-		qv a = q_load_n(x + i, m), b = q_load_n(y + i, m);
-		q_store_n(y + i, is_signed ? Q(max_epi8)(a, b) : Q(max_epu8)(a, b), m);
+		qv v = q_load_n(x[0] + i, m);
+		for (int k = 1; k < count; k++) {
+			qv w = q_load_n(x[k] + i, m);
+			v = is_signed ? Q(max_epi8)(v, w) : Q(max_epu8)(v, w);
+		}
+		q_store_n(y + i, v, m);
+	}
+}
+
+/* y = x[0][0], x[1][0], x[2][0], x[0][1], ...: three planes to pixels. */
+static void interleave_3(const uint8_t *const *x, uint8_t *y, size_t n)
+{
+	const uint8_t *a = x[0], *b = x[1], *c = x[2];
+	size_t i = 0;
+#if defined(__AVX512VBMI__)
+	/* byte k of an output vector is plane k % 3 of pixel k / 3: first from the planes a and b, then the third put between
+	 */
+	uint8_t two[3][64];
+	uint64_t mask[3];
+	for (int v = 0; v < 3; v++) {
+		mask[v] = 0;
+		for (int k = 0; k < 64; k++) {
+			int at = 64 * v + k;
+			two[v][k] = (uint8_t)(at / 3 | (at % 3 == 1 ? 64 : 0));
+			mask[v] |= (uint64_t)(at % 3 == 2) << k;
+		}
+	}
+	for (; i + 64 <= n; i += 64, y += 192) {
+		qv p = q_load(a + i), q = q_load(b + i), r = q_load(c + i);
+		for (int v = 0; v < 3; v++) {
+			qv at = q_load(two[v]);
+			q_store(y + 64 * v, _mm512_mask_permutexvar_epi8(_mm512_permutex2var_epi8(p, at, q), mask[v], at, r));
+		}
+	}
+#endif
+	for (; i < n; i++, y += 3) {
+		y[0] = a[i];
+		y[1] = b[i];
+		y[2] = c[i];
 	}
 }
 

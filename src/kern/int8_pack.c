@@ -48,8 +48,11 @@ int tarn_qconv_channel(const tarn_qconv *q, size_t column)
 {
 	size_t lanes = (size_t)q->set->lanes;
 	if (q->kind == TARN_QCONV_DEPTHWISE) {
-		size_t block = column / (4 * lanes);
-		size_t c = block * 4 * lanes + (size_t)tarn_qdw_channel((int)(column % (4 * lanes)), (int)lanes);
+		size_t first = column / (4 * lanes) * 4 * lanes;
+		size_t c = (size_t)tarn_qdw_channel((int)(column - first), (int)lanes);
+		if (tarn_qdw_half((int)((size_t)q->s.oc - first), (int)lanes))
+			c %= 32;
+		c += first;
 		return c < (size_t)q->s.oc ? (int)c : -1;
 	}
 	size_t width = (size_t)q->vectors * lanes, ocg = (size_t)(q->s.oc / q->s.groups);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* INT8 convolution in plain C: the portable level, and kernels no other level has a fast path for. */
-#include <math.h>
-
 #include "kern/int8_set.h"
 
 typedef struct plain {
@@ -46,10 +44,7 @@ static void store(const tarn_qepilogue *e, void *out, size_t at, int o, int32_t 
 		((float *)out)[at] = r < e->f_lo ? e->f_lo : r > e->f_hi ? e->f_hi : r;
 		return;
 	}
-	float lo = (float)(e->lo - e->zero), hi = (float)(e->hi - e->zero);
-	r = rintf(r);
-	r = r < lo ? lo : r > hi ? hi : r;
-	((uint8_t *)out)[at] = (uint8_t)((int)r + e->zero);
+	((uint8_t *)out)[at] = tarn_qconv_code(r, e);
 }
 
 void tarn_qconv_plain_run(const tarn_conv_spec *s, const tarn_conv_shape *sh, tarn_qconv_input input, const int16_t *w,

@@ -11,6 +11,8 @@
 #ifndef TARN_KERN_INT8_SET_H
 #define TARN_KERN_INT8_SET_H
 
+#include <math.h>
+
 #include "kern/int8.h"
 #include "kern/isa.h"
 
@@ -28,6 +30,7 @@ typedef struct tarn_qtile {
 	const int32_t *start;      /* [nv * lanes] */
 	const float *scale, *bias; /* [nv * lanes] */
 	const tarn_qepilogue *e;
+	bool codes; /* the results are codes, and small enough before they are rounded */
 	char *c;    /* [rows][cols] */
 	size_t ldc; /* bytes between rows */
 	int cols;   /* valid columns, (nv - 1) * lanes < cols <= nv * lanes */
@@ -48,6 +51,7 @@ typedef struct tarn_qdw_row {
 	const int32_t *start;      /* [blocks * 4 * lanes] */
 	const float *scale, *bias; /* the same */
 	const tarn_qepilogue *e;
+	bool codes; /* the results are codes, and small enough before they are rounded */
 	char *out;
 	size_t out_step; /* bytes between pixels */
 } tarn_qdw_row;
@@ -57,6 +61,22 @@ static inline int tarn_qdw_channel(int i, int lanes)
 {
 	int v = i / lanes, lane = i % lanes / 4;
 	return 16 * lane + 4 * v + i % 4;
+}
+
+/* A result as a code, whatever its size. */
+static inline uint8_t tarn_qconv_code(float r, const tarn_qepilogue *e)
+{
+	float lo = (float)(e->lo - e->zero), hi = (float)(e->hi - e->zero);
+	r = rintf(r);
+	r = r > lo ? r : lo;
+	r = r > hi ? hi : r;
+	return (uint8_t)((int)r + e->zero);
+}
+
+/* A last block of so few channels holds them twice. */
+static inline bool tarn_qdw_half(int channels, int lanes)
+{
+	return lanes == 16 && channels <= 32;
 }
 
 typedef struct tarn_int8_set {
@@ -71,7 +91,8 @@ typedef struct tarn_int8_set {
 	void (*lut)(const uint8_t *table, const uint8_t *x, uint8_t *y, size_t n);
 	/* b_step 0: b is one value */
 	void (*binary)(const tarn_qbinary *q, const uint8_t *a, const uint8_t *b, bool b_one, uint8_t *y, size_t n);
-	void (*max)(const uint8_t *x, uint8_t *y, bool is_signed, size_t n); /* y = max(x, y) */
+	void (*max)(const uint8_t *const *x, int count, uint8_t *y, bool is_signed, size_t n); /* of count >= 1 rows */
+	void (*interleave_3)(const uint8_t *const *x, uint8_t *y, size_t n);
 	void (*sum)(const uint8_t *x, int32_t *y, bool is_signed, size_t n); /* y += x */
 	/* code = clamp(rint((x[i] - bias) * scale / count) + zero) */
 	void (*mean)(const int32_t *x, int32_t bias, float count, const tarn_qpool *q, uint8_t *code, size_t n);

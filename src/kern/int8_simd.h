@@ -133,19 +133,19 @@ INLINE void q_dot(qv *acc, qv x, qw w)
 /* How f32 results become bytes. Codes are made as if unsigned (zero and lower limit 128 higher for s8); the last step turns the
  * top bit back. */
 typedef struct q_out {
-	vf hi;             /* upper limit less the zero point */
-	qv zero, lo, turn; /* 16-bit, bytes, bytes */
+	vf hi;                   /* upper limit less the zero point */
+	qv zero, lo, most, turn; /* 16-bit, bytes, bytes, bytes */
 } q_out;
 
 INLINE q_out q_out_of(bool is_signed, int zero, int lo, int hi)
 {
-	int up = is_signed ? 128 : 0;
-	int least = lo + up < 0 ? 0 : lo + up;
+	int up = is_signed ? 128 : 0, least = lo + up < 0 ? 0 : lo + up, most = hi + up > 255 ? 255 : hi + up;
 	return (q_out){v_set1((float)(hi - zero)), Q(set1_epi16)((short)(zero + up)), Q(set1_epi8)((char)least),
-		       Q(set1_epi8)((char)up)};
+		       Q(set1_epi8)((char)most), Q(set1_epi8)((char)up)};
 }
 
-/* Rounded, not yet moved by the zero point. Too small values (and NaN) become very negative: packing saturates them. */
+/* Rounded, not yet moved by the zero point; of any size, where a plain conversion would not do beyond 2^31. Too small values
+ * (and NaN) become very negative: packing saturates them. */
 INLINE qv q_round(vf v, const q_out *o)
 {
 	return (qv)q_cvt(v_min(v, o->hi));
@@ -155,7 +155,7 @@ INLINE qv q_round(vf v, const q_out *o)
 INLINE qv q_pack(qv a, qv b, qv c, qv d, const q_out *o)
 {
 	qv x = Q(adds_epi16)(Q(packs_epi32)(a, b), o->zero), y = Q(adds_epi16)(Q(packs_epi32)(c, d), o->zero);
-	return QSI(xor)(Q(max_epu8)(Q(packus_epi16)(x, y), o->lo), o->turn);
+	return QSI(xor)(Q(min_epu8)(Q(max_epu8)(Q(packus_epi16)(x, y), o->lo), o->most), o->turn);
 }
 
 #endif

@@ -2,7 +2,7 @@
 /* Register tiles of one level: every tile is this one function with constant rows and vectors, fully unrolled. */
 #include "kern/int8_simd.h"
 
-/* Results that are not codes, from accumulators in memory. */
+/* Results that are not codes, or may be huge, from accumulators in memory. */
 static __attribute__((noinline)) void tile_wide(const tarn_qtile *t, const int32_t *acc, int rows, int nv)
 {
 	vf lo = v_set1(t->e->f_lo), hi = v_set1(t->e->f_hi);
@@ -15,14 +15,22 @@ static __attribute__((noinline)) void tile_wide(const tarn_qtile *t, const int32
 		for (int j = 0; j < nv; j++) {
 			vf v = q_float(q_load(acc + j * VL)) * v_load(t->scale + j * VL) + v_load(t->bias + j * VL);
 			int n = t->cols - j * VL;
-			v_store_n((float *)(void *)c + j * VL, v_min(hi, v_max(lo, v)), n < VL ? n : VL);
+			n = n < VL ? n : VL;
+			if (t->e->type != TARN_CODE_F32) {
+				float code[VL];
+				v_store(code, v);
+				for (int k = 0; k < n; k++)
+					c[j * VL + k] = (char)tarn_qconv_code(code[k], t->e);
+				continue;
+			}
+			v_store_n((float *)(void *)c + j * VL, v_min(hi, v_max(lo, v)), n);
 		}
 	}
 }
 
-INLINE qv tile_code(qv acc, const vf *scale, const vf *bias, const q_out *o)
+INLINE qv tile_code(qv acc, const vf *scale, const vf *bias)
 {
-	return q_round(q_float(acc) * *scale + *bias, o);
+	return (qv)q_cvt(q_float(acc) * *scale + *bias);
 }
 
 /* Codes of `count` rows, 4 / nv of them packed together. */
@@ -34,7 +42,7 @@ INLINE void tile_store(const tarn_qtile *t, qv acc[TARN_QTILE_ROWS][TARN_QTILE_N
 	UNROLL for (int i = 0; i < 4; i++)
 	{
 		int r = i / nv, j = i % nv;
-		p[i] = row + r < rows ? tile_code(acc[row + r][j], &scale[j], &bias[j], o) : QSI(setzero)();
+		p[i] = row + r < rows ? tile_code(acc[row + r][j], &scale[j], &bias[j]) : QSI(setzero)();
 	}
 	qv v = q_pack(p[0], p[1], p[2], p[3], o);
 	char *c = t->c + (size_t)row * t->ldc;
@@ -158,7 +166,7 @@ INLINE void tile(const tarn_qtile *t, const int rows, const int nv, const bool f
 			ahead += ahead_step;
 		}
 	}
-	if (t->e->type == TARN_CODE_F32 || t->e->type == TARN_CODE_I32) {
+	if (!t->codes) {
 		int32_t wide[TARN_QTILE_ROWS * TARN_QTILE_NV * VL];
 		UNROLL for (int i = 0; i < rows; i++)
 		{

@@ -212,6 +212,20 @@ static tarn_err build_codes(cpu_build *b, const cpu_group *g, bool *taken)
 
 const cpu_kernel tarn_cpu_k_recode = {.name = "codes", .build = build_codes, .run = run_lut};
 
+/* The value is a plain image of few channels, and its codes are read by convolutions alone: they are made channels-last. */
+static bool turns(cpu_build *b, const tarn_node *q)
+{
+	const tarn_shape *s = &q->in[0]->shape;
+	if (s->rank != 4 || s->dim[1] < 2 || s->dim[1] > TARN_QUANTIZE_NHWC_CHANNELS ||
+	    tarn_cpu_layout_of(b, q->in[0]) != CPU_PLAIN)
+		return false;
+	const tarn_node *d = b->uses[q->out[0]->id] == 1 ? tarn_graph_only_user(b->g, q->out[0]) : NULL;
+	if (!d || d->op != tarn_op_find(NULL, "DequantizeLinear") || b->uses[d->out[0]->id] != 1)
+		return false;
+	const tarn_node *c = tarn_graph_only_user(b->g, d->out[0]);
+	return c && c->op == tarn_op_find(NULL, "Conv") && tarn_cpu_suits_int8(c);
+}
+
 static tarn_err build_quantize(cpu_build *b, const cpu_group *g, bool *taken)
 {
 	const tarn_node *n = g->main;
@@ -223,7 +237,7 @@ static tarn_err build_quantize(cpu_build *b, const cpu_group *g, bool *taken)
 	cpu_layout layout = tarn_cpu_layout_of(b, n->in[0]);
 	int in, out;
 	TRY(tarn_cpu_want(b, n->in[0], layout, &in));
-	TRY(tarn_cpu_give(b, n->out[0], layout, &out));
+	TRY(tarn_cpu_give(b, n->out[0], turns(b, n) ? CPU_NHWC : layout, &out));
 	cpu_code *state = tarn_arena_memdup(&b->p->arena, &to, sizeof to);
 	if (!state)
 		return tarn_err_nomem(sizeof to);
@@ -237,11 +251,34 @@ static void work_quantize(void *arg, int64_t begin, int64_t end)
 			  j->code->scale, j->code->zero, (size_t)(end - begin));
 }
 
+typedef struct image_job {
+	code_job j;
+	size_t channels, pixels;
+} image_job;
+
+static void work_image(void *arg, int64_t begin, int64_t end)
+{
+	const image_job *i = arg;
+	tarn_quantize_nhwc_f32(i->j.in, i->j.out, tarn_cpu_code_type(i->j.code->type), i->j.code->scale, i->j.code->zero,
+			       i->channels, i->pixels, (size_t)begin, (size_t)end);
+}
+
 static tarn_err run_quantize(cpu_run *r, const cpu_step *s, void *plan)
 {
 	(void)plan;
 	code_job j = {s->state, r->ptr[s->in[0]], r->ptr[s->out[0]]};
-	tarn_cpu_split(r->pool, tarn_cpu_count(r->inst, r->p, s->out[0]), GRAIN, work_quantize, &j);
+	int64_t n = tarn_cpu_count(r->inst, r->p, s->out[0]);
+	if (r->p->slot.at[s->in[0]].layout == r->p->slot.at[s->out[0]].layout) {
+		tarn_cpu_split(r->pool, n, GRAIN, work_quantize, &j);
+		return TARN_OK;
+	}
+	const tarn_shape *x = &tarn_cpu_val(r->inst, r->p, s->in[0])->shape;
+	image_job i = {j, (size_t)x->dim[1], (size_t)(x->dim[2] * x->dim[3])};
+	for (int64_t k = 0; k < x->dim[0]; k++) {
+		tarn_cpu_split(r->pool, (int64_t)i.pixels, GRAIN / 4, work_image, &i);
+		i.j.in = (const float *)i.j.in + i.channels * i.pixels;
+		i.j.out = (char *)i.j.out + i.channels * i.pixels;
+	}
 	return TARN_OK;
 }
 

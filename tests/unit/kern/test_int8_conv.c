@@ -21,6 +21,7 @@ typedef struct qcase {
 	tarn_code x_type, w_type;
 	int x_zero, w_zero; /* w_zero: largest; channels differ */
 	bool extreme;       /* only the largest and smallest codes */
+	bool huge;          /* results far beyond 2^31 */
 } qcase;
 
 static uint8_t random_code(tarn_code type, bool extreme)
@@ -110,6 +111,8 @@ static void run_case(qcase *t, tarn_code out_type)
 		wz[o] = t->w_zero ? rng_int(t->w_type == TARN_CODE_S8 ? -t->w_zero : 0, t->w_zero) : 0;
 		scale[o] = fabsf(scale[o]) * 200 / (float)(10000.0 * sqrt((double)wn / s->oc));
 		bias[o] *= 30;
+		if (t->huge)
+			scale[o] *= 1e9f, bias[o] *= 1e8f;
 	}
 	memset(out, 0x5a, bytes + 1);
 	bool is_s8 = out_type == TARN_CODE_S8;
@@ -240,6 +243,18 @@ static void test_products(void **state)
 	AT_INT8_LEVELS(run_case(&large, TARN_CODE_I32));
 }
 
+static void test_huge_results(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		qcase t = random_case();
+		t.huge = true;
+		if (i & 1)
+			t.s.groups = t.s.ic = t.s.oc = rng_int(2, 100);
+		AT_INT8_LEVELS(run_case(&t, i % 3 ? TARN_CODE_U8 : TARN_CODE_S8));
+	}
+}
+
 static void test_refuses(void **state)
 {
 	(void)state;
@@ -257,9 +272,9 @@ static void test_refuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_dense),     cmocka_unit_test(test_codes),      cmocka_unit_test(test_grouped),
-		cmocka_unit_test(test_depthwise), cmocka_unit_test(test_saturating), cmocka_unit_test(test_products),
-		cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_dense),        cmocka_unit_test(test_codes),      cmocka_unit_test(test_grouped),
+		cmocka_unit_test(test_depthwise),    cmocka_unit_test(test_saturating), cmocka_unit_test(test_products),
+		cmocka_unit_test(test_huge_results), cmocka_unit_test(test_refuses),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

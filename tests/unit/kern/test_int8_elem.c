@@ -104,6 +104,27 @@ static void test_rows(void **state)
 	});
 }
 
+/* Planes to pixels, in two parts. */
+static void test_nhwc(void **state)
+{
+	(void)state;
+	enum { P = 1200 };
+	static float x[8 * P];
+	static uint8_t code[8 * P + 1];
+	for (int i = 0; i < 8 * P; i++)
+		x[i] = rng_float() * 3;
+	for (size_t c = 1; c <= 8; c++)
+		AT_INT8_LEVELS({
+			size_t cut = (size_t)rng_int(0, P);
+			code[c * P] = 0x5a;
+			tarn_quantize_nhwc_f32(x, code, TARN_CODE_U8, 0.02f, 111, c, P, cut, P);
+			tarn_quantize_nhwc_f32(x, code, TARN_CODE_U8, 0.02f, 111, c, P, 0, cut);
+			for (size_t i = 0; i < c * P; i++)
+				check_code(code, TARN_CODE_U8, i, code_of(x[i % c * P + i / c] / 0.02f, 111, 0, 255), "nhwc");
+			assert_int_equal(code[c * P], 0x5a);
+		});
+}
+
 static void test_lut(void **state)
 {
 	(void)state;
@@ -270,8 +291,13 @@ static void test_pool(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_quantize), cmocka_unit_test(test_dequantize), cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_lut),      cmocka_unit_test(test_binary),     cmocka_unit_test(test_binary_repeated),
+		cmocka_unit_test(test_quantize),
+		cmocka_unit_test(test_dequantize),
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_lut),
+		cmocka_unit_test(test_nhwc),
+		cmocka_unit_test(test_binary),
+		cmocka_unit_test(test_binary_repeated),
 		cmocka_unit_test(test_pool),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
