@@ -6,7 +6,7 @@
  *        make-digits GLYPHS.png jpeg COUNT SEED FOLDER
  *
  * Images are u8 [COUNT,1,24,24], labels i64 [COUNT]. `test` uses fonts that `train` never shows. `jpeg` writes photographs of a
- * kind (1280x720, colour, a digit in front of a texture) for live pipelines; the digit of image N is its file name's second
+ * kind (640x480, colour, a digit in front of a texture) for live pipelines; the digit of image N is its file name's second
  * number.
  */
 #include <errno.h>
@@ -22,7 +22,7 @@
 #include "openvino/c/openvino.h"
 #include "tarn/data.h"
 
-enum { CELL = 24, TEST_FONTS = 4, WIDTH = 1280, HEIGHT = 720 };
+enum { CELL = 24, TEST_FONTS = 4, WIDTH = 640, HEIGHT = 480 };
 
 typedef struct sheet {
 	uint8_t *at;
@@ -164,7 +164,7 @@ static int make_set(const sheet *s, int test, long count, const char *images, co
 
 static void paint(const sheet *s, int digit, uint8_t *rgb)
 {
-	double f[3][3], cx = uniform(400, 880), cy = uniform(250, 470), size = uniform(10, 20);
+	double f[3][3], cx = uniform(220, 420), cy = uniform(180, 300), size = uniform(6, 12);
 	int font = (int)(next() % (unsigned)s->fonts);
 	for (int c = 0; c < 3; c++)
 		for (int k = 0; k < 3; k++)

@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What Tarn does, in four blocks. usage: examples/demo.sh [BUILD]
+# Every figure says what it is: M measured here, S from the simulated NPU's timing model (with its band), A assumed.
+set -eu
+cd "$(dirname "$0")/.."
+BUILD=${1:-build}
+TARN=$BUILD/bin/tarn
+JSONQ=$BUILD/tests/jsonq
+EX=$BUILD/bin/examples
+OUT=$BUILD/demo
+PLATFORM=4000
+rm -rf "$OUT"
+mkdir -p "$OUT"
+started=$SECONDS
+
+title() { printf '\n%s\n%s\n' "$1" "$(printf '%s' "$1" | tr -c '\n' '-')"; }
+row() { printf '  %-44s %-30s %s\n' "$1" "$2" "$3"; }
+get() { "$JSONQ" "$@"; }
+num() { LC_ALL=C printf "$1" "$2"; }
+calc() { LC_ALL=C awk "BEGIN { printf \"$1\", $2 }"; }
+# quiet LOG COMMAND...: what it prints is shown only when it fails
+quiet() {
+	local log=$OUT/$1.log
+	shift
+	"$@" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+}
+# bench NAME FLAGS...: one JSON report, notes kept aside
+bench() {
+	local name=$1
+	shift
+	"$TARN" bench "$@" --json >"$OUT/$name.json" 2>"$OUT/$name.log" || { cat "$OUT/$name.log" >&2; exit 1; }
+}
+cpu_ms() {
+	bench "$1" -m "$2" -d CPU -api sync -nthreads 1 -niter "$3" "${@:4}"
+	get "$OUT/$1.json" latency_ms.min
+}
+npu_ms() {
+	bench "$1" -m "$2" -d NPU --sim $PLATFORM -api sync -niter 1 "${@:3}"
+	get "$OUT/$1.json" device_ms.median
+}
+
+cat <<EOF
+Tarn's demo on: $("$TARN" devices 2>/dev/null | sed -n 's/^CPU *//p'); the NPU is a simulated $PLATFORM: nothing here ran on NPU hardware.
+M measured on this machine    S simulated NPU: modelled, see docs/design/002 for its bands    A assumed: no public data
+EOF
+
+title "1. A model whose input has no fixed length, on a device that takes only fixed ones"
+text=examples/text/text.onnx
+refusal=$("$TARN" bench -m $text -d NPU --sim $PLATFORM -niter 1 2>&1 >/dev/null | sed -n 's/^tarn: bench: //p' | tail -n 1) || true
+row "shape [1,?] on the NPU" "refused" "M"
+printf '    %s\n' "$refusal"
+quiet convert "$TARN" convert -m $text --bound length=128 -o "$OUT/text128.onnx"
+"$EX/text-lengths" $text examples/text/samples.tsv 128 200 1 >"$OUT/lengths.json"
+L=$OUT/lengths.json
+row "rewritten: [1,128] + valid_length" "$(get "$L" repairs) repairs in the graph" "M"
+row "200 texts, random bits behind each" "worst difference $(num %.1e "$(get "$L" worst_relative_error)")" "M, CPU, relative to the unpadded run"
+row "texts whose class changed" "$(get "$L" changed_class) of $(get "$L" texts)" "M"
+row "work wasted on padding" "$(calc '%.0f %%' "100 * $(get "$L" padding_share)")" "M, mean length $(num %.0f "$(get "$L" mean_length)") of 128"
+row "the same on the NPU" "$(num '%.3f ms' "$(npu_ms text_npu "$OUT/text128.onnx" -b 1)")" "S"
+quiet arrays "$EX/text-lengths" --arrays examples/text/samples.tsv 64 200 "$OUT/text"
+quiet text_int8 "$TARN" quantize -m $text --data "input_ids=$OUT/text/input_ids.npy" --data "attention_mask=$OUT/text/attention_mask.npy" \
+	--data "position_ids=$OUT/text/position_ids.npy" -o "$OUT/text_int8.onnx"
+shape='input_ids[1,64],attention_mask[1,64],position_ids[1,64]'
+a=$(cpu_ms text_f32 $text 100 -data_shape "$shape")
+b=$(cpu_ms text_int8 "$OUT/text_int8.onnx" 100 -data_shape "$shape")
+row "64 bytes of text on the CPU, f32 -> INT8" "$(num %.3f "$a") -> $(num '%.3f ms' "$b")" "M, one thread"
+
+title "2. INT8: printed digits, trained and quantized here"
+digits=examples/digits/digits.onnx
+quiet test_set "$EX/make-digits" examples/digits/glyphs.png test 1500 7 "$OUT/digits.npy" "$OUT/labels.npy"
+quiet train_set "$EX/make-digits" examples/digits/glyphs.png train 300 8 "$OUT/calibration.npy" "$OUT/calibration_labels.npy"
+"$TARN" quantize -m $digits --data "$OUT/calibration.npy" -o "$OUT/digits_int8.onnx" --json >"$OUT/quantize.json" 2>"$OUT/quantize.log"
+accuracy() {
+	"$TARN" accuracy -m "$2" --data "$OUT/digits.npy" --labels "$OUT/labels.npy" --json >"$OUT/$1.json" 2>/dev/null
+	calc '%.2f %%' "100 * $(get "$OUT/$1.json" top1)"
+}
+interval() { calc '%.2f to %.2f' "100 * $(get "$OUT/$1.json" 'ci95[0]'), 100 * $(get "$OUT/$1.json" 'ci95[1]')"; }
+size() { calc '%.0f kB' "$(wc -c <"$1") / 1000"; }
+row "top-1 on 1500 images of unseen fonts, f32" "$(accuracy top1_f32 $digits)" "M, 95 %: $(interval top1_f32)"
+row "top-1, INT8" "$(accuracy top1_int8 "$OUT/digits_int8.onnx")" "M, 95 %: $(interval top1_int8)"
+row "multiply-accumulates in INT8" "$(calc '%.1f %%' "100 * $(get "$OUT/quantize.json" mac_share_int8)")" "M"
+row "model file" "$(size $digits) -> $(size "$OUT/digits_int8.onnx")" "M"
+f16=$(npu_ms digits_npu $digits -b 1)
+i8=$(npu_ms digits_npu_int8 "$OUT/digits_int8.onnx" -b 1)
+turbo=$(npu_ms digits_turbo "$OUT/digits_int8.onnx" -b 1 -p NPU_TURBO=YES)
+row "one inference on the NPU, FP16 -> INT8" "$(num %.3f "$f16") -> $(num '%.3f ms' "$i8")" "S"
+row "turbo off -> on" "$(num %.3f "$i8") -> $(num '%.3f ms' "$turbo")" "S, with an assumed clock (A)"
+printf '    %s\n' "$(calc '%s' "($i8 - $turbo) / $i8 < 0.02 ? \"turbo cannot help here: it raises the compute clock, and this network waits for memory and fixed costs\" : \"turbo helps where compute limits\"")"
+a=$(cpu_ms digits_f32 $digits 200 -b 1)
+b=$(cpu_ms digits_int8 "$OUT/digits_int8.onnx" 200 -b 1)
+row "one inference on the CPU, f32 -> INT8" "$(num %.3f "$a") -> $(num '%.3f ms' "$b")" "M, one thread"
+
+title "3. Loading: two caches, and the property that articles get wrong"
+quiet synth "$TARN" synth mobilenet-v2 -o "$OUT/mobilenet-v2.onnx"
+export ZE_INTEL_NPU_CACHE_DIR=$PWD/$OUT/driver-cache
+case $OUT in /*) ZE_INTEL_NPU_CACHE_DIR=$OUT/driver-cache ;; esac
+load() { # LABEL FLAGS...: two loads, each in a process of its own
+	local label=$1 n
+	shift
+	for n in first second; do
+		bench load -m "$OUT/mobilenet-v2.onnx" -d NPU --sim $PLATFORM -api sync -niter 1 "$@"
+		row "$label, $n load" "$(calc '%.0f ms' "$(get "$OUT/load.json" compile_ms.value)"), $(get "$OUT/load.json" compilations) compiled" \
+			"M, answered by: $(get "$OUT/load.json" cache.level)"
+	done
+}
+load "driver cache (the default)"
+load "NPU_BYPASS_UMD_CACHING=YES" -p NPU_BYPASS_UMD_CACHING=YES
+load "CACHE_DIR" -cache_dir "$OUT/cache-dir"
+printf '    NPU_BYPASS_UMD_CACHING=YES switches the driver cache OFF, whatever articles say: every load compiles again.\n'
+
+title "4. \"My NPU is 25 % busy\": JPEGs decoded live, the device taking its modelled time on the clock"
+quiet photos "$EX/make-digits" examples/digits/glyphs.png jpeg 12 3 "$OUT/photos"
+quiet synth_resnet "$TARN" synth resnet-50 -o "$OUT/resnet-50.onnx"
+live() { # LABEL FLAGS...
+	local label=$1
+	shift
+	bench live -m "$OUT/resnet-50.onnx" -d NPU --sim $PLATFORM --paced --live "$OUT/photos" -t 4 "$@"
+	row "$label" "$(calc '%.0f' "$(get "$OUT/live.json" throughput_fps.value)") per second, device $(calc '%.0f %%' "100 * $(get "$OUT/live.json" utilization.busy)") busy" \
+		"M host, S device; prepare $(calc '%.0f %%' "100 * $(get "$OUT/live.json" phases.prepare)"), device $(calc '%.0f %%' "100 * $(get "$OUT/live.json" phases.device)"), rest $(calc '%.0f %%' "100 * (1 - $(get "$OUT/live.json" phases.prepare) - $(get "$OUT/live.json" phases.device))")"
+	printf '    %s\n' "$(get "$OUT/live.json" verdict.sentence)"
+}
+live "one synchronous request" -api sync
+live "four requests, two workers" -api async -nireq 4 --workers 2
+live "and JPEGs decoded at a smaller scale" -api async -nireq 4 --workers 2 --scaled-decode
+
+printf '\nDone in %d s; reports are in %s. Now your own model:\n\n    %s check -m YOUR_MODEL.onnx\n' $((SECONDS - started)) "$OUT" "$TARN"
