@@ -130,8 +130,14 @@ static tarn_err release(tarn_model *m)
 tarn_err tarn_pass_standard(tarn_model *m)
 {
 	static const tarn_rewrite_fn order[] = {tarn_inline_round, tarn_fold_round, tarn_simplify_round, tarn_affine_round};
+	int n_order = (int)(sizeof order / sizeof *order);
 	/* Before folding, which would turn integer weights into floats. */
 	TRY(tarn_pass_raise(m));
-	TRY(tarn_rewrite_run(m, order, (int)(sizeof order / sizeof *order)));
+	TRY(tarn_rewrite_run(m, order, n_order));
+	/* And after it: weights that were converted from f16 are constants only now. */
+	size_t values = m->main->value.len;
+	TRY(tarn_pass_raise(m));
+	if (m->main->value.len != values)
+		TRY(tarn_rewrite_run(m, order, n_order));
 	return release(m);
 }

@@ -244,9 +244,12 @@ static tarn_err group_conv(tarn_graph *g, tarn_node *n)
 	as.dim[0] = w->dim[0] * w->dim[1];
 	for (int i = 2; i < w->rank; i++)
 		as.dim[i - 1] = w->dim[i];
-	/* Scales along axis 0 are those of the output channels only when each group has one of them. */
-	tarn_value *k;
-	TRY(resized(g, n->index, n->in[1], &as, w->dim[1] == 1 ? 0 : -1, 0, &k));
+	/* Weights that only a reshape gave their group axis are what Conv wants without it; otherwise scales along axis 0 are
+	 * those of the output channels only when each group has one of them. */
+	tarn_node *view = n->in[1]->def;
+	tarn_value *k = is(view, "Reshape") && tarn_shape_same(&view->in[0]->shape, &as) ? view->in[0] : NULL;
+	if (!k)
+		TRY(resized(g, n->index, n->in[1], &as, w->dim[1] == 1 ? 0 : -1, 0, &k));
 	if (!k)
 		return TARN_OK;
 	tarn_node *c;

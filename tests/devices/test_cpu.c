@@ -37,6 +37,7 @@ static void same_at(const tarn_shape *sizes, int times, double tolerance)
 	assert_ok(tarn_graph_infer(g));
 	assert_ok(tarn_model_clone(model, &copy));
 	assert_ok(tarn_pass_standard(copy));
+	assert_ok(tarn_cpu_raise_fake(copy));
 	assert_ok(tarn_pass_fuse(copy));
 	assert_ok(tarn_cpu_program_new(copy->main, NULL, &p));
 	assert_ok(tarn_pool_new(2, &pool));
@@ -175,6 +176,38 @@ static void between_types(void **state)
 	output(g, cast(node(g, "Where", bit, cast(y, TARN_I64), cast(x, TARN_I64)), TARN_F32));
 	output(g, cast(node(g, "Where", node(g, "Less", y, scalar(g, 0), NULL), cast(y, TARN_U8), cast(x, TARN_U8)), TARN_F32));
 	same(0);
+}
+
+/* Limits for all and for each channel, on the grid of codes and off it, of weights and of activations. */
+static void fake_quantization(void **state)
+{
+	(void)state;
+	tarn_value *x = input(g, dims(4, 2, 3, 6, 5)), *y = conv(x, 3, 16, 3, 1, 1);
+	float low[16], high[16];
+	for (int i = 0; i < 16; i++) {
+		low[i] = -0.3f - 0.05f * (float)i;
+		high[i] = 0.4f + 0.03f * (float)i;
+	}
+	for (int way = 0; way < 3; way++) {
+		tarn_tensor t = {.type = TARN_F32, .rank = 4, .dim = {1, way == 1 ? 16 : 1, 1, 1}, .data = low};
+		tarn_value *lo, *hi;
+		assert_ok(tarn_value_const(g, NULL, &t, &lo));
+		t.data = high;
+		assert_ok(tarn_value_const(g, NULL, &t, &hi));
+		tarn_node *n;
+		assert_ok(tarn_node_new(g, tarn_op_find(NULL, "FakeQuantize"), NULL, 5, 1, -1, &n));
+		n->in[0] = way == 2 ? weights(g, dims(4, 8, 16, 1, 1)) : y;
+		n->in[1] = n->in[3] = lo;
+		n->in[2] = n->in[4] = hi;
+		set_int(n->out[0], "levels", way == 0 ? 16 : 255);
+		if (way < 2)
+			y = n->out[0];
+		else
+			y = node(g, "Conv", y, n->out[0], NULL);
+		output(g, y);
+	}
+	assert_ok(tarn_graph_infer(g));
+	same(1e-5);
 }
 
 /* Both modes, up and down, all ways to place pixels, with channels last and without. */
@@ -365,17 +398,12 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(fused_patterns),
-		T(resizing),
-		T(between_types),
-		T(residual_block),
-		T(wide_3x3_convolutions),
-		T(transposed_convolutions),
-		T(squeeze_excite_and_concat),
-		T(detection_head),
-		T(transformer_block),
-		T(data_dependent_sizes),
-		T(broadcasts),
+		T(fused_patterns),          T(resizing),
+		T(between_types),           T(fake_quantization),
+		T(residual_block),          T(wide_3x3_convolutions),
+		T(transposed_convolutions), T(squeeze_excite_and_concat),
+		T(detection_head),          T(transformer_block),
+		T(data_dependent_sizes),    T(broadcasts),
 		T(random_networks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -191,6 +191,9 @@ TARN_MUST tarn_err tarn_cpu_lut(cpu_build *b, const cpu_group *g, int in, int ou
 TARN_MUST tarn_err tarn_cpu_fold_weights(tarn_model *m);
 /* Can this product run in INT8: codes in, constant quantized weights? */
 bool tarn_cpu_suits_int8(const tarn_node *n);
+/* fake.c: FakeQuantize whose limits lie on a grid of 8-bit codes becomes QuantizeLinear and DequantizeLinear, which INT8
+ * kernels take. */
+TARN_MUST tarn_err tarn_cpu_raise_fake(tarn_model *m);
 /* group.c: which nodes each node absorbs. */
 TARN_MUST tarn_err tarn_cpu_group_all(cpu_build *b);
 /* The activation a node is, when a kernel's epilogue has it. */
