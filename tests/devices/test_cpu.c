@@ -210,6 +210,40 @@ static void fake_quantization(void **state)
 	same(1e-5);
 }
 
+/* Both directions, both layouts, with initial states and without, a batch of several. */
+static void recurrent(void **state)
+{
+	(void)state;
+	enum { IN = 5, H = 7, STEPS = 6, BATCH = 3 };
+	for (int way = 0; way < 3; way++) {
+		int d = way == 2 ? 2 : 1;
+		bool batch_first = way == 1, states = way > 0;
+		tarn_value *x = input(g, batch_first ? dims(3, BATCH, STEPS, IN) : dims(3, STEPS, BATCH, IN));
+		tarn_shape first = batch_first ? dims(3, BATCH, d, H) : dims(3, d, BATCH, H);
+		tarn_value *h = states ? input(g, first) : NULL, *c = states ? input(g, first) : NULL;
+		tarn_node *n;
+		assert_ok(tarn_node_new(g, tarn_op_find(NULL, "LSTM"), NULL, states ? 7 : way ? 4 : 3, 3, -1, &n));
+		n->in[0] = x;
+		n->in[1] = weights(g, dims(3, d, 4 * H, IN));
+		n->in[2] = weights(g, dims(3, d, 4 * H, H));
+		if (way)
+			n->in[3] = weights(g, dims(2, d, 8 * H));
+		if (states) {
+			n->in[5] = h;
+			n->in[6] = c;
+		}
+		set_int(n->out[0], "layout", batch_first);
+		set_int(n->out[0], "hidden_size", H);
+		set_int(n->out[0], "direction", way);
+		for (int i = 0; i < 3; i++)
+			output(g, n->out[i]);
+		same(1e-5);
+		teardown(NULL);
+		assert_ok(tarn_model_new(&model));
+		g = model->main;
+	}
+}
+
 /* Both modes, up and down, all ways to place pixels, with channels last and without. */
 static void resizing(void **state)
 {
@@ -398,12 +432,19 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(fused_patterns),          T(resizing),
-		T(between_types),           T(fake_quantization),
-		T(residual_block),          T(wide_3x3_convolutions),
-		T(transposed_convolutions), T(squeeze_excite_and_concat),
-		T(detection_head),          T(transformer_block),
-		T(data_dependent_sizes),    T(broadcasts),
+		T(fused_patterns),
+		T(resizing),
+		T(between_types),
+		T(recurrent),
+		T(fake_quantization),
+		T(residual_block),
+		T(wide_3x3_convolutions),
+		T(transposed_convolutions),
+		T(squeeze_excite_and_concat),
+		T(detection_head),
+		T(transformer_block),
+		T(data_dependent_sizes),
+		T(broadcasts),
 		T(random_networks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
