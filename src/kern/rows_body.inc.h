@@ -6,6 +6,14 @@
 #define CHUNK 1024 /* elements summed in f32 before the total goes to double */
 #define RUN 64     /* the same for sums down columns */
 
+/* exp(v) for v <= 0, with 0 in place of subnormal numbers: beside a sum of at least 1 they are nothing, and the masked half of
+ * an attention would consist of them, each costing the processor a hundred cycles. */
+INLINE vf exp_share(vf v)
+{
+	vf low = v_set1(-87.0f);
+	return v_sel(v_lt(v, low), v_zero(), v_exp(v_max(low, v)));
+}
+
 static void softmax_row(const float *x, float *y, size_t n, float scale, bool log)
 {
 	vf s = v_set1(scale), m = v_set1(-INFINITY);
@@ -21,7 +29,7 @@ static void softmax_row(const float *x, float *y, size_t n, float scale, bool lo
 	vf shift = v_set1(max), sum = v_zero();
 	double total = 0;
 	for (i = 0; i < whole; i += VL) {
-		vf v = v_fma(v_load(x + i), s, v_zero() - shift), e = v_exp(v);
+		vf v = v_fma(v_load(x + i), s, v_zero() - shift), e = exp_share(v);
 		v_store(y + i, v_pick(log, v, e));
 		sum += e;
 		if (i % CHUNK == CHUNK - VL) {
@@ -32,7 +40,7 @@ static void softmax_row(const float *x, float *y, size_t n, float scale, bool lo
 	total += (double)v_sum(sum);
 	if (i < n) {
 		int tail = (int)(n - i);
-		vf v = v_fma(v_load_n(x + i, tail), s, v_zero() - shift), e = v_exp(v);
+		vf v = v_fma(v_load_n(x + i, tail), s, v_zero() - shift), e = exp_share(v);
 		v_store_n(y + i, v_pick(log, v, e), tail);
 		v_store(lanes, e);
 		for (int j = 0; j < tail; j++)
@@ -54,7 +62,7 @@ static void softmax_cols(const float *x, float *y, size_t axis, size_t inner, fl
 		for (size_t k = 0; k < axis; k++)
 			m = v_max(v_load_n(x + k * inner + j, tail) * s, m);
 		for (size_t k = 0; k < axis; k++) {
-			vf v = v_fma(v_load_n(x + k * inner + j, tail), s, zero - m), e = v_exp(v);
+			vf v = v_fma(v_load_n(x + k * inner + j, tail), s, zero - m), e = exp_share(v);
 			v_store_n(y + k * inner + j, v_pick(log, v, e), tail);
 			sum += e;
 		}

@@ -119,6 +119,17 @@ static const tarn_tensor *bias_row(const tarn_node *product, const tarn_node *ad
 	return count == 1 || (count && count == w->konst->dim[1] && t->dim[t->rank - 1] == count) ? t : NULL;
 }
 
+/* Beyond ReLU and clamp a kernel calls the function pixel by pixel, for its channels: with a few of them a step of its own,
+ * which calls it once, is faster. */
+static bool worth_absorbing(const tarn_node *product, const tarn_epilogue *act)
+{
+	enum { FEW = 8 };
+	const tarn_shape *s = &product->out[0]->shape;
+	bool conv = product->op == tarn_op_find(NULL, "Conv") || product->op == tarn_op_find(NULL, "ConvTranspose");
+	return act->act == TARN_UNARY_RELU || act->act == TARN_UNARY_CLAMP || !conv || s->rank < 3 || s->dim[1] < 0 ||
+	       s->dim[1] >= FEW;
+}
+
 static tarn_err absorb(cpu_build *b, const tarn_node *n)
 {
 	cpu_group g = {.main = n, .last = n};
@@ -130,7 +141,8 @@ static tarn_err absorb(cpu_build *b, const tarn_node *n)
 		    b->absorbed[user->index])
 			break;
 		tarn_epilogue act;
-		if (g.epilogue.act == TARN_UNARY_IDENTITY && user->in[0] == v && tarn_cpu_activation(user, &act)) {
+		if (g.epilogue.act == TARN_UNARY_IDENTITY && user->in[0] == v && tarn_cpu_activation(user, &act) &&
+		    worth_absorbing(n, &act)) {
 			act.residual_after = g.epilogue.residual_after;
 			g.epilogue = act;
 			more = !g.residual;

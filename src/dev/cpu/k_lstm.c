@@ -34,8 +34,8 @@ static const tarn_value *input(const tarn_node *n, int i)
 
 static bool suits(const tarn_node *n)
 {
-	if (n->op != tarn_op_find(NULL, "LSTM") || n->in[X]->type != TARN_F32 || n->in[X]->konst || n->in[X]->shape.rank != 3 ||
-	    input(n, LENS) || input(n, P) || tarn_attr_i(n, TARN_REC_LAST) || tarn_attr_f(n, TARN_REC_CLIP) > 0 ||
+	if (n->op != tarn_op_find(NULL, "LSTM") || n->in[X]->type != TARN_F32 || n->in[X]->konst || input(n, LENS) ||
+	    input(n, P) || tarn_attr_i(n, TARN_REC_LAST) || tarn_attr_f(n, TARN_REC_CLIP) > 0 ||
 	    tarn_attr_has(n, TARN_REC_ALPHA) || tarn_attr_has(n, TARN_REC_BETA))
 		return false;
 	for (int i = W; i <= B; i++)
