@@ -16,9 +16,12 @@
 
 #include <level_zero/ze_api.h>
 
+#include "zeabi/ze_graph_ext.h"
+
 #define ZE_TARN_SIMULATED_EXT_NAME "ZE_extension_tarn_simulated"
 #define ZE_TARN_ESTIMATE_EXT_NAME "ZE_extension_tarn_estimate"
 #define ZE_TARN_EXT_VERSION_1_0 ZE_MAKE_VERSION(1, 0)
+#define ZE_TARN_EXT_VERSION_1_1 ZE_MAKE_VERSION(1, 1) /* pfnGraphGetShares */
 
 typedef enum ze_tarn_mode_t {
 	ZE_TARN_MODE_EXACT = 0, /* outputs are computed; no relation to wall-clock time */
@@ -41,8 +44,18 @@ typedef struct ze_tarn_device_state_t {
 	uint64_t cache_evicted;
 } ze_tarn_device_state_t;
 
+/* One inference of a compiled graph, modelled: its time, what its multiply-accumulates and its DDR transfers would take of it
+ * at the device's peaks, and the band of the time as in ze_tarn_graph_estimate_t. All times 0: not known. */
+typedef struct ze_tarn_graph_shares_t {
+	size_t size; /* in: sizeof of the caller's structure */
+	uint64_t total_ns, mac_ns, ddr_ns;
+	float band_low, band_high;
+} ze_tarn_graph_shares_t;
+
 typedef struct ze_tarn_simulated_dditable_t {
 	ze_result_t(ZE_APICALL *pfnDeviceGetState)(ze_device_handle_t device, ze_tarn_device_state_t *state);
+	/* 1.1 */
+	ze_result_t(ZE_APICALL *pfnGraphGetShares)(ze_graph_handle_t graph, ze_bool_t turbo, ze_tarn_graph_shares_t *shares);
 } ze_tarn_simulated_dditable_t;
 
 /* A layer of an estimate. Times are modelled; the band is a fraction, so that the truth is expected in [ns*(1-low),

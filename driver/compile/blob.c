@@ -17,7 +17,7 @@ typedef struct header {
 	char magic[8];
 	uint32_t version, platform;
 	uint64_t size, checksum, arch_hash;
-	uint32_t flags, tiles; /* flags: 1 = profiled */
+	uint32_t flags, tiles; /* flags: 1 = profiled, 2 = shares follow the times */
 	uint64_t weight_at, reserved;
 } header;
 _Static_assert(sizeof(header) == 64, "layout");
@@ -132,6 +132,20 @@ static void put_times(npu_writer *w, const npu_plan *plan)
 	}
 }
 
+/* Of each clock: MACs and DDR at their peaks in ns, and the band of the time in millionths. */
+static void put_shares(npu_writer *w, const tarn_arch *arch, const npu_plan *plan)
+{
+	double cycles = 0;
+	for (int i = 0; i < plan->layers.n; i++)
+		cycles += (double)plan->job[i].dpu_ideal;
+	for (int turbo = 0; turbo < 2; turbo++) {
+		double mhz = turbo ? arch->dpu_mhz_turbo : arch->dpu_mhz;
+		tarn_npu_put_u64(w, (uint64_t)(cycles / (arch->tiles * arch->dpus_per_tile) / mhz * 1e3));
+		tarn_npu_put_u64(w, (uint64_t)((double)plan->ddr_bytes / arch->ddr_total_gbps));
+	}
+	tarn_npu_put_u32(w, (uint32_t)(tarn_npu_plan_band(arch, plan) * 1e6f));
+}
+
 static tarn_err assemble(npu_writer *w, const tarn_cc_flags *flags, const tarn_arch *arch, int tiles, tarn_cc_blob *blob)
 {
 	TRY(tarn_str_done(&w->out));
@@ -144,7 +158,7 @@ static tarn_err assemble(npu_writer *w, const tarn_cc_flags *flags, const tarn_a
 	if (w->weight.len)
 		memcpy(at + tables, w->weight.at, w->weight.len);
 	header h = {.magic = MAGIC, .version = VERSION, .platform = (uint32_t)arch->platform, .size = size};
-	h.flags = flags->profiling;
+	h.flags = (uint32_t)flags->profiling | 2;
 	h.tiles = (uint32_t)tiles;
 	h.arch_hash = tarn_arch_hash(arch);
 	h.weight_at = tables;
@@ -171,6 +185,7 @@ tarn_err tarn_npu_compile(tarn_model *m, const tarn_cc_flags *flags, const tarn_
 	put_args(&w, &args);
 	TRY_GOTO(out, tarn_npu_graph_write(&w, m->main));
 	put_times(&w, &plan);
+	put_shares(&w, arch, &plan);
 	err = assemble(&w, flags, arch, plan.tiles, blob);
 out:
 	tarn_str_fini(&w.out);
@@ -302,7 +317,7 @@ static tarn_err get_tasks(npu_reader *r, tarn_npu_program *p, tarn_npu_times *t)
 	return TARN_OK;
 }
 
-static tarn_err get_times(npu_reader *r, tarn_npu_program *p)
+static tarn_err get_times(npu_reader *r, bool shares, tarn_npu_program *p)
 {
 	uint32_t n = tarn_npu_get_u32(r);
 	if (r->bad || n != (uint32_t)p->layers.n)
@@ -327,6 +342,13 @@ static tarn_err get_times(npu_reader *r, tarn_npu_program *p)
 		t->n_layers = n;
 		TRY(get_tasks(r, p, t));
 	}
+	if (shares) {
+		for (int turbo = 0; turbo < 2; turbo++) {
+			p->times[turbo].mac_ns = tarn_npu_get_u64(r);
+			p->times[turbo].ddr_ns = tarn_npu_get_u64(r);
+		}
+		p->times[0].band = p->times[1].band = (float)tarn_npu_get_u32(r) * 1e-6f;
+	}
 	return r->bad || r->left > 63 ? damaged("its tables do not end where they should") : TARN_OK;
 }
 
@@ -349,7 +371,7 @@ static tarn_err load(const uint8_t *bytes, size_t size, const header *h, tarn_np
 	TRY(err);
 	TRY(join_args(p));
 	TRY(tarn_npu_group(p->model->main, &p->arena, &p->layers));
-	TRY(get_times(&r, p));
+	TRY(get_times(&r, h->flags & 2, p));
 	return tarn_npu_exec_new(p->model->main, &p->layers, &p->exec);
 }
 

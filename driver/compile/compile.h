@@ -90,6 +90,10 @@ typedef struct tarn_npu_times {
 	const tarn_npu_layer_time *layer;
 	const tarn_npu_task_time *task;
 	uint32_t n_layers, n_tasks;
+	/* What the model's multiply-accumulates and DDR transfers would take at the device's peaks; and the fraction of
+	 * total_ns the truth may lie away from it. All 0: not known. */
+	uint64_t mac_ns, ddr_ns;
+	float band;
 } tarn_npu_times;
 /* Borrowed from the program. `turbo`: at the clock turbo is assumed to hold. */
 tarn_npu_times tarn_npu_program_times(const tarn_npu_program *program, bool turbo);

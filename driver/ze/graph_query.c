@@ -193,7 +193,19 @@ static ze_result_t get_state(ze_device_handle_t d, ze_tarn_device_state_t *out)
 	return ZE_RESULT_SUCCESS;
 }
 
-const ze_tarn_simulated_dditable_t tarn_ze_simulated_table = {.pfnDeviceGetState = get_state};
+static ze_result_t get_shares(ze_graph_handle_t g, ze_bool_t turbo, ze_tarn_graph_shares_t *out)
+{
+	CHECK_HANDLE(g, TARN_ZE_GRAPH);
+	CHECK_POINTER(out);
+	if (out->size != sizeof *out)
+		return ZE_RESULT_ERROR_INVALID_SIZE;
+	tarn_npu_times t = tarn_npu_program_times(g->program->program, turbo);
+	float low = t.band < 0.95f ? t.band : 0.95f;
+	*out = (ze_tarn_graph_shares_t){sizeof *out, t.total_ns, t.mac_ns, t.ddr_ns, low, t.band};
+	return ZE_RESULT_SUCCESS;
+}
+
+const ze_tarn_simulated_dditable_t tarn_ze_simulated_table = {.pfnDeviceGetState = get_state, .pfnGraphGetShares = get_shares};
 
 static tarn_err estimate_of(tarn_ze_device *d, size_t size, const uint8_t *input, const char *text,
 			    ze_tarn_graph_estimate_t *graph, ze_tarn_layer_estimate_t **layers, uint32_t *n)

@@ -20,6 +20,7 @@ ov_status_e tarn_get_request_times(const ov_infer_request_t *request, tarn_reque
 		.copy_out = (double)r->t_copy_out * 1e-6,
 		.device_ms = r->device_ms,
 		.device_modelled = r->device_modelled,
+		.device_band = r->device_band,
 		.mac_share = r->mac_share,
 		.ddr_share = r->ddr_share,
 		.copies = r->copies,

@@ -81,10 +81,18 @@ expect_stderr_contains "the device is 4000"
 "$TARN" synth mobilenet-v2 -o net.onnx >/dev/null 2>&1 || fail "synth"
 expect_exit 0 "$TARN" bench -m net.onnx -b 1 -d NPU --sim 4000 -niter 1 --json
 plain=$(json device_ms.median)
+# Modelled figures have a band; the device tells its shares.
+expect_json_number device_ms.band ">" 0
+expect_json_number utilization.mac ">" 0
+expect_json_number utilization.mac "<" 1
+expect_json_number utilization.ddr ">" 0
+expect_json_number utilization.ddr "<" 1
+mac=$(json utilization.mac)
 expect_exit 0 "$TARN" bench -m net.onnx -b 1 -d NPU --sim 4000 -niter 1 -p NPU_TURBO=YES --json
 expect_json_number device_ms.median "<" "$plain"
 expect_exit 0 "$TARN" bench -m net.onnx -b 1 -d NPU --sim 4000 -niter 1 -p NPU_TILES=1 --json
 expect_json_number device_ms.median ">" "$plain"
+expect_json_number utilization.mac "<" "$mac"
 # A compiled model of one device is not another's.
 expect_exit 0 "$TARN" bench -m m.onnx -d NPU --sim 4000 -niter 1 -p NPU_BYPASS_UMD_CACHING=YES --json
 expect_stderr_contains "turns the driver's cache of compiled models OFF"

@@ -31,6 +31,7 @@ typedef struct bench {
 	double *device_ms;                                      /* what the device reported; n_device of them */
 	size_t n_device, cap_device;
 	bool device_modelled, interrupted;
+	double band;     /* of a modelled device_ms, relative; NAN: not known */
 	double mac, ddr; /* sums of shares that the device reported, each inference */
 } bench;
 

@@ -56,6 +56,7 @@ static bool record(bench *b, const ov_infer_request_t *r, double ms)
 	b->mac += t.mac_share;
 	b->ddr += t.ddr_share;
 	b->device_modelled = t.device_modelled;
+	b->band = t.device_band;
 	return isnan(t.device_ms) || push(&b->device_ms, &b->n_device, &b->cap_device, t.device_ms);
 }
 

@@ -157,9 +157,13 @@ int bench_report_text(bench *b)
 	} else {
 		printf("Latency, throughput: not known; the device is simulated, and the wall clock says nothing about it\n");
 	}
-	if (b->n_device)
-		printf("Device time: min %.3f, median %.3f ms (%s)\n", b->device_ms[0],
-		       percentile(b->device_ms, b->n_device, 50), b->device_modelled ? "modelled" : "measured");
+	if (b->n_device) {
+		printf("Device time: min %.3f, median %.3f ms (%s", b->device_ms[0], percentile(b->device_ms, b->n_device, 50),
+		       b->device_modelled ? "modelled" : "measured");
+		if (b->device_modelled && isfinite(b->band))
+			printf(", +-%.0f %%", b->band * 100);
+		printf(")\n");
+	}
 	bench_shares s = bench_find_shares(b);
 	printf("Host time: prepare %.1f %%, copy in %.1f %%, device %.1f %%, copy out %.1f %%, wait %.1f %%, other %.1f %%\n",
 	       s.prepare * 100, s.copy_in * 100, s.device * 100, s.copy_out * 100, s.wait * 100, s.other * 100);
@@ -237,6 +241,8 @@ static void json_shares(const bench *b, json *j)
 	json_begin(j, "device_ms", '{');
 	json_num(j, "min", b->n_device ? b->device_ms[0] : NAN);
 	json_num(j, "median", percentile(b->device_ms, b->n_device, 50));
+	if (b->n_device && b->device_modelled)
+		json_num(j, "band", b->band);
 	json_text(j, "source", !b->n_device ? NULL : b->device_modelled ? "modelled" : "measured");
 	json_end(j, '}');
 	json_begin(j, "phases", '{');

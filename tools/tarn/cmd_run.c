@@ -141,7 +141,8 @@ static int show(const session *s, const ov_infer_request_t *r)
 		json_text(&j, "device", s->runs_on);
 		json_text(&j, "device_name", s->device_name);
 		json_figure(&j, "inference_ms", s->simulated ? NAN : times.total, "ms", "measured", -1);
-		json_figure(&j, "device_ms", times.device_ms, "ms", times.device_modelled ? "modelled" : "measured", -1);
+		json_figure(&j, "device_ms", times.device_ms, "ms", times.device_modelled ? "modelled" : "measured",
+			    times.device_modelled && times.device_band > 0 ? times.device_band : -1);
 		json_begin(&j, "outputs", '[');
 	}
 	for (size_t i = 0; i < n && !code; i++)

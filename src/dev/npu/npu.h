@@ -40,6 +40,7 @@ typedef struct npu_system {
 	uint32_t queue_version;
 	const ze_context_npu_dditable_ext_t *context;
 	const ze_tarn_simulated_dditable_t *simulated; /* NULL: hardware */
+	uint32_t simulated_version;
 } npu_system;
 
 /* Decides at the first call. TARN_DEVICE with what was found and what helps when there is no NPU. */
@@ -82,6 +83,9 @@ typedef struct npu_program {
 	tarn_mutex lock;   /* values are set on the graph, then a list takes them over; and: */
 	bool weights_wait; /* NPU_DEFER_WEIGHTS_LOAD: they are loaded with the first inference */
 	struct npu_worker *worker;
+	/* Of one inference, when the device can tell: MACs and DDR at their peaks; the band of the modelled time. 0: unknown.
+	 */
+	double mac_ms, ddr_ms, band;
 	/* Layers and their texts, the same for every run; filled at the first profile by the worker's thread. */
 	tarn_arena names;
 	tarn_layer_profile *layer;

@@ -202,6 +202,21 @@ static tarn_err note_streams(tarn_program *p)
 	return TARN_OK;
 }
 
+/* A simulated device knows what a model takes of its peaks. */
+static tarn_err take_shares(const tarn_program *p, npu_program *x)
+{
+	const npu_system *s = x->d->sys;
+	ze_tarn_graph_shares_t shares = {.size = sizeof shares};
+	bool turbo = has_flag(p, "NPU_TURBO") && !has_flag(p, "NPU_RUN_INFERENCES_SEQUENTIALLY");
+	if (!s->simulated || s->simulated_version < ZE_TARN_EXT_VERSION_1_1)
+		return TARN_OK;
+	ZE_DO(s->simulated->pfnGraphGetShares(x->graph, turbo, &shares), "asking for the model's shares");
+	x->mac_ms = (double)shares.mac_ns * 1e-6;
+	x->ddr_ms = (double)shares.ddr_ns * 1e-6;
+	x->band = shares.band_high;
+	return TARN_OK;
+}
+
 /* ---- life ---- */
 
 void tarn_npu_program_free(tarn_program *p)
@@ -238,6 +253,7 @@ static tarn_err begin(tarn_program *p, npu_program **out)
 static tarn_err finish(tarn_program *p, npu_program *x)
 {
 	TRY(find_arguments(p, x));
+	TRY(take_shares(p, x));
 	TRY(make_queue(p, x));
 	TRY(keep_idle_memory(p, x));
 	TRY(note_streams(p));

@@ -228,6 +228,12 @@ static void take_times(tarn_request *r, const npu_request *q, const npu_program 
 	if (per_second && q->stamp[1] > q->stamp[0])
 		r->device_ms = (double)(q->stamp[1] - q->stamp[0]) * 1e3 / (double)per_second;
 	r->device_modelled = *x->d->mode != 0;
+	if (x->band > 0)
+		r->device_band = x->band;
+	if (x->band > 0 && r->device_ms > 0) {
+		r->mac_share = fmin(1, x->mac_ms / r->device_ms);
+		r->ddr_share = fmin(1, x->ddr_ms / r->device_ms);
+	}
 }
 
 tarn_err tarn_npu_complete(tarn_request *r, int64_t *free_ns)
