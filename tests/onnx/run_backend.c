@@ -51,6 +51,14 @@ static void list_read(const char *folder, const char *name, list *l)
 	fclose(f);
 }
 
+static void list_free(list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->at[i]);
+	free(l->at);
+	free(l->used);
+}
+
 static bool list_has(const list *l, const char *name)
 {
 	for (size_t i = 0; i < l->n; i++) {
@@ -177,6 +185,8 @@ static int run_all(options *o, const char *data, const char *lists)
 		run_part(o, data, parts[i], &index, &t);
 	printf("%d cases: %d passed, %d unsupported, %d expected to fail, %d wrong\n", t.cases, t.passed, t.refused, t.xfail,
 	       t.bad);
+	list_free(&o->unsupported);
+	list_free(&o->xfail);
 	return t.bad || !t.cases;
 }
 

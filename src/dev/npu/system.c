@@ -177,6 +177,9 @@ static void here(void)
 {
 }
 
+/* Stays open: what it started runs until the process ends. */
+static tarn_lib *library;
+
 /* Beside this library, or where a program that was linked statically has its libraries. */
 static tarn_err open_simulator(const char *path, tarn_lib **lib)
 {
@@ -196,12 +199,11 @@ static tarn_err open_simulator(const char *path, tarn_lib **lib)
 
 static tarn_err use_simulator(npu_system *s, const char *platform, const char *path)
 {
-	tarn_lib *lib = NULL; /* stays open: its threads run until the process ends */
 	tarn_lib_fn fn;
-	if (open_simulator(path, &lib))
+	if (!library && open_simulator(path, &library))
 		return tarn_err_set(TARN_DEVICE, "the simulated NPU cannot be loaded: %s", tarn_err_text());
-	TRY(from_driver(lib, &s->ze));
-	TRY(tarn_lib_sym(lib, ZE_TARN_CONFIGURE_NAME, &fn));
+	TRY(from_driver(library, &s->ze));
+	TRY(tarn_lib_sym(library, ZE_TARN_CONFIGURE_NAME, &fn));
 	ze_tarn_pfnConfigure_t configure = (ze_tarn_pfnConfigure_t)fn;
 	ZE_DO(configure("platform", platform), "choosing the simulated platform");
 	TRY(start(s));
@@ -210,10 +212,9 @@ static tarn_err use_simulator(npu_system *s, const char *platform, const char *p
 
 static tarn_err use_hardware(npu_system *s)
 {
-	tarn_lib *lib = NULL;
-	tarn_err err = tarn_lib_open(LOADER, &lib);
+	tarn_err err = library ? TARN_OK : tarn_lib_open(LOADER, &library);
 	CHECK(!err, TARN_DEVICE, "the Level Zero loader " LOADER " is not installed");
-	TRY(from_loader(lib, &s->ze));
+	TRY(from_loader(library, &s->ze));
 	TRY(start(s));
 	return find_extensions(s);
 }
