@@ -20,4 +20,9 @@ void verdicts_add(verdicts *v, size_t i, const float *score, int64_t label);
 /* 95 % interval of Wilson (1927) for k successes of n. */
 void wilson95(size_t k, size_t n, double *lo, double *hi);
 
+/* Judges o->model over o->data and o->labels: samples, and those whose label scores highest. 0, or an exit code after its
+ * message. */
+struct options;
+int accuracy_count(const struct options *o, size_t *n, size_t *top1);
+
 #endif

@@ -35,10 +35,10 @@ static void progress(void *ctx, const char *what, size_t done, size_t total)
 	fflush(stderr);
 }
 
-/* "NAME=PATH" where NAME is an input; else the whole word is a path. */
-static const char *split(const session *s, const char *word, char *name, size_t size)
+const char *calibrate_path(const session *s, const char *word, char *name, size_t size)
 {
 	const char *eq = strchr(word, '=');
+	*name = 0;
 	ov_output_const_port_t *port = NULL;
 	if (!eq || (size_t)(eq - word) >= size)
 		return word;
@@ -95,7 +95,7 @@ int calibrate(const session *s, ov_model_t **quantized, tarn_quantize_report *re
 	if (!source || !name)
 		code = fail(1, s->command, "out of memory");
 	for (size_t i = 0; i < n && !code; i++) {
-		const char *path = split(s, o->sources.at[i], name[i], sizeof name[i]);
+		const char *path = calibrate_path(s, o->sources.at[i], name[i], sizeof name[i]);
 		source[i].input = *name[i] ? name[i] : NULL;
 		if (tarn_open_dataset(path, &prep, &source[i].dataset) != OK)
 			code = fail_last(s->command);

@@ -9,5 +9,7 @@
 /* Opens the data of --data, calibrates s->model on it with progress on a terminal, and makes *quantized. SIGINT stops it. 0, or
  * an exit code after its message. The report is for tarn_free_quantize_report in any case. */
 int calibrate(const session *s, ov_model_t **quantized, tarn_quantize_report *report);
+/* The path in "NAME=PATH", where NAME is an input (copied to name); else the whole word, and name is empty. */
+const char *calibrate_path(const session *s, const char *word, char *name, size_t size);
 
 #endif

@@ -334,6 +334,25 @@ static int open_data(const options *o, tarn_dataset_t **data, int64_t **label)
 	return 0;
 }
 
+int accuracy_count(const options *o, size_t *n, size_t *top1)
+{
+	tarn_dataset_t *data = NULL;
+	int64_t *label = NULL;
+	runner r = {0};
+	int code = open_data(o, &data, &label);
+	if (!code)
+		code = judge(&r, o, data, label);
+	if (!code) {
+		result c = count(&r.v, NULL);
+		*n = c.n;
+		*top1 = c.top1;
+	}
+	runner_fini(&r);
+	tarn_close_dataset(data);
+	free(label);
+	return code;
+}
+
 int cmd_accuracy(const options *o)
 {
 	tarn_dataset_t *data = NULL;
