@@ -244,6 +244,21 @@ static void recurrent(void **state)
 	}
 }
 
+/* Pads that add and cut, with a value and without, channels last and plain; normalisation of images and of groups. */
+static void padding_and_group_norm(void **state)
+{
+	(void)state;
+	tarn_value *x = input(g, dims(4, 2, 3, 6, 5)), *y = conv(x, 3, 16, 3, 1, 1);
+	output(g, node(g, "Pad", y, ints(g, 8, 0, 0, 1, 2, 0, 0, 3, 0), NULL));
+	output(g, node(g, "Pad", y, ints(g, 8, 1, 2, -1, 2, 0, 3, 1, -3), scalar(g, 0.5f)));
+	output(g, node(g, "Pad", x, ints(g, 8, 0, 1, 0, -2, 0, 0, -6, 0), scalar(g, -1)));
+	tarn_value *n = node(g, "InstanceNormalization", y, weights(g, dims(1, 16)), weights(g, dims(1, 16)));
+	tarn_value *k = node(g, "GroupNormalization", n, weights(g, dims(1, 16)), weights(g, dims(1, 16)));
+	set_int(k, "num_groups", 4);
+	output(g, node(g, "Add", n, k, NULL));
+	same(1e-5);
+}
+
 /* Both modes, up and down, all ways to place pixels, with channels last and without. */
 static void resizing(void **state)
 {
@@ -435,6 +450,7 @@ int main(void)
 		T(fused_patterns),
 		T(resizing),
 		T(between_types),
+		T(padding_and_group_norm),
 		T(recurrent),
 		T(fake_quantization),
 		T(residual_block),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operators that move bytes: layout changes, views, and the strided copies behind Transpose, Concat, Split, Slice, Gather,
- * Expand. Any element type of whole bytes. */
+ * Expand, Pad. Any element type of whole bytes. */
 #include <string.h>
 
 #include "dev/cpu/cpu.h"
@@ -363,6 +363,54 @@ static tarn_err run_expand(cpu_run *r, const cpu_step *s)
 	return TARN_OK;
 }
 
+/* Every element of the target gets the value at `from`; zeros without one. */
+static void fill(char *to, int64_t n, size_t size, const char *from)
+{
+	static const char zero[8];
+	if (!from || !memcmp(from, zero, size)) {
+		memset(to, 0, (size_t)n * size);
+		return;
+	}
+	copy_box c = {.size = size, .rank = 1, .dim = {n}, .dst = {1}, .from = from, .to = to};
+	copy_line(&c, from, to);
+}
+
+/* Mode constant: the value everywhere, then the input in its place; negative pads cut. */
+static tarn_err run_pad(cpu_run *r, const cpu_step *s)
+{
+	cpu_layout layout = r->p->slot.at[s->in[0]].layout;
+	const tarn_shape *x = &tarn_cpu_val(r->inst, r->p, s->in[0])->shape,
+			 *y = &tarn_cpu_val(r->inst, r->p, s->out[0])->shape;
+	copy_box c = {.size = elem_size(r, s->in[0]), .rank = x->rank};
+	int64_t dim[TARN_MAX_RANK], from = 0, to = 0, count = tarn_cpu_count(r->inst, r->p, s->out[0]);
+	dims_of(x, layout, c.dim);
+	dense(c.dim, c.rank, c.src);
+	dims_of(y, layout, dim);
+	dense(dim, c.rank, c.dst);
+	bool whole = true, listed = s->n_in > 3 && s->in[3] >= 0;
+	int64_t n = tarn_cpu_count(r->inst, r->p, s->in[1]) / 2;
+	for (int64_t i = 0; i < n; i++) {
+		int axis;
+		TRY(tarn_shape_axis(x->rank, listed ? int_at(r, s->in[3], i) : i, &axis));
+		int p = physical(axis, x->rank, layout);
+		int64_t begin = int_at(r, s->in[1], i), end = int_at(r, s->in[1], n + i);
+		whole &= begin <= 0 && end <= 0;
+		c.dim[p] += (begin < 0 ? begin : 0) + (end < 0 ? end : 0);
+		from += begin < 0 ? -begin * c.src[p] : 0;
+		to += begin > 0 ? begin * c.dst[p] : 0;
+		if (c.dim[p] <= 0) { /* nothing of the input is left */
+			c.dim[p] = 0;
+			whole = false;
+		}
+	}
+	c.from = (const char *)r->ptr[s->in[0]] + from * (int64_t)c.size;
+	c.to = (char *)r->ptr[s->out[0]] + to * (int64_t)c.size;
+	if (!whole)
+		fill(r->ptr[s->out[0]], count, c.size, s->n_in > 2 && s->in[2] >= 0 ? r->ptr[s->in[2]] : NULL);
+	copy(r->pool, &c);
+	return TARN_OK;
+}
+
 static tarn_err run_gather(cpu_run *r, const cpu_step *s)
 {
 	const tarn_value *v = tarn_cpu_val(r->inst, r->p, s->in[0]);
@@ -396,25 +444,36 @@ static tarn_err run_move(cpu_run *r, const cpu_step *s, void *plan)
 		return run_parts(r, s, is(n, "Concat"));
 	if (is(n, "Slice"))
 		return run_slice(r, s);
+	if (is(n, "Pad"))
+		return run_pad(r, s);
 	return is(n, "Expand") ? run_expand(r, s) : run_gather(r, s);
+}
+
+/* Pad with a constant of the input's type, by pads that the graph knows. */
+static bool pads_plainly(const tarn_node *n)
+{
+	const tarn_value *value = n->n_in > 2 ? n->in[2] : NULL;
+	return tarn_attr_i(n, tarn_attr_index(n->op, "mode")) == 0 && n->in[0]->shape.rank > 0 && n->n_in > 1 && n->in[1] &&
+	       n->in[1]->konst &&
+	       (!value || (value->type == n->in[0]->type && value->konst && tarn_tensor_count(value->konst) == 1));
 }
 
 static tarn_err build_move(cpu_build *b, const cpu_group *g, bool *taken)
 {
-	static const char *const ops[] = {"Transpose", "Concat", "Split", "Slice", "Expand", "Gather"};
+	static const char *const ops[] = {"Transpose", "Concat", "Split", "Slice", "Expand", "Gather", "Pad"};
 	const tarn_node *n = g->main;
 	bool mine = false;
 	for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
 		mine |= is(n, ops[i]);
 	if (!mine || !n->in[0] || !type_size(n->in[0]->type) || n->in[0]->shape.rank < 0 || n->n_in > 64 || n->n_out > 64)
 		return TARN_OK;
-	if (is(n, "Transpose") && n->in[0]->shape.rank < 1)
+	if ((is(n, "Transpose") && n->in[0]->shape.rank < 1) || (is(n, "Pad") && !pads_plainly(n)))
 		return TARN_OK;
 	int in[64], out[64], rank = n->in[0]->shape.rank;
-	bool last = (is(n, "Concat") || is(n, "Split") || is(n, "Slice")) && rank >= 3 && rank <= 5;
+	bool last = (is(n, "Concat") || is(n, "Split") || is(n, "Slice") || is(n, "Pad")) && rank >= 3 && rank <= 5;
 	cpu_layout layout = last && !n->in[0]->konst ? tarn_cpu_layout_of(b, n->in[0]) : CPU_PLAIN;
 	int moved = is(n, "Concat") ? n->n_in : 1;
-	const cpu_code *code = coded(b, n, moved);
+	const cpu_code *code = is(n, "Pad") ? NULL : coded(b, n, moved); /* its value is no code */
 	for (int i = 0; i < n->n_in; i++) {
 		in[i] = -1;
 		if (n->in[i] && i < moved && code)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* f32 operators along one axis or a run of axes: softmax, layer normalisation, reductions. */
+/* f32 operators along one axis or a run of axes: softmax, normalisations, reductions. */
 #include <string.h>
 
 #include "base/mem.h"
 #include "dev/cpu/cpu.h"
+#include "kern/eltwise.h"
 #include "kern/norm.h"
 #include "kern/reduce.h"
 #include "kern/softmax.h"
@@ -134,6 +135,72 @@ static tarn_err run_layernorm(cpu_run *r, const cpu_step *s, void *plan)
 }
 
 const cpu_kernel tarn_cpu_k_layernorm = {.name = "f32 layer normalisation", .build = build_layernorm, .run = run_layernorm};
+
+/* ---- instance and group normalisation: rows of pixels (of a group's channels), then a factor and a shift for each channel
+ * --------------------------------------------------------------------------------------------------------- */
+
+static tarn_err build_groupnorm(cpu_build *b, const cpu_group *g, bool *taken)
+{
+	const tarn_node *n = g->main;
+	bool instance = n->op == tarn_op_find(NULL, "InstanceNormalization");
+	if ((!instance && n->op != tarn_op_find(NULL, "GroupNormalization")) || g->last != n || n->n_in != 3 || !f32_in(n))
+		return TARN_OK;
+	const tarn_shape *x = &n->in[0]->shape;
+	int in[3], out;
+	for (int i = 1; i < 3; i++)
+		if (n->in[i]->type != TARN_F32 || x->rank < 2 || n->in[i]->shape.rank != 1 ||
+		    n->in[i]->shape.dim[0] != x->dim[1])
+			return TARN_OK;
+	for (int i = 0; i < 3; i++)
+		TRY(tarn_cpu_want(b, n->in[i], CPU_PLAIN, &in[i]));
+	TRY(tarn_cpu_give(b, n->out[0], CPU_PLAIN, &out));
+	TRY(tarn_cpu_step_new(b, &tarn_cpu_k_groupnorm, g, in, 3, &out, 1, NULL, 0));
+	*taken = true;
+	return TARN_OK;
+}
+
+typedef struct groupnorm_job {
+	const float *x, *gamma, *beta;
+	float *y, eps;
+	int64_t groups, per, pixels; /* groups of an image, channels of a group, pixels of a channel */
+} groupnorm_job;
+
+static void work_groupnorm(void *arg, int64_t begin, int64_t end)
+{
+	const groupnorm_job *j = arg;
+	size_t per = (size_t)j->per, pixels = (size_t)j->pixels;
+	for (int64_t i = begin; i < end; i++) {
+		int64_t at = i * j->per * j->pixels, c = i % j->groups * j->per;
+		float *y = j->y + at;
+		tarn_layernorm_f32(j->x + at, y, 1, per * pixels, NULL, NULL, j->eps);
+		tarn_binary_col_f32(TARN_BINARY_MUL, y, j->gamma + c, false, y, per, pixels);
+		tarn_binary_col_f32(TARN_BINARY_ADD, y, j->beta + c, false, y, per, pixels);
+	}
+}
+
+static tarn_err run_groupnorm(cpu_run *r, const cpu_step *s, void *plan)
+{
+	(void)plan;
+	const tarn_shape *x = &tarn_cpu_val(r->inst, r->p, s->in[0])->shape;
+	const tarn_node *n = s->node;
+	int groups = tarn_attr_index(n->op, "num_groups");
+	folded f = fold(x, 1, 2);
+	groupnorm_job j = {r->ptr[s->in[0]],
+			   r->ptr[s->in[1]],
+			   r->ptr[s->in[2]],
+			   r->ptr[s->out[0]],
+			   (float)tarn_attr_f(n, tarn_attr_index(n->op, "epsilon")),
+			   groups >= 0 ? tarn_attr_i(n, groups) : f.axis,
+			   1,
+			   f.inner};
+	if (!f.outer || !f.axis || !f.inner)
+		return TARN_OK;
+	j.per = f.axis / j.groups;
+	tarn_cpu_split(r->pool, f.outer * j.groups, 8192 / (j.per * j.pixels) + 1, work_groupnorm, &j);
+	return TARN_OK;
+}
+
+const cpu_kernel tarn_cpu_k_groupnorm = {.name = "f32 group normalisation", .build = build_groupnorm, .run = run_groupnorm};
 
 /* ---- reductions
  * ------------------------------------------------------------------------------------------------------------------ */
