@@ -214,7 +214,7 @@ static tarn_err estimate_of(tarn_ze_device *d, size_t size, const uint8_t *input
 	tarn_cc_flags flags;
 	TRY(tarn_ze_ir_split(input, size, &ir));
 	TRY(tarn_cc_flags_parse(text, &flags));
-	tarn_err err = tarn_cc_estimate(&ir, &flags, d->platform->number, graph, layers, n);
+	tarn_err err = tarn_cc_estimate(&ir, &flags, flags.platform ? flags.platform : d->platform->number, graph, layers, n);
 	tarn_cc_flags_fini(&flags);
 	return err;
 }

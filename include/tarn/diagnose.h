@@ -39,6 +39,27 @@ typedef struct tarn_verdict {
 TARN_API ov_status_e tarn_diagnose_counters(const tarn_diag_counters *counters, tarn_verdict *verdict);
 TARN_API void tarn_free_verdict(tarn_verdict *verdict);
 
+/* What can be said of a model without any device. tarn_freeze_model first: what is computed once does not count. */
+typedef struct tarn_model_facts {
+	int64_t nodes;
+	int64_t nodes_unknown;    /* nodes whose work cannot be told: free dimensions */
+	int64_t macs;             /* multiply-accumulates of all others */
+	int64_t macs_int8;        /* of these, on 8-bit integers */
+	int64_t weight_bytes;     /* of all constants */
+	int64_t activation_bytes; /* one block for all intermediate results, planned with reuse; -1: free dimensions */
+} tarn_model_facts;
+TARN_API ov_status_e tarn_get_model_facts(const ov_model_t *model, tarn_model_facts *facts);
+
+/* The modelled time of one inference: the truth is expected in [ms * (1 - band_low), ms * (1 + band_high)]. NOT_IMPLEMENTED
+ * when nobody can tell: only the simulated NPU has a model of its time. Nothing is compiled. Properties as for compiling;
+ * NPU_PLATFORM may name the other platform. */
+typedef struct tarn_model_estimate {
+	double ms, band_low, band_high;
+	int64_t macs, ddr_bytes;
+} tarn_model_estimate;
+TARN_API ov_status_e tarn_estimate_model(const ov_core_t *core, const ov_model_t *model, const char *device,
+					 size_t num_properties, const ov_property_t *properties, tarn_model_estimate *estimate);
+
 #ifdef __cplusplus
 }
 #endif

@@ -4,6 +4,7 @@
 #include "api/handles.h"
 #include "base/mem.h"
 #include "diag/verdict.h"
+#include "rt/facts.h"
 
 static tarn_err diagnose(const tarn_diag_counters *in, tarn_verdict *out)
 {
@@ -56,4 +57,51 @@ void tarn_free_verdict(tarn_verdict *verdict)
 	tarn_mem_free(verdict->sentence);
 	tarn_mem_free(verdict->next);
 	*verdict = (tarn_verdict){NULL, NULL, NULL};
+}
+
+static tarn_err facts_of(const tarn_model *m, tarn_model_facts *out)
+{
+	tarn_facts f;
+	TRY(tarn_facts_find(m->main, &f));
+	*out = (tarn_model_facts){
+		.nodes = f.nodes,
+		.nodes_unknown = f.nodes_unknown,
+		.macs = f.macs,
+		.macs_int8 = f.macs_int8,
+		.weight_bytes = f.weight_bytes,
+		.activation_bytes = f.activation_bytes,
+	};
+	return TARN_OK;
+}
+
+ov_status_e tarn_get_model_facts(const ov_model_t *model, tarn_model_facts *facts)
+{
+	NEED(model && facts);
+	return tarn_status(facts_of(model->m, facts));
+}
+
+static tarn_err estimate(struct ov_core *core, const tarn_model *m, const char *device, size_t n, const ov_property_t *property,
+			 tarn_model_estimate *out)
+{
+	tarn_props props = {0};
+	tarn_estimate e;
+	tarn_err err = TARN_OK;
+	for (size_t i = 0; i < n && !err; i++)
+		err = tarn_props_set(&props, property[i].key, property[i].value);
+	if (!err)
+		err = tarn_core_estimate(core, m, device, &props, &e);
+	if (!err)
+		*out = (tarn_model_estimate){e.ms, e.band_low, e.band_high, e.macs, e.ddr_bytes};
+	tarn_props_fini(&props);
+	return err;
+}
+
+ov_status_e tarn_estimate_model(const ov_core_t *core, const ov_model_t *model, const char *device, size_t num_properties,
+				const ov_property_t *properties, tarn_model_estimate *estimate_out)
+{
+	NEED(core && model && device && estimate_out && (properties || !num_properties));
+	for (size_t i = 0; i < num_properties; i++)
+		NEED(properties[i].key && properties[i].value);
+	return tarn_status(
+		estimate((struct ov_core *)(uintptr_t)core, model->m, device, num_properties, properties, estimate_out));
 }

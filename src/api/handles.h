@@ -111,6 +111,8 @@ TARN_MUST tarn_err tarn_core_compile(struct ov_core *core, const tarn_model *m, 
 /* What compiling would ask the runtime's cache; *runs_on: the device, static. */
 TARN_MUST tarn_err tarn_core_ask_cache(struct ov_core *core, const tarn_model *m, const char *device, const tarn_props *props,
 				       const char **runs_on, tarn_cache_question *q);
+TARN_MUST tarn_err tarn_core_estimate(struct ov_core *core, const tarn_model *m, const char *device, const tarn_props *props,
+				      tarn_estimate *e);
 TARN_MUST tarn_err tarn_core_import(struct ov_core *core, tarn_buffer *blob, const char *device, ov_compiled_model_t **out);
 
 /* devices.c: fills core->device; picks a device by name ("CPU", "NPU.0", "AUTO:NPU,CPU"). `why` collects, a line each, the

@@ -299,6 +299,22 @@ tarn_err tarn_core_ask_cache(struct ov_core *core, const tarn_model *m, const ch
 	return err;
 }
 
+tarn_err tarn_core_estimate(struct ov_core *core, const tarn_model *m, const char *device, const tarn_props *props,
+			    tarn_estimate *e)
+{
+	tarn_device *d = NULL;
+	tarn_str why = {0};
+	tarn_props full = {0}, auto_props = {0};
+	bool is_auto;
+	tarn_err err = resolve(core, device, props, &d, &is_auto, &full, &auto_props, &why);
+	if (!err)
+		err = tarn_program_estimate(d, m, &full, e);
+	tarn_str_fini(&why);
+	tarn_props_fini(&full);
+	tarn_props_fini(&auto_props);
+	return err;
+}
+
 /* Exactly one of m and blob is given. */
 static tarn_err load(struct ov_core *core, const tarn_model *m, tarn_buffer *blob, const char *device, const tarn_props *props,
 		     ov_compiled_model_t **out)

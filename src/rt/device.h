@@ -21,6 +21,12 @@ typedef struct tarn_program tarn_program;
 typedef struct tarn_request tarn_request;
 typedef struct tarn_layer_profile tarn_layer_profile;
 
+/* What a model of time says of one inference. The truth is expected in [ms * (1 - band_low), ms * (1 + band_high)]. */
+typedef struct tarn_estimate {
+	double ms, band_low, band_high;
+	int64_t macs, ddr_bytes;
+} tarn_estimate;
+
 typedef struct tarn_device_api {
 	const char *name; /* "CPU" */
 	bool hidden;      /* not in AVAILABLE_DEVICES, never chosen by AUTO (REF) */
@@ -59,6 +65,9 @@ typedef struct tarn_device_api {
 	/* Starts the request and returns at once; the device calls tarn_request_finish(r, err) from its own thread. Never
 	 * blocks. After an error of submit itself, tarn_request_finish must not be called. */
 	tarn_err (*submit)(tarn_request *r);
+	/* Modelled time of a program that is not compiled (and need not be); may change p->model. TARN_UNSUPPORTED, or NULL:
+	 * there is no model of this device's time. */
+	tarn_err (*estimate)(tarn_program *p, tarn_estimate *e);
 } tarn_device_api;
 
 struct tarn_device {

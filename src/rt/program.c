@@ -123,6 +123,21 @@ done:
 	return err;
 }
 
+tarn_err tarn_program_estimate(tarn_device *d, const tarn_model *m, const tarn_props *props, tarn_estimate *e)
+{
+	tarn_program *p;
+	CHECK(d->api->estimate, TARN_UNSUPPORTED, "there is no model of device %s's time; measure it with tarn bench",
+	      d->api->name);
+	TRY(tarn_program_new(d, props, &p));
+	tarn_err err;
+	TRY_GOTO(done, tarn_model_clone(m, &p->model));
+	TRY_GOTO(done, take_ports(p));
+	err = d->api->estimate(p, e);
+done:
+	tarn_program_unref(p);
+	return err;
+}
+
 tarn_err tarn_program_import(tarn_device *d, tarn_buffer *blob, const tarn_props *props, tarn_program **out)
 {
 	tarn_program *p;

@@ -11,6 +11,8 @@
 /* Compiles a private clone of m, or takes the compiled form from CACHE_DIR. `props` (may be NULL) go over the device's own and
  * are checked. The device is opened. */
 TARN_MUST tarn_err tarn_program_compile(tarn_device *d, const tarn_model *m, const tarn_props *props, tarn_program **p);
+/* Modelled time of one inference of m there; TARN_UNSUPPORTED where nobody can tell. Nothing is compiled. */
+TARN_MUST tarn_err tarn_program_estimate(tarn_device *d, const tarn_model *m, const tarn_props *props, tarn_estimate *e);
 /* The bytes tarn_program_export made, of a device of the same kind; trailing bytes are tolerated. */
 TARN_MUST tarn_err tarn_program_import(tarn_device *d, tarn_buffer *blob, const tarn_props *props, tarn_program **p);
 /* Appends. TARN_UNSUPPORTED when the device stores no compiled models. */

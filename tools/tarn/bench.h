@@ -32,7 +32,8 @@ typedef struct bench {
 	size_t n_device, cap_device;
 	bool device_modelled, interrupted;
 	double band;     /* of a modelled device_ms, relative; NAN: not known */
-	double mac, ddr; /* sums of shares that the device reported, each inference */
+	double mac, ddr; /* of the device's peaks: sums while measuring, shares after bench_find_counters; NAN: not known */
+	double int8;     /* share of the model's multiply-accumulates; NAN: not known */
 } bench;
 
 /* Shares of host time over all inferences; they add up to 1. */
@@ -54,6 +55,8 @@ int bench_live_fill(bench *b, long i, long worker, long ticket);
 /* Are JPEGs decoded in a size that is at least twice what the input takes? */
 bool bench_live_decodes_in_full(const bench *b);
 
+/* Once, after the measurement. */
+void bench_find_counters(bench *b);
 bench_shares bench_find_shares(const bench *b);
 /* Of the time measured; NAN where the host's clock says nothing about the device. */
 double bench_busy(const bench *b);

@@ -43,12 +43,22 @@ double bench_busy(const bench *b)
 
 double bench_mac(const bench *b)
 {
-	return b->n ? b->mac / (double)b->n : NAN;
+	return b->mac;
 }
 
 double bench_ddr(const bench *b)
 {
-	return b->n ? b->ddr / (double)b->n : NAN;
+	return b->ddr;
+}
+
+void bench_find_counters(bench *b)
+{
+	tarn_model_facts f;
+	b->mac = b->n ? b->mac / (double)b->n : NAN;
+	b->ddr = b->n ? b->ddr / (double)b->n : NAN;
+	b->int8 = NAN;
+	if (b->s.model && tarn_get_model_facts(b->s.model, &f) == OK && f.macs > 0 && !f.nodes_unknown)
+		b->int8 = (double)f.macs_int8 / (double)f.macs;
 }
 
 static int find(const bench *b, tarn_verdict *v)
@@ -66,7 +76,7 @@ static int find(const bench *b, tarn_verdict *v)
 		.busy = bench_busy(b),
 		.mac = bench_mac(b),
 		.ddr = bench_ddr(b),
-		.int8 = NAN,
+		.int8 = b->int8,
 		.in_flight = (int)b->nireq,
 		.workers = b->live ? (int)b->workers : 0,
 		.processors = (int)sysconf(_SC_NPROCESSORS_ONLN),

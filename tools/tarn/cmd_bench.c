@@ -313,6 +313,8 @@ static int measure(bench *b)
 		       b->async ? "asynchronously" : "synchronously", b->nireq, b->seconds);
 	code = bench_measure(b);
 	if (!code)
+		bench_find_counters(b);
+	if (!code)
 		code = report(b);
 	if (!code && b->interrupted)
 		code = fail(1, "bench", "interrupted after %zu inferences; the figures are of these", b->n);

@@ -245,4 +245,5 @@ const tarn_device_api tarn_dev_npu = {
 	.request_init = tarn_npu_request_init,
 	.request_fini = tarn_npu_request_fini,
 	.submit = tarn_npu_submit,
+	.estimate = tarn_npu_estimate,
 };

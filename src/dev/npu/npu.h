@@ -41,6 +41,7 @@ typedef struct npu_system {
 	const ze_context_npu_dditable_ext_t *context;
 	const ze_tarn_simulated_dditable_t *simulated; /* NULL: hardware */
 	uint32_t simulated_version;
+	const ze_tarn_estimate_dditable_t *estimate; /* NULL: nobody can tell */
 } npu_system;
 
 /* Decides at the first call. TARN_DEVICE with what was found and what helps when there is no NPU. */
@@ -139,6 +140,9 @@ TARN_MUST tarn_err tarn_npu_submit(tarn_request *r);
 /* Waits for the fence; then times, results into foreign memory, layers. *free_ns: when the request before was done, and after
  * it this one. On the worker's thread. */
 TARN_MUST tarn_err tarn_npu_complete(tarn_request *r, int64_t *free_ns);
+
+/* estimate.c */
+TARN_MUST tarn_err tarn_npu_estimate(tarn_program *p, tarn_estimate *e);
 
 /* profile.c */
 TARN_MUST tarn_err tarn_npu_profile(tarn_request *r);

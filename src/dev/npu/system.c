@@ -165,6 +165,7 @@ static tarn_err find_extensions(npu_system *s)
 	s->queue = extension(s, list, n, ZE_COMMAND_QUEUE_NPU_EXT_NAME, &s->queue_version);
 	s->context = extension(s, list, n, ZE_CONTEXT_NPU_EXT_NAME, &version);
 	s->simulated = extension(s, list, n, ZE_TARN_SIMULATED_EXT_NAME, &s->simulated_version);
+	s->estimate = extension(s, list, n, ZE_TARN_ESTIMATE_EXT_NAME, &version);
 	CHECK(s->graph && s->graph_version >= (uint32_t)ZE_GRAPH_EXT_VERSION_1_5, TARN_DEVICE,
 	      "the NPU's driver is too old (graph extension %u.%u, 1.5 is needed); update it", s->graph_version >> 16,
 	      s->graph_version & 0xffff);

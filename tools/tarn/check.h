@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tarn check: what it found (cmd_check.c) and how it is shown (check_report.c). */
+#ifndef TARN_TOOL_CHECK_H
+#define TARN_TOOL_CHECK_H
+
+#include "session.h"
+#include "tarn/diagnose.h"
+#include "tarn/model.h"
+
+enum { CHECK_MAX_HELP = 8 };
+
+typedef struct check_port {
+	char *name, *dim[8]; /* names of dimensions */
+	ov_element_type_e type;
+	ov_partial_shape_t shape;
+} check_port;
+
+typedef struct check_estimate {
+	const char *platform;
+	bool known;
+	tarn_model_estimate e;
+	const char *why; /* not known */
+} check_estimate;
+
+typedef struct check {
+	session s;
+	const char *platform;
+	check_port *port; /* inputs, then outputs */
+	size_t n_in, n_out;
+	char at[1024]; /* shapes it is looked at with, as for -shape; "": as they are */
+	tarn_model_facts facts;
+	bool cpu; /* compiles */
+	const char *cpu_why;
+	char **note;
+	size_t n_note, reference;
+	bool has_npu;
+	const char *npu_why;
+	tarn_node_list npu;
+	size_t npu_supported;
+	double npu_share; /* of MACs; NAN: none */
+	check_estimate estimate[2];
+	char help[CHECK_MAX_HELP][1024];
+	int n_help;
+} check;
+
+bool check_is_free(const check_port *p, int axis);
+void check_print(const check *c);
+void check_json(const check *c);
+
+#endif
