@@ -57,14 +57,21 @@ tarn_err tarn_cc_query(const tarn_cc_ir *ir, const tarn_cc_flags *flags, int pla
 	(void)flags;
 	TRY(arch_of(platform, &arch));
 	TRY(read_ir(ir, &m));
-	/* By the nodes as they came: names of the model, not of what passes make of it. */
+	/* By the nodes as they came: names of the model, not of what passes make of it. When the whole compiles, arithmetic on
+	 * shapes that folds away is taken too. */
 	const tarn_graph *g = m->main;
 	tarn_str why = {0};
+	tarn_model *c;
+	bool whole = false;
+	if (tarn_model_clone(m, &c) == TARN_OK) {
+		whole = tarn_npu_lower(c) == TARN_OK;
+		tarn_model_unref(c);
+	}
 	for (size_t i = 0; i < g->input.len; i++)
 		if (tarn_shape_is_static(&g->input.at[i]->shape))
 			tarn_str_addf(names, "<%s>", g->input.at[i]->name);
 	for (size_t i = 0; i < g->node.len; i++)
-		if (tarn_npu_takes(g->node.at[i], &why))
+		if (whole || tarn_npu_takes(g->node.at[i], &why))
 			tarn_str_addf(names, "<%s>", g->node.at[i]->name);
 	tarn_str_fini(&why);
 	tarn_model_unref(m);
