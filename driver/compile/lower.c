@@ -228,9 +228,42 @@ static tarn_err fold_constants(tarn_model *m)
 	return tarn_graph_sort(g);
 }
 
-tarn_err tarn_npu_lower(tarn_model *m)
+/* ---- names ---- */
+
+static tarn_err names_keep(const tarn_graph *g, tarn_map *had)
 {
-	TRY(tarn_npu_check_static(m));
+	for (size_t i = 0; i < g->node.len; i++)
+		TRY(tarn_map_put(had, g->node.at[i]->name, g->node.at[i]));
+	return TARN_OK;
+}
+
+/* A node that took another's place while that was still there has its name with "_<number>" behind it: profiles show the name
+ * that the model's author gave. */
+static tarn_err names_restore(tarn_graph *g, const tarn_map *had)
+{
+	tarn_map now = {0};
+	tarn_err err = names_keep(g, &now);
+	for (size_t i = 0; err == TARN_OK && i < g->node.len; i++) {
+		tarn_node *n = g->node.at[i];
+		size_t len = strlen(n->name), end = len;
+		while (end > 0 && n->name[end - 1] >= '0' && n->name[end - 1] <= '9')
+			end--;
+		if (tarn_map_find(had, n->name) || end == len || end < 2 || n->name[end - 1] != '_')
+			continue;
+		char *name = tarn_arena_strndup(&g->model->arena, n->name, end - 1);
+		if (!name)
+			err = tarn_err_nomem(end);
+		else if (tarn_map_find(had, name) && !tarn_map_find(&now, name)) {
+			n->name = name;
+			err = tarn_map_put(&now, name, n);
+		}
+	}
+	tarn_map_fini(&now);
+	return err;
+}
+
+static tarn_err lower(tarn_model *m)
+{
 	TRY(tarn_pass_standard(m));
 	TRY(floats_as_f32(m));
 	TRY(tarn_pass_decompose(m, keeps, NULL));
@@ -238,6 +271,20 @@ tarn_err tarn_npu_lower(tarn_model *m)
 	TRY(codes_through_reshapes(m));
 	TRY(tarn_pass_standard(m));
 	TRY(merge_quantizers(m));
-	TRY(fold_constants(m));
-	return tarn_npu_legal(m->main);
+	return fold_constants(m);
+}
+
+tarn_err tarn_npu_lower(tarn_model *m)
+{
+	tarn_map had = {0};
+	tarn_err err;
+	TRY(tarn_npu_check_static(m));
+	TRY_GOTO(out, names_keep(m->main, &had));
+	TRY_GOTO(out, lower(m));
+	TRY_GOTO(out, names_restore(m->main, &had));
+	/* Last, so that a refusal names nodes as the model does. */
+	err = tarn_npu_legal(m->main);
+out:
+	tarn_map_fini(&had);
+	return err;
 }

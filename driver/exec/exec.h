@@ -110,5 +110,10 @@ typedef struct npu_requant {
 /* real = scale * sum + bias, both in units of the output's scale. */
 npu_requant tarn_npu_requant_make(double scale, double bias);
 int tarn_npu_requant(const npu_requant *q, int32_t acc, int zero, int lo, int hi);
+/* The same for rows of n channels, by constants laid out in `k` (2 n doubles, from tarn_npu_requant_lay). Equal to it in every
+ * bit: the product of a sum and 15 bits is exact in double. False from lay: a channel adds its bias late; use the function
+ * above. */
+bool tarn_npu_requant_lay(const npu_requant *q, int n, double *k);
+void tarn_npu_requant_rows(const double *k, int n, const int32_t *acc, uint8_t *codes, int64_t rows, int zero, int lo, int hi);
 
 #endif

@@ -13,6 +13,7 @@ typedef struct qconv_state {
 	tarn_qconv *packed;
 	tarn_qconv_plan *plan;
 	npu_requant *requant; /* [oc]; NULL: F32 out */
+	double *rows;         /* the same laid out for rows; NULL: not possible */
 	float *scale, *bias;  /* F32 out */
 	int oc, zero, lo, hi;
 	tarn_dtype out;
@@ -26,6 +27,7 @@ static void state_free(void *state)
 	tarn_qconv_plan_free(s->plan);
 	tarn_qconv_free(s->packed);
 	tarn_mem_free(s->requant);
+	tarn_mem_free(s->rows);
 	tarn_mem_free(s->scale);
 	tarn_mem_free(s->bias);
 	tarn_mem_free(s);
@@ -167,6 +169,15 @@ static tarn_err channels(const npu_layer *l, const npu_code *x, qconv_state *s)
 			s->bias[c] = (float)bias;
 		}
 	}
+	if (!codes)
+		return TARN_OK;
+	s->rows = tarn_mem_alloc(2 * count * sizeof *s->rows);
+	if (!s->rows)
+		return tarn_err_nomem(2 * count * sizeof *s->rows);
+	if (!tarn_npu_requant_lay(s->requant, s->oc, s->rows)) {
+		tarn_mem_free(s->rows);
+		s->rows = NULL;
+	}
 	return TARN_OK;
 }
 
@@ -211,6 +222,11 @@ static void requantize(void *arg, int64_t begin, int64_t end)
 	const qconv_job *j = arg;
 	const qconv_state *s = j->s;
 	const int32_t *acc = j->sums;
+	if (s->rows) {
+		tarn_npu_requant_rows(s->rows, s->oc, acc + begin * s->oc, j->codes + begin * s->oc, end - begin, s->zero,
+				      s->lo, s->hi);
+		return;
+	}
 	for (int64_t p = begin; p < end; p++)
 		for (int c = 0; c < s->oc; c++)
 			j->codes[p * s->oc + c] =

@@ -53,3 +53,35 @@ int tarn_npu_requant(const npu_requant *q, int32_t acc, int zero, int lo, int hi
 	y += zero;
 	return y < lo ? lo : y > hi ? hi : (int)y;
 }
+
+bool tarn_npu_requant_lay(const npu_requant *q, int n, double *k)
+{
+	for (int c = 0; c < n; c++) {
+		if (q[c].late || q[c].shift > 36) /* finer than the 36 bits behind the point that the offset leaves */
+			return false;
+		k[c] = q[c].bias;
+		k[n + c] = ldexp(q[c].mult, -q[c].shift);
+	}
+	return true;
+}
+
+/* floor((sum * mult + half) >> shift) as (sum * (mult * 2^-shift) + 0.5) rounded down: sum and mult have 46 bits together, and
+ * scaling by a power of two changes none of them. What is far outside the range of codes is cut first, so that the offset
+ * that makes truncation round down holds. */
+void tarn_npu_requant_rows(const double *k, int n, const int32_t *acc, uint8_t *codes, int64_t rows, int zero, int lo, int hi)
+{
+	const double *bias = k, *mult = k + n;
+	for (int64_t r = 0; r < rows; r++, acc += n, codes += n)
+		for (int c = 0; c < n; c++) {
+			double s = (double)acc[c] + bias[c];
+			s = s > INT32_MAX ? INT32_MAX : s;
+			s = s < INT32_MIN ? INT32_MIN : s;
+			double y = s * mult[c] + 0.5;
+			y = y > 65536 ? 65536 : y;
+			y = y < -65536 ? -65536 : y;
+			int v = (int)(y + 131072) - 131072 + zero;
+			v = v < lo ? lo : v;
+			v = v > hi ? hi : v;
+			codes[c] = (uint8_t)v;
+		}
+}

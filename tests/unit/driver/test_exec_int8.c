@@ -30,6 +30,12 @@ static void requantization_is_within_one_code(void **state)
 			int got = tarn_npu_requant(&q, acc, zero, lo, hi), want = formula(acc, scale, bias, zero, lo, hi);
 			if (abs(got - want) > 1)
 				fail_msg("scale %g bias %g acc %d zero %d: %d, not %d", scale, bias, acc, zero, got, want);
+			double laid[2];
+			uint8_t code;
+			if (tarn_npu_requant_lay(&q, 1, laid)) { /* in rows: the same to the bit */
+				tarn_npu_requant_rows(laid, 1, &acc, &code, 1, zero, lo, hi);
+				assert_int_equal(is_signed ? (int8_t)code : code, got);
+			}
 			off += got != want;
 			exact += got == want;
 			assert_in_range(q.mult, 16384, 32767);
