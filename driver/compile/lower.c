@@ -270,6 +270,7 @@ static tarn_err lower(tarn_model *m)
 	TRY(tarn_pass_fold(m));
 	TRY(codes_through_reshapes(m));
 	TRY(tarn_pass_standard(m));
+	TRY(tarn_pass_fuse(m));
 	TRY(merge_quantizers(m));
 	return fold_constants(m);
 }

@@ -13,7 +13,6 @@ typedef struct unary_row {
 	const char *alpha, *beta; /* attributes; NULL: 0 */
 } unary_row;
 
-/* Selu's roles of alpha and beta, and gelu's approximation, are left to the reference. */
 static const unary_row unary[] = {
 	{"Relu", TARN_UNARY_RELU, NULL, NULL},
 	{"LeakyRelu", TARN_UNARY_LEAKY, "alpha", NULL},
@@ -26,6 +25,8 @@ static const unary_row unary[] = {
 	{"Sqrt", TARN_UNARY_SQRT, NULL, NULL},
 	{"Abs", TARN_UNARY_ABS, NULL, NULL},
 	{"Neg", TARN_UNARY_NEG, NULL, NULL},
+	{"Swish", TARN_UNARY_SILU, "beta", NULL},
+	{"Mish", TARN_UNARY_MISH, NULL, NULL},
 };
 
 static bool unary_of(const tarn_node *n, tarn_epilogue *e)
@@ -36,6 +37,11 @@ static bool unary_of(const tarn_node *n, tarn_epilogue *e)
 				return false;
 		*e = (tarn_epilogue){.act = TARN_UNARY_CLAMP};
 		tarn_npu_clip_bounds(n, &e->alpha, &e->beta);
+		return true;
+	}
+	if (tarn_npu_is(n, "Gelu")) {
+		bool tanh = tarn_attr_word_is(n, tarn_attr_index(n->op, "approximate"), "tanh");
+		*e = (tarn_epilogue){.act = tanh ? TARN_UNARY_GELU_TANH : TARN_UNARY_GELU};
 		return true;
 	}
 	for (size_t i = 0; i < sizeof unary / sizeof *unary; i++)

@@ -79,6 +79,22 @@ static void products_and_rows(void **state)
 	tarn_value *v = node(g, "MatMul", s, x, NULL);
 	tarn_value *n = node(g, "LayerNormalization", v, weights(g, dims(1, 32)), weights(g, dims(1, 32)));
 	output(g, node(g, "Tanh", n, NULL, NULL));
+	/* GELU in its parts is one function of the SHAVEs; so is swish. */
+	tarn_value *e = node(g, "Erf", node(g, "Div", q, scalar(g, 1.41421356f), NULL), NULL, NULL);
+	tarn_value *one = node(g, "Add", e, scalar(g, 1), NULL);
+	output(g, node(g, "Mul", node(g, "Mul", q, one, NULL), scalar(g, 0.5f), NULL));
+	output(g, node(g, "Mul", q, node(g, "Sigmoid", q, NULL, NULL), NULL));
+	tarn_model *c = copy_of(m);
+	assert_ok(tarn_graph_infer(c->main));
+	assert_ok(tarn_npu_lower(c));
+	int gelu = 0, swish = 0;
+	for (size_t i = 0; i < c->main->node.len; i++) {
+		gelu += tarn_npu_is(c->main->node.at[i], "Gelu");
+		swish += tarn_npu_is(c->main->node.at[i], "Swish");
+	}
+	assert_int_equal(gelu, 1);
+	assert_int_equal(swish, 1);
+	tarn_model_unref(c);
 	finish(m, 1e-2);
 }
 
