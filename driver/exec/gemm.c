@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Float matrix products with constant weights. Products of two computed matrices go to the reference. */
+/* Float matrix products: with constant weights, packed once; of two computed matrices for each of their common batch. */
 #include "kern/gemm.h"
 
 #include "base/mem.h"
@@ -88,10 +88,69 @@ static tarn_err run(const npu_run *r, npu_step *step)
 
 static const npu_kernel k_gemm = {"product", pack, run, state_free};
 
+/* ---- two computed operands ---- */
+
+/* The same batch in front of both, no broadcasting; else the reference does it. */
+static bool suits_two(const tarn_node *n)
+{
+	const tarn_value *a = n->in[0], *b = n->n_in > 1 ? n->in[1] : NULL;
+	if (!tarn_npu_is(n, "MatMul") || !b || a->type != TARN_F32 || b->type != TARN_F32 || a->shape.rank < 2 ||
+	    a->shape.rank != b->shape.rank || !tarn_npu_count(a) || !tarn_npu_count(b))
+		return false;
+	for (int i = 0; i + 2 < a->shape.rank; i++)
+		if (a->shape.dim[i] != b->shape.dim[i])
+			return false;
+	return true;
+}
+
+static void work_two(void *arg, int64_t begin, int64_t end)
+{
+	tarn_matmul_f32_run(arg, (int)begin, (int)end);
+}
+
+static tarn_err run_two(const npu_run *r, npu_step *step)
+{
+	const tarn_shape *a = &step->node->in[0]->shape, *b = &step->node->in[1]->shape;
+	size_t m = (size_t)a->dim[a->rank - 2], k = (size_t)a->dim[a->rank - 1], n = (size_t)b->dim[b->rank - 1];
+	tarn_matmul_f32_args args = {.batch = {1, (size_t)tarn_npu_count(step->node->in[0]) / (m * k)},
+				     .m = m,
+				     .n = n,
+				     .k = k,
+				     .alpha = 1,
+				     .a = npu_ptr(r, step->in[0]),
+				     .lda = k,
+				     .a_stride = {0, m * k},
+				     .b = npu_ptr(r, step->in[1]),
+				     .ldb = n,
+				     .b_stride = {0, k * n},
+				     .c = npu_ptr(r, step->out[0]),
+				     .ldc = n,
+				     .c_stride = {0, m * n}};
+	tarn_npu_split(r->pool, tarn_matmul_f32_tasks(&args), 1, work_two, &args);
+	return TARN_OK;
+}
+
+static const npu_kernel k_two = {"product of two", NULL, run_two, NULL};
+
+static tarn_err build_two(npu_exec *x, const npu_layer *l, npu_built *b)
+{
+	int in[2], out;
+	npu_step *s;
+	for (int i = 0; i < 2; i++)
+		TRY(tarn_npu_want(x, l->main->in[i], NPU_PLAIN, &in[i]));
+	TRY(tarn_npu_give(x, l->main->out[0], NPU_PLAIN, &out));
+	TRY(tarn_npu_step_new(x, &k_two, l, 2, 1, &s));
+	s->in[0] = in[0];
+	s->in[1] = in[1];
+	s->out[0] = out;
+	*b = (npu_built){.taken = true, .form = NPU_PLAIN};
+	return TARN_OK;
+}
+
 tarn_err tarn_npu_build_gemm(npu_exec *x, const npu_layer *l, npu_built *b)
 {
 	if (!suits(l->main))
-		return TARN_OK;
+		return suits_two(l->main) ? build_two(x, l, b) : TARN_OK;
 	int in, out;
 	npu_step *s;
 	TRY(tarn_npu_want(x, l->main->in[0], NPU_PLAIN, &in));

@@ -77,6 +77,8 @@ static void products_and_rows(void **state)
 	set_ints(g, t, "perm", 3, 0, 2, 1);
 	tarn_value *s = node(g, "Softmax", node(g, "MatMul", q, t, NULL), NULL, NULL);
 	tarn_value *v = node(g, "MatMul", s, x, NULL);
+	tarn_value *heads = input(g, dims(4, 2, 3, 7, 5)), *other = input(g, dims(4, 2, 3, 5, 9));
+	output(g, node(g, "MatMul", heads, other, NULL));
 	tarn_value *n = node(g, "LayerNormalization", v, weights(g, dims(1, 32)), weights(g, dims(1, 32)));
 	output(g, node(g, "Tanh", n, NULL, NULL));
 	/* GELU in its parts is one function of the SHAVEs; so is swish. */
