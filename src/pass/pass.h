@@ -30,5 +30,7 @@ TARN_MUST tarn_err tarn_pass_raise(tarn_model *m);
 TARN_MUST tarn_err tarn_pass_fuse(tarn_model *m);
 /* All of the above but fusing in the standard order, until nothing changes; what every device starts from. */
 TARN_MUST tarn_err tarn_pass_standard(tarn_model *m);
+/* Lets go of the bytes of constants that no node reads any more. */
+TARN_MUST tarn_err tarn_pass_release(tarn_model *m);
 
 #endif

@@ -109,7 +109,7 @@ static tarn_err release_graph(tarn_graph *g, bool *used, tarn_arena *scratch)
 }
 
 /* Folding leaves the constants it replaced behind; without this a model would hold its weights twice. */
-static tarn_err release(tarn_model *m)
+tarn_err tarn_pass_release(tarn_model *m)
 {
 	tarn_arena scratch = {0};
 	bool *used = tarn_arena_zalloc(&scratch, m->buffer.len + 1, sizeof *used);
@@ -139,5 +139,5 @@ tarn_err tarn_pass_standard(tarn_model *m)
 	TRY(tarn_pass_raise(m));
 	if (m->main->value.len != values)
 		TRY(tarn_rewrite_run(m, order, n_order));
-	return release(m);
+	return tarn_pass_release(m);
 }

@@ -40,6 +40,7 @@ static void same_at(const tarn_shape *sizes, int times, double tolerance)
 	assert_ok(tarn_cpu_raise_fake(copy));
 	assert_ok(tarn_pass_fuse(copy));
 	assert_ok(tarn_cpu_program_new(copy->main, NULL, &p));
+	assert_ok(tarn_cpu_drop_packed(p, copy));
 	assert_ok(tarn_pool_new(2, &pool));
 	for (int k = 0; k < times; k++) {
 		tarn_tensor in[MAX_IO] = {0}, want[MAX_IO] = {0}, got[MAX_IO] = {0};
@@ -259,6 +260,30 @@ static void padding_and_group_norm(void **state)
 	same(1e-5);
 }
 
+/* What a kernel packed is given back; what a step reads in place stays. */
+static void packed_weights_leave_the_model(void **state)
+{
+	(void)state;
+	enum { N = 64 };
+	tarn_value *w = weights(g, dims(2, N, N)), *other = weights(g, dims(2, N, N));
+	output(g, node(g, "Mul", node(g, "MatMul", input(g, dims(2, N, N)), w, NULL), other, NULL));
+	tarn_model *copy;
+	cpu_program *p;
+	assert_ok(tarn_graph_infer(g));
+	assert_ok(tarn_model_clone(model, &copy));
+	assert_ok(tarn_cpu_program_new(copy->main, NULL, &p));
+	size_t before = copy->buffer.len;
+	assert_ok(tarn_cpu_drop_packed(p, copy));
+	assert_int_equal(copy->buffer.len, before - 1);
+	const tarn_node *product = copy->main->node.at[0], *factor = copy->main->node.at[1];
+	assert_null(product->in[1]->konst->data);
+	assert_int_equal(product->in[1]->konst->dim[1], N);
+	assert_non_null(factor->in[1]->konst->data);
+	assert_non_null(w->konst->data); /* the model it was compiled from has its own */
+	tarn_cpu_program_free(p);
+	tarn_model_unref(copy);
+}
+
 /* Both modes, up and down, all ways to place pixels, with channels last and without. */
 static void resizing(void **state)
 {
@@ -450,6 +475,7 @@ int main(void)
 		T(fused_patterns),
 		T(resizing),
 		T(between_types),
+		T(packed_weights_leave_the_model),
 		T(padding_and_group_norm),
 		T(recurrent),
 		T(fake_quantization),

@@ -161,6 +161,8 @@ extern const cpu_kernel tarn_cpu_k_reorder, tarn_cpu_k_dequantize, tarn_cpu_k_lu
 /* build.c */
 TARN_MUST tarn_err tarn_cpu_program_new(const tarn_graph *g, tarn_program *owner, cpu_program **p);
 void tarn_cpu_program_free(cpu_program *p);
+/* The program's private copy of the model forgets the weights that kernels packed: only their sizes stay. */
+TARN_MUST tarn_err tarn_cpu_drop_packed(const cpu_program *p, tarn_model *m);
 /* A step at the end of the list. in, out: slots or -1, copied. The state belongs to the step when this succeeds. */
 TARN_MUST tarn_err tarn_cpu_step_new(cpu_build *b, const cpu_kernel *k, const cpu_group *g, const int *in, int n_in,
 				     const int *out, int n_out, void *state, int in_place);

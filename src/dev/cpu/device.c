@@ -126,6 +126,7 @@ static tarn_err compile(tarn_program *p)
 	for (; x->n_stream < n; x->n_stream++)
 		TRY_GOTO(out, tarn_pool_new(threads > 0 ? threads : 1, &x->stream[x->n_stream].pool));
 	TRY_GOTO(out, tarn_cpu_program_new(p->model->main, p, &x->program));
+	TRY_GOTO(out, tarn_cpu_drop_packed(x->program, p->model));
 	TRY_GOTO(out, warm(x->program));
 	p->compilations++;
 	return TARN_OK;
