@@ -32,6 +32,7 @@ expect_json_number predicted[1].latency_ms.value ">" 0
 expect_exit 0 "$TARN" check -m free.onnx --json
 expect_json looked_at_shape null
 expect_json activation_bytes null
+expect_json macs null
 expect_json predicted[1].latency_ms null
 json helps[0] | grep -qF -- "-shape 'x[2,1]'" || fail "no ready -shape: $(json helps[0])"
 json helps[0] | grep -qF -- "--bound" || fail "no ready --bound: $(json helps[0])"

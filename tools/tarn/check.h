@@ -24,8 +24,9 @@ typedef struct check_estimate {
 
 typedef struct check {
 	session s;
-	const char *platform;
-	check_port *port; /* inputs, then outputs */
+	const char *simulated; /* platform of the simulated NPU whose compiler was asked; NULL: the one of this machine or
+				  TARN_NPU */
+	check_port *port;      /* inputs, then outputs */
 	size_t n_in, n_out;
 	char at[1024]; /* shapes it is looked at with, as for -shape; "": as they are */
 	tarn_model_facts facts;
@@ -39,7 +40,7 @@ typedef struct check {
 	size_t npu_supported;
 	double npu_share; /* of MACs; NAN: none */
 	check_estimate estimate[2];
-	char help[CHECK_MAX_HELP][1024];
+	char help[CHECK_MAX_HELP][2048];
 	int n_help;
 } check;
 

@@ -21,7 +21,7 @@ static void shape_of(const check_port *p, char *out, size_t size)
 
 static double int8_share(const check *c)
 {
-	return c->facts.macs > 0 ? (double)c->facts.macs_int8 / (double)c->facts.macs : NAN;
+	return c->facts.macs > 0 && !c->facts.nodes_unknown ? (double)c->facts.macs_int8 / (double)c->facts.macs : NAN;
 }
 
 static void print_ports(const check *c)
@@ -36,11 +36,14 @@ static void print_ports(const check *c)
 static void print_work(const check *c)
 {
 	const tarn_model_facts *f = &c->facts;
-	printf("work: %lld nodes, %.4g million multiply-accumulates", (long long)f->nodes, (double)f->macs * 1e-6);
-	if (f->macs > 0)
-		printf(", %.1f %% of them in INT8", 100 * int8_share(c));
+	printf("work: %lld nodes, ", (long long)f->nodes);
 	if (f->nodes_unknown)
-		printf("; unknown for %lld nodes with free dimensions", (long long)f->nodes_unknown);
+		printf("multiply-accumulates unknown: %lld nodes have free dimensions; give -shape",
+		       (long long)f->nodes_unknown);
+	else
+		printf("%.4g million multiply-accumulates", (double)f->macs * 1e-6);
+	if (!f->nodes_unknown && f->macs > 0)
+		printf(", %.1f %% of them in INT8", 100 * int8_share(c));
 	printf("\nmemory: weights %.2f MB, intermediate results ", (double)f->weight_bytes * 1e-6);
 	if (f->activation_bytes >= 0)
 		printf("%.2f MB (planned)\n", (double)f->activation_bytes * 1e-6);
@@ -64,7 +67,8 @@ static void print_devices(const check *c)
 		printf("NPU: unknown: %s\n", c->npu_why ? c->npu_why : "no reason given");
 		return;
 	}
-	printf("NPU: takes %zu of %zu nodes", c->npu_supported, c->npu.size);
+	printf("NPU%s%s%s: takes %zu of %zu nodes", c->simulated ? " (says the compiler of the simulated " : "",
+	       c->simulated ? c->simulated : "", c->simulated ? ")" : "", c->npu_supported, c->npu.size);
 	if (isfinite(c->npu_share))
 		printf(", %.1f %% of multiply-accumulates", 100 * c->npu_share);
 	printf("\n");
@@ -136,6 +140,7 @@ static void json_devices(const check *c, json *j)
 	json_end(j, '}');
 	json_begin(j, "npu", '{');
 	json_bool(j, "known", c->has_npu);
+	json_text(j, "simulated", c->simulated);
 	json_text(j, "why", c->npu_why);
 	json_int(j, "nodes", (long long)c->npu.size);
 	json_int(j, "nodes_supported", (long long)c->npu_supported);
@@ -184,7 +189,10 @@ void check_json(const check *c)
 	json_text(&j, "looked_at_shape", *c->at ? c->at : NULL);
 	json_int(&j, "nodes", f->nodes);
 	json_int(&j, "nodes_unknown", f->nodes_unknown);
-	json_int(&j, "macs", f->macs);
+	if (f->nodes_unknown)
+		json_null(&j, "macs");
+	else
+		json_int(&j, "macs", f->macs);
 	json_num(&j, "mac_share_int8", int8_share(c));
 	json_int(&j, "weight_bytes", f->weight_bytes);
 	if (f->activation_bytes >= 0)

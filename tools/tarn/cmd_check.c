@@ -83,10 +83,11 @@ static void ask_cpu(check *c)
 static int choose_npu(check *c, const options *o)
 {
 	const char *wanted = getenv("TARN_NPU");
-	c->platform = o->sim ? o->sim : "4000";
+	const char *platform = o->sim ? o->sim : "4000";
 	if (!o->sim && ((wanted && *wanted) || !access("/dev/accel/accel0", F_OK)))
 		return 0;
-	return tarn_use_simulated_npu(c->platform) == OK ? 0 : fail_last("check");
+	c->simulated = platform;
+	return tarn_use_simulated_npu(platform) == OK ? 0 : fail_last("check");
 }
 
 static void ask_npu(check *c)
@@ -144,8 +145,10 @@ static void help_with_shapes(check *c)
 				m += (size_t)snprintf(bound + m, sizeof bound - m, " --bound '%.60s[%d]=MAX'", p->name, k);
 		}
 		snprintf(shape + n, sizeof shape - n, "]");
-		help_with(c, "the NPU takes fixed shapes: -shape '%s', or for data of varying size: tarn convert%s", shape,
-			  bound);
+		char convert[512];
+		snprintf(convert, sizeof convert, "%.150s -o fixed.xml%s", c->s.o->model, bound);
+		help_with(c, "the NPU takes fixed shapes: -shape '%s'; for data of varying size: tarn convert -m %s", shape,
+			  convert);
 	}
 }
 
