@@ -38,6 +38,7 @@ static void same_at(const tarn_shape *sizes, int times, double tolerance)
 	assert_ok(tarn_model_clone(model, &copy));
 	assert_ok(tarn_pass_standard(copy));
 	assert_ok(tarn_cpu_raise_fake(copy));
+	assert_ok(tarn_cpu_lower(copy));
 	assert_ok(tarn_pass_fuse(copy));
 	assert_ok(tarn_cpu_program_new(copy->main, NULL, &p));
 	assert_ok(tarn_cpu_drop_packed(p, copy));
@@ -260,6 +261,33 @@ static void padding_and_group_norm(void **state)
 	same(1e-5);
 }
 
+/* A normalisation before its convolution (no product to fold it into), and operators of many inputs. */
+static void lowered(void **state)
+{
+	(void)state;
+	tarn_value *x = input(g, dims(4, 2, 3, 6, 5)), *y = node(g, "Relu", conv(x, 3, 16, 3, 1, 1), NULL, NULL);
+	tarn_node *bn, *n;
+	assert_ok(tarn_node_new(g, tarn_op_find(NULL, "BatchNormalization"), NULL, 5, 1, -1, &bn));
+	bn->in[0] = y;
+	for (int i = 1; i < 4; i++)
+		bn->in[i] = weights(g, dims(1, 16));
+	float variance[16];
+	for (int i = 0; i < 16; i++)
+		variance[i] = 0.25f + 0.125f * (float)i;
+	assert_ok(tarn_value_const_f32(g, NULL, variance, 16, &bn->in[4]));
+	static const char *const ops[] = {"Sum", "Max", "Min"};
+	for (int i = 0; i < 3; i++) {
+		assert_ok(tarn_node_new(g, tarn_op_find(NULL, ops[i]), NULL, 4, 1, -1, &n));
+		n->in[0] = y;
+		n->in[1] = bn->out[0];
+		n->in[2] = weights(g, dims(3, 16, 1, 1));
+		n->in[3] = weights(g, dims(1, 5));
+		output(g, n->out[0]);
+	}
+	output(g, bn->out[0]);
+	same(1e-5);
+}
+
 /* What a kernel packed is given back; what a step reads in place stays. */
 static void packed_weights_leave_the_model(void **state)
 {
@@ -475,6 +503,7 @@ int main(void)
 		T(fused_patterns),
 		T(resizing),
 		T(between_types),
+		T(lowered),
 		T(packed_weights_leave_the_model),
 		T(padding_and_group_norm),
 		T(recurrent),

@@ -196,6 +196,8 @@ bool tarn_cpu_suits_int8(const tarn_node *n);
 /* fake.c: FakeQuantize whose limits lie on a grid of 8-bit codes becomes QuantizeLinear and DequantizeLinear, which INT8
  * kernels take. */
 TARN_MUST tarn_err tarn_cpu_raise_fake(tarn_model *m);
+/* lower.c: batch normalisation, Sum, Max and Min of many become elementwise operators of two values. */
+TARN_MUST tarn_err tarn_cpu_lower(tarn_model *m);
 /* group.c: which nodes each node absorbs. */
 TARN_MUST tarn_err tarn_cpu_group_all(cpu_build *b);
 /* The activation a node is, when a kernel's epilogue has it. */

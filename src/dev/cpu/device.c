@@ -115,6 +115,7 @@ static tarn_err compile(tarn_program *p)
 {
 	TRY(tarn_pass_standard(p->model));
 	TRY(tarn_cpu_raise_fake(p->model));
+	TRY(tarn_cpu_lower(p->model));
 	TRY(tarn_pass_fuse(p->model));
 	TRY(tarn_cpu_fold_weights(p->model));
 	int n = p->n_stream > 0 ? p->n_stream : 1, threads = threads_of(p) / n;
