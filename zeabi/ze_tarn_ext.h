@@ -50,6 +50,7 @@ typedef struct ze_tarn_graph_shares_t {
 	size_t size; /* in: sizeof of the caller's structure */
 	uint64_t total_ns, mac_ns, ddr_ns;
 	float band_low, band_high;
+	uint64_t ddr_bytes; /* read and written, to within a nanosecond's worth */
 } ze_tarn_graph_shares_t;
 
 typedef struct ze_tarn_simulated_dditable_t {

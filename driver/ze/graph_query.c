@@ -201,7 +201,8 @@ static ze_result_t get_shares(ze_graph_handle_t g, ze_bool_t turbo, ze_tarn_grap
 		return ZE_RESULT_ERROR_INVALID_SIZE;
 	tarn_npu_times t = tarn_npu_program_times(g->program->program, turbo);
 	float low = t.band < 0.95f ? t.band : 0.95f;
-	*out = (ze_tarn_graph_shares_t){sizeof *out, t.total_ns, t.mac_ns, t.ddr_ns, low, t.band};
+	uint64_t bytes = (uint64_t)((double)t.ddr_ns * g->context->device->arch->ddr_total_gbps);
+	*out = (ze_tarn_graph_shares_t){sizeof *out, t.total_ns, t.mac_ns, t.ddr_ns, low, t.band, bytes};
 	return ZE_RESULT_SUCCESS;
 }
 

@@ -22,6 +22,7 @@ typedef struct tarn_request_times {
 	double mac_share, ddr_share; /* of the device's peaks, over device_ms; NAN: it does not report them */
 	int64_t copies, copy_bytes;
 	double device_band; /* a modelled device_ms: the fraction of it the truth may lie away; NAN: not known */
+	double ddr_bytes;   /* read and written in memory, modelled with device_ms; NAN: it does not report them */
 } tarn_request_times;
 /* REQUEST_BUSY while it runs. */
 TARN_API ov_status_e tarn_get_request_times(const ov_infer_request_t *request, tarn_request_times *times);

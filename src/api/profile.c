@@ -23,6 +23,7 @@ ov_status_e tarn_get_request_times(const ov_infer_request_t *request, tarn_reque
 		.device_band = r->device_band,
 		.mac_share = r->mac_share,
 		.ddr_share = r->ddr_share,
+		.ddr_bytes = r->ddr_bytes,
 		.copies = r->copies,
 		.copy_bytes = r->copy_bytes,
 	};

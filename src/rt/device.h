@@ -142,6 +142,7 @@ struct tarn_request {
 	bool device_modelled;           /* device_ms and the shares come from a timing model */
 	double device_band;             /* then: the fraction of it the truth may lie away; NAN: unknown */
 	double mac_share, ddr_share;    /* of the device's peaks, over device_ms; NAN when it does not report them */
+	double ddr_bytes;               /* read and written in memory; NAN likewise */
 	VEC(tarn_layer_profile) layer;  /* with PERF_COUNT; else empty */
 	struct tarn_request_sync *sync; /* rt/request.c */
 };

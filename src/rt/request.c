@@ -104,7 +104,7 @@ static tarn_err fill(tarn_request *r)
 		TRY(alloc_tensor(p, &p->in[i], &r->in[i]));
 	for (int i = 0; i < r->n_out; i++)
 		TRY(alloc_tensor(p, &p->out[i], &r->out[i]));
-	r->device_ms = r->device_band = r->mac_share = r->ddr_share = NAN;
+	r->device_ms = r->device_band = r->mac_share = r->ddr_share = r->ddr_bytes = NAN;
 	return p->device->api->request_init ? p->device->api->request_init(r) : TARN_OK;
 }
 
@@ -223,7 +223,7 @@ static tarn_err prepare(tarn_request *r, bool async)
 	tarn_metric_add(TARN_METRIC_REQUESTS, 1);
 	r->t_wait = r->t_copy_in = r->t_device = r->t_copy_out = r->t_end = 0;
 	r->copies = r->copy_bytes = 0;
-	r->device_ms = r->device_band = r->mac_share = r->ddr_share = NAN;
+	r->device_ms = r->device_band = r->mac_share = r->ddr_share = r->ddr_bytes = NAN;
 	r->device_modelled = false;
 	r->layer.len = 0;
 	atomic_store(&r->cancel, false);

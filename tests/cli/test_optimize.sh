@@ -45,6 +45,9 @@ if [ -e "$BUILD/lib/libze_tarn_npu.so" ]; then
 	expect_exit 0 "$TARN" optimize -m net.onnx --data x=data.npy --sim 4000 -o npu --json
 	check_names
 	expect_json rows[4].after null
+	expect_json rows[6].source modelled
+	expect_json_number rows[6].before ">" 0
+	expect_json_number rows[7].band ">" 0
 	expect_json rows[7].source modelled
 	expect_json rows[8].source assumed
 	expect_json_number rows[7].before ">" 0

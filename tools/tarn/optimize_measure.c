@@ -125,18 +125,13 @@ static bool load(const optimize *z, const ov_model_t *m, const char *key, const 
 }
 
 /* What the device says one inference takes. */
-static bool device_ms(const optimize *z, const ov_model_t *m, const char *turbo, double *ms, double *ddr, char *blob)
+static bool device_times(const optimize *z, const ov_model_t *m, const char *turbo, tarn_request_times *t, char *blob)
 {
 	ov_compiled_model_t *c = NULL;
 	ov_infer_request_t *r = NULL;
-	tarn_request_times t;
 	loaded l;
 	bool good = load(z, m, turbo ? "NPU_TURBO" : NULL, turbo, &l, &c) && !make_request(z, c, &r) &&
-		    ov_infer_request_infer(r) == OK && tarn_get_request_times(r, &t) == OK;
-	if (good) {
-		*ms = t.device_ms;
-		*ddr = t.ddr_share;
-	}
+		    ov_infer_request_infer(r) == OK && tarn_get_request_times(r, t) == OK;
 	if (good && blob && *blob && ov_compiled_model_export_model(c, blob) != OK)
 		*blob = 0;
 	ov_infer_request_free(r);
@@ -271,27 +266,37 @@ static void no_npu(optimize *z, const char *why)
 
 int opt_measure_npu(optimize *z)
 {
-	double was = NAN, plain = NAN, turbo = NAN, ddr[3] = {NAN, NAN, NAN};
+	tarn_request_times was, plain, turbo;
 	char why[384];
 	if (!z->npu) {
 		no_npu(z, z->no_npu);
 		return 0;
 	}
-	if (!device_ms(z, z->int8, NULL, &plain, &ddr[1], z->blob) || !device_ms(z, z->s.model, NULL, &was, &ddr[0], NULL) ||
-	    !device_ms(z, z->int8, "YES", &turbo, &ddr[2], NULL)) {
+	if (!device_times(z, z->int8, NULL, &plain, z->blob) || !device_times(z, z->s.model, NULL, &was, NULL) ||
+	    !device_times(z, z->int8, "YES", &turbo, NULL)) {
 		last_sentence(why, sizeof why);
 		*z->blob = 0;
 		no_npu(z, why);
 		return 0;
 	}
-	opt_add_null(z, "ddr_bytes", "B", "the device does not report its memory traffic");
-	opt_row *r = opt_add(z, "device_ms_precision", "ms", z->simulated ? "modelled" : "measured");
-	r->before = was;
-	r->after = plain;
+	opt_row *r;
+	if (isfinite(was.ddr_bytes) && isfinite(plain.ddr_bytes)) {
+		r = opt_add(z, "ddr_bytes", "B", "modelled");
+		r->before = was.ddr_bytes;
+		r->after = plain.ddr_bytes;
+		snprintf(r->why, sizeof r->why, "of one inference");
+	} else {
+		opt_add_null(z, "ddr_bytes", "B", "the device does not report its memory traffic");
+	}
+	r = opt_add(z, "device_ms_precision", "ms", z->simulated ? "modelled" : "measured");
+	r->before = was.device_ms;
+	r->after = plain.device_ms;
+	r->band = fmax(was.device_band, plain.device_band);
 	snprintf(r->why, sizeof r->why, "float layers run in FP16; then INT8");
 	r = opt_add(z, "device_ms_turbo", "ms", z->simulated ? "assumed" : "measured");
-	r->before = plain;
-	r->after = turbo;
+	r->before = plain.device_ms;
+	r->after = turbo.device_ms;
+	r->band = plain.device_band;
 	if (z->simulated)
 		snprintf(r->why, sizeof r->why, "INT8; turbo's clock is an assumption");
 	loads(z);

@@ -86,7 +86,7 @@ typedef struct npu_program {
 	struct npu_worker *worker;
 	/* Of one inference, when the device can tell: MACs and DDR at their peaks; the band of the modelled time. 0: unknown.
 	 */
-	double mac_ms, ddr_ms, band;
+	double mac_ms, ddr_ms, band, ddr_bytes;
 	/* Layers and their texts, the same for every run; filled at the first profile by the worker's thread. */
 	tarn_arena names;
 	tarn_layer_profile *layer;

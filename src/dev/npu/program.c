@@ -214,6 +214,7 @@ static tarn_err take_shares(const tarn_program *p, npu_program *x)
 	x->mac_ms = (double)shares.mac_ns * 1e-6;
 	x->ddr_ms = (double)shares.ddr_ns * 1e-6;
 	x->band = shares.band_high;
+	x->ddr_bytes = (double)shares.ddr_bytes;
 	return TARN_OK;
 }
 

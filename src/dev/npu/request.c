@@ -233,6 +233,7 @@ static void take_times(tarn_request *r, const npu_request *q, const npu_program 
 	if (x->band > 0 && r->device_ms > 0) {
 		r->mac_share = fmin(1, x->mac_ms / r->device_ms);
 		r->ddr_share = fmin(1, x->ddr_ms / r->device_ms);
+		r->ddr_bytes = x->ddr_bytes;
 	}
 }
 
