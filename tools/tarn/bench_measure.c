@@ -189,10 +189,13 @@ static struct turn *next_turn(crew *c, long *ticket)
 {
 	struct turn *t = NULL;
 	pthread_mutex_lock(&c->lock);
-	if (!c->over && done(c->b, c->started, c->begin))
-		end_crew(c, 0);
-	while (!c->over && !c->n)
+	for (;;) { /* while it waits, another may take the last */
+		if (!c->over && done(c->b, c->started, c->begin))
+			end_crew(c, 0);
+		if (c->over || c->n)
+			break;
 		pthread_cond_wait(&c->idle, &c->lock);
+	}
 	if (!c->over) {
 		t = take(c);
 		*ticket = c->started++;
