@@ -2,6 +2,7 @@
 #include "base/lib.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,15 +70,16 @@ tarn_err tarn_lib_folder_of(tarn_lib_fn code, char *folder, size_t size)
 	memcpy(&at, &code, sizeof at);
 	Dl_info info;
 	CHECK(dladdr(at, &info) && info.dli_fname, TARN_NOT_FOUND, "the file that this code was loaded from is unknown");
-	char *full = realpath(info.dli_fname, NULL);
-	CHECK(full, TARN_NOT_FOUND, "%s: the file that this code was loaded from is gone", info.dli_fname);
+	/* A buffer of our own: the thread sanitizer takes the oldest realpath, which does not allocate. */
+	char full[PATH_MAX];
+	CHECK(realpath(info.dli_fname, full), TARN_NOT_FOUND, "%s: the file that this code was loaded from is gone",
+	      info.dli_fname);
 	char *slash = strrchr(full, '/');
 	*slash = '\0';
 	size_t n = strlen(full);
 	bool fits = n < size;
 	if (fits)
 		memcpy(folder, full, n + 1);
-	free(full);
 	CHECK(fits, TARN_LIMIT, "a folder name of %zu bytes does not fit in %zu", n, size);
 	return TARN_OK;
 }
