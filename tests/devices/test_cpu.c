@@ -288,6 +288,27 @@ static void lowered(void **state)
 	same(1e-5);
 }
 
+/* Along channels and other axes, ties included: the values are few whole numbers. */
+static void places_of_extremes(void **state)
+{
+	(void)state;
+	tarn_value *x = input(g, dims(4, 2, 16, 6, 5)), *y = node(g, "MaxPool", x, NULL, NULL), *sum = NULL;
+	set_ints(g, y, "kernel_shape", 2, 1, 1); /* channels last, and exact */
+	y = node(g, "Floor", node(g, "Mul", y, scalar(g, 3), NULL), NULL, NULL);
+	for (int i = 0; i < 8; i++) {
+		tarn_value *a = node(g, i & 1 ? "ArgMin" : "ArgMax", i < 6 ? y : node(g, "Floor", x, NULL, NULL), NULL, NULL);
+		set_int(a, "axis", i / 2 == 0 ? 1 : i / 2 == 1 ? -1 : i / 2);
+		set_int(a, "keepdims", 0);
+		set_int(a, "select_last_index", i % 3 == 0);
+		a = node(g, "Reshape", cast(a, TARN_F32), ints(g, 1, -1), NULL);
+		sum = sum ? node(g, "Concat", sum, a, NULL) : a;
+		if (sum != a)
+			set_int(sum, "axis", 0);
+	}
+	output(g, sum);
+	same(0);
+}
+
 /* What a kernel packed is given back; what a step reads in place stays. */
 static void packed_weights_leave_the_model(void **state)
 {
@@ -504,6 +525,7 @@ int main(void)
 		T(resizing),
 		T(between_types),
 		T(lowered),
+		T(places_of_extremes),
 		T(packed_weights_leave_the_model),
 		T(padding_and_group_norm),
 		T(recurrent),
