@@ -83,6 +83,23 @@ static bool in_gate(const tarn_graph *g, const tarn_node *n)
 	return false;
 }
 
+/* Does v come out of a product, through activations, sums and what moves codes? Sums and scalings elsewhere (normalisations and
+ * activations written out, gates) have ranges that 8 bits do not serve. */
+static bool from_product(const tarn_value *v, int depth)
+{
+	static const char *const products[] = {"Conv", "Gemm", "MatMul", "ConvTranspose", NULL};
+	static const char *const between[] = {"Relu",      "Clip", "HardSwish",   "Swish", "Gelu",
+					      "LeakyRelu", "Add",  "AveragePool", NULL};
+	const tarn_node *d = v->def;
+	if (!d)
+		return true; /* the model's input */
+	if (any_of(d, products))
+		return true;
+	return depth > 0 &&
+	       (any_of(d, between) || d->op->quant.kind == TARN_QUANT_PASS || d->op->quant.kind == TARN_QUANT_CONCAT) &&
+	       from_product(d->in[0], depth - 1);
+}
+
 /* Why a node whose operator could run in INT8 does not; NULL: it does. */
 static const char *float_reason(const tarn_graph *g, const tarn_node *n, bool transformer, const tarn_quant_options *o)
 {
@@ -117,6 +134,8 @@ static const char *float_reason(const tarn_graph *g, const tarn_node *n, bool tr
 			return "additions and scalings of transformers lose too much in 8 bits";
 		if (n->in[0]->konst || n->in[1]->konst)
 			return "an operation with a constant";
+		if (!from_product(n->in[0], 64) || !from_product(n->in[1], 64))
+			return "an operand is no result of a convolution or matrix product";
 		return tarn_shape_same(&n->in[0]->shape, &n->in[1]->shape) ? NULL : "its operands have different shapes";
 	}
 	if (any_of(n, pools))

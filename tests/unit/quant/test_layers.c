@@ -151,6 +151,22 @@ static void concatenation_moves_codes(void **state)
 	tarn_model_unref(q);
 }
 
+/* Products of what no convolution made, as in activations and normalisations written out, stay float; residual sums do not. */
+static void sums_follow_products(void **state)
+{
+	(void)state;
+	tarn_value *x = conv(input(g, dims(4, 1, 3, 8, 8)), 3, 8, 3, 1), *t = unary("Tanh", x);
+	tarn_value *square = node(g, "Mul", t, t, NULL),
+		   *sum = node(g, "Add", conv(square, 8, 8, 1, 1), unary("Relu", x), NULL);
+	output(g, conv(sum, 8, 4, 1, 1));
+	tarn_model *q = quantize(TARN_QUANT_AUTO, random_sample);
+	assert_non_null(why(square));
+	assert_non_null(strstr(why(square), "no result of a convolution"));
+	assert_null(why(sum));
+	assert_int_equal(report.nodes_int8, 4);
+	tarn_model_unref(q);
+}
+
 /* A free batch stays free, and the share of multiply-accumulates is known all the same. */
 static tarn_err two_images(void *ctx, size_t i, tarn_tensor *in)
 {
@@ -275,6 +291,7 @@ int main(void)
 		T(inverted_residual),
 		T(gates_stay_float),
 		T(concatenation_moves_codes),
+		T(sums_follow_products),
 		T(share_with_free_sizes),
 		T(rounding_of_weights_is_made_up_for),
 		T(layers_differ_by_one_code_at_most),
