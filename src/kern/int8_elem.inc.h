@@ -2,10 +2,20 @@
 /* Elementwise loops of one level. Ends are done by a whole vector over copied elements. */
 #include "kern/int8_simd.h"
 
-static void quantize(const float *x, uint8_t *code, float scale, int zero, int lo, int hi, size_t n)
+/* x / s for a positive s and its reciprocal, rounded correctly: the quotient's error, exact by FMA, corrects it. */
+INLINE vf elem_quotient(vf x, vf s, vf inverse)
+{
+	vf q = x * inverse;
+	return v_fma(v_fma(-q, s, x), inverse, q);
+}
+
+/* Beyond this many steps every code saturates; the quotient needs finite numbers. */
+#define ELEM_STEPS 1024.0f
+
+INLINE void quantize_by(const float *x, uint8_t *code, float scale, int zero, int lo, int hi, size_t n, const bool divide)
 {
 	const q_out o = q_out_of(lo < 0, zero, lo, hi);
-	const vf s = v_set1(scale);
+	const vf s = v_set1(scale), inverse = v_set1(1 / scale), most = v_set1(scale * ELEM_STEPS);
 	float ends[4 * VL];
 	uint8_t bytes[QBYTES];
 	for (size_t i = 0; i < n; i += QBYTES) {
@@ -19,8 +29,13 @@ static void quantize(const float *x, uint8_t *code, float scale, int zero, int l
 		qv p[4];
 		UNROLL for (int v = 0; v < 4; v++)
 		{
-			vf f = v_load(from + v * VL) / s;
-			p[v] = q_round((vf)((vi)f & (vi)(f == f)), &o); /* NaN becomes 0 */
+			vf f = v_load(from + v * VL);
+			if (divide)
+				f = f / s;
+			else
+				f = elem_quotient(v_min(most, v_max(-most, f)), s, inverse);
+			f = (vf)((vi)f & (vi)(f == f)); /* NaN becomes 0 */
+			p[v] = divide ? q_round(f, &o) : (qv)q_cvt(f);
 		}
 		qv r = q_pack(p[0], p[1], p[2], p[3], &o);
 #if VL == 16
@@ -32,6 +47,14 @@ static void quantize(const float *x, uint8_t *code, float scale, int zero, int l
 		if (!whole)
 			memcpy(code + i, bytes, n - i);
 	}
+}
+
+static void quantize(const float *x, uint8_t *code, float scale, int zero, int lo, int hi, size_t n)
+{
+	if (scale > 1e-30f && scale < 1e30f)
+		quantize_by(x, code, scale, zero, lo, hi, n, false);
+	else
+		quantize_by(x, code, scale, zero, lo, hi, n, true);
 }
 
 static void dequantize(const uint8_t *code, float *x, bool is_signed, float scale, int zero, size_t n)
@@ -77,13 +100,6 @@ static void lut(const uint8_t *table, const uint8_t *x, uint8_t *y, size_t n)
 	}
 }
 #endif
-
-/* x / s for a positive s and its reciprocal, rounded correctly: the quotient's error, exact by FMA, corrects it. */
-INLINE vf elem_quotient(vf x, vf s, vf inverse)
-{
-	vf q = x * inverse;
-	return v_fma(v_fma(-q, s, x), inverse, q);
-}
 
 INLINE qv elem_binary(const tarn_qbinary *q, const int op, const uint8_t *a, const uint8_t *b, bool b_one, const q_out *o)
 {

@@ -62,6 +62,28 @@ static void test_quantize(void **state)
 	}
 }
 
+/* The quotient is rounded like a division, ties included, for scales of any size. */
+static void test_quotients(void **state)
+{
+	(void)state;
+	enum { M = 20000 };
+	static const float scales[] = {0.0123f, 1 / 3.0f, 0.1f, 3e-20f, 7e19f, 1e-38f, 1.9f};
+	static float x[M];
+	static uint8_t code[M];
+	for (size_t k = 0; k < sizeof scales / sizeof *scales; k++) {
+		for (int i = 0; i < M; i++) {
+			x[i] = (i & 1 ? (float)rng_int(-300, 300) + 0.5f : rng_float() * 200) * scales[k];
+			if (i % 7 == 0) /* next to a tie */
+				x[i] = nextafterf(x[i], i % 3 ? INFINITY : -INFINITY);
+		}
+		AT_INT8_LEVELS({
+			tarn_quantize_f32(x, code, TARN_CODE_U8, scales[k], 128, M);
+			for (size_t i = 0; i < M; i++)
+				check_code(code, TARN_CODE_U8, i, code_of(x[i] / scales[k], 128, 0, 255), "quotient");
+		});
+	}
+}
+
 static void test_dequantize(void **state)
 {
 	(void)state;
@@ -291,13 +313,10 @@ static void test_pool(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_quantize),
-		cmocka_unit_test(test_dequantize),
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_lut),
-		cmocka_unit_test(test_nhwc),
-		cmocka_unit_test(test_binary),
-		cmocka_unit_test(test_binary_repeated),
+		cmocka_unit_test(test_quantize),   cmocka_unit_test(test_quotients),
+		cmocka_unit_test(test_dequantize), cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_lut),        cmocka_unit_test(test_nhwc),
+		cmocka_unit_test(test_binary),     cmocka_unit_test(test_binary_repeated),
 		cmocka_unit_test(test_pool),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
