@@ -126,8 +126,7 @@ INLINE void dw_outputs(const dw_block *k, int ox, const int kh, const int kw, co
 	for (int ky = 0; ky < kh; ky++, w += outputs * groups * 4 * QW * QBYTES) {
 		const uint8_t *in = r->in[ky] + k->first;
 		const ptrdiff_t step = (ptrdiff_t)r->step[ky];
-		UNROLL for (int g = 0; g < groups; g++)
-		{
+		for (int g = 0; g < groups; g++) {
 			qv x[4];
 			UNROLL for (int j = 0; j < 4; j++)
 			{

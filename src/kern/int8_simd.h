@@ -10,6 +10,14 @@
 #include "kern/int8_set.h"
 #include "kern/simd.h"
 
+/* Checked accesses in unrolled tiles make compiling them take minutes. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(undefined_behavior_sanitizer)
+#undef UNROLL
+#define UNROLL
+#endif
+#endif
+
 #if defined(__AVX512F__)
 #define QBYTES 64
 #define Q(op) _mm512_##op
