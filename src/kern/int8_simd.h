@@ -10,11 +10,12 @@
 #include "kern/int8_set.h"
 #include "kern/simd.h"
 
-/* Checked accesses in unrolled tiles make compiling them take minutes. */
+/* Checked accesses in unrolled and optimised tiles make compiling them take minutes. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(undefined_behavior_sanitizer)
 #undef UNROLL
 #define UNROLL
+#pragma clang optimize off
 #endif
 #endif
 
