@@ -110,7 +110,7 @@ tarn_err tarn_file_commit(tarn_file_staged *s)
 
 tarn_err tarn_file_write_pieces(const char *path, const tarn_file_piece *piece, size_t n)
 {
-	tarn_file_staged s;
+	tarn_file_staged s = {0};
 	TRY(tarn_file_stage(path, piece, n, &s));
 	return tarn_file_commit(&s);
 }

@@ -208,13 +208,16 @@ static size_t bytes_of(const cpu_instance *inst, const cpu_program *p, int slot)
 /* Adds an axis, inside the ones so far; merges it into the last one where every input walks both alike. */
 static void add_axis(typed_plan *t, int64_t dim, const int64_t step[INPUTS])
 {
-	bool alike = t->rank > 0;
+	int last = t->rank - 1;
+	bool alike = last >= 0;
 	for (int k = 0; k < t->n_in && alike; k++)
-		alike = t->step[t->rank - 1][k] == step[k] * dim;
-	if (!alike)
-		t->dim[t->rank++] = 1;
-	t->dim[t->rank - 1] *= dim;
-	memcpy(t->step[t->rank - 1], step, sizeof t->step[0]);
+		alike = t->step[last][k] == step[k] * dim;
+	if (!alike) {
+		last = t->rank++;
+		t->dim[last] = 1;
+	}
+	t->dim[last] *= dim;
+	memcpy(t->step[last], step, sizeof t->step[0]);
 }
 
 static tarn_err plan(cpu_instance *inst, const cpu_step *s, const cpu_program *p, void **out)

@@ -19,10 +19,19 @@ typedef struct parse {
 	tarn_err err;
 } parse;
 
+/* Expat 2.7 renamed the function to one of 64 bits and marks the old one deprecated; Debian 12 has only the old one. */
+static unsigned long line_of(XML_Parser p)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+	return (unsigned long)XML_GetCurrentLineNumber(p);
+#pragma GCC diagnostic pop
+}
+
 static void fail(parse *s, tarn_err err)
 {
 	if (s->err == TARN_OK)
-		s->err = tarn_err_note(err, "line %lu of the XML", (unsigned long)XML_GetCurrentLineNumber(s->p));
+		s->err = tarn_err_note(err, "line %lu of the XML", line_of(s->p));
 	XML_StopParser(s->p, XML_FALSE);
 }
 
@@ -45,7 +54,7 @@ static tarn_err element(parse *s, const char *tag, const char **attr, ovir_elem 
 	}
 	e->attr = copy;
 	e->text = "";
-	e->line = (long)XML_GetCurrentLineNumber(s->p);
+	e->line = (long)line_of(s->p);
 	*out = e;
 	return TARN_OK;
 }
@@ -138,7 +147,7 @@ static tarn_err feed(parse *s, const char *bytes, size_t n)
 		CHECK(ok == XML_STATUS_OK || XML_GetErrorCode(s->p) != XML_ERROR_NO_MEMORY, TARN_NOMEM,
 		      "out of memory while reading XML");
 		CHECK(ok == XML_STATUS_OK, TARN_BAD_FILE, "not well-formed XML: %s on line %lu",
-		      XML_ErrorString(XML_GetErrorCode(s->p)), (unsigned long)XML_GetCurrentLineNumber(s->p));
+		      XML_ErrorString(XML_GetErrorCode(s->p)), line_of(s->p));
 		at += len;
 	} while (at < n);
 	return TARN_OK;
