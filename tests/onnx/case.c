@@ -161,6 +161,59 @@ tarn_err case_run(const char *folder, case_mode mode)
 	return err;
 }
 
+static bool varint(const uint8_t **p, const uint8_t *end, uint64_t *v)
+{
+	*v = 0;
+	for (int shift = 0; *p < end && shift < 64; shift += 7) {
+		*v |= (uint64_t)(**p & 0x7f) << shift;
+		if (!(*(*p)++ & 0x80))
+			return true;
+	}
+	return false;
+}
+
+/* The next field of a protobuf message: its number, and its value or its bytes. */
+static bool field(const uint8_t **p, const uint8_t *end, int *number, uint64_t *value, const uint8_t **bytes)
+{
+	uint64_t key;
+	*bytes = NULL;
+	if (*p >= end || !varint(p, end, &key))
+		return false;
+	*number = (int)(key >> 3);
+	if ((key & 7) == 0)
+		return varint(p, end, value);
+	if ((key & 7) != 2 || !varint(p, end, value) || *value > (uint64_t)(end - *p))
+		return false;
+	*bytes = *p;
+	*p += *value;
+	return true;
+}
+
+int case_opset(const char *folder)
+{
+	char path[1024];
+	tarn_file_map map;
+	int number, opset = 0;
+	uint64_t n, version = 0;
+	const uint8_t *set, *text;
+	snprintf(path, sizeof path, "%s/model.onnx", folder);
+	if (tarn_file_map_open(path, &map) != TARN_OK)
+		return 0;
+	/* ModelProto.opset_import = 8: OperatorSetIdProto { domain = 1, version = 2 } */
+	for (const uint8_t *p = map.at, *end = map.at + map.size; field(&p, end, &number, &n, &set);) {
+		if (number != 8 || !set)
+			continue;
+		bool standard = true;
+		for (const uint8_t *q = set, *last = set + n; field(&q, last, &number, &version, &text);)
+			if (number == 1 && text)
+				standard = version == 0;
+			else if (number == 2 && standard)
+				opset = (int)version;
+	}
+	tarn_file_map_close(&map);
+	return opset;
+}
+
 tarn_err case_dump(const char *path, case_mode mode)
 {
 	tarn_model *m;

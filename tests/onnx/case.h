@@ -13,6 +13,8 @@ typedef enum case_mode {
 
 /* Reads, runs on the reference, compares; the sentence says what differs. TARN_LIMIT: a value is off. */
 TARN_MUST tarn_err case_run(const char *folder, case_mode mode);
+/* The standard opset a case's model asks for; 0 when the file does not say. */
+int case_opset(const char *folder);
 /* Prints the graph of a model file. */
 TARN_MUST tarn_err case_dump(const char *path, case_mode mode);
 
