@@ -7,9 +7,9 @@
  *
  * LISTS_FOLDER holds unsupported.txt (cases Tarn will not run, with the reason) and xfail.txt (cases that fail today; it may
  * only shrink; xfail_write.txt for what reads but cannot be written). A listed case that passes fails the run, so that the
- * lists stay true. Newer versions of the data also hold cases beyond opset 17, the last that Tarn promises; those may be
- * refused without standing in a list, but not give a wrong result. Each case runs in a child process: a crash is a result like
- * any other. Exit 77 when the data folder is absent.
+ * lists stay true. Models older than opset 7 must be refused. Newer versions of the data also hold cases beyond opset 17, the
+ * last that Tarn promises; those may be refused without standing in a list, but not give a wrong result. Each case runs in a
+ * child process: a crash is a result like any other. Exit 77 when the data folder is absent.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@
 #include "base/mem.h"
 #include "case.h"
 
-enum { CASE_SECONDS = 60, PROMISED_OPSET = 17 };
+enum { CASE_SECONDS = 60, OLDEST_OPSET = 7, PROMISED_OPSET = 17 };
 
 static const char *const parts[] = {"node", "simple", "pytorch-operator", "pytorch-converted"};
 
@@ -128,6 +128,10 @@ static void judge(const options *o, const char *name, int opset, outcome got, co
 	bool unsupported = list_has(&o->unsupported, name), xfail = list_has(&o->xfail, name);
 	const char *word = NULL;
 	t->cases++;
+	if (opset && opset < OLDEST_OPSET && got == REFUSED) {
+		t->refused++;
+		return;
+	}
 	if (opset > PROMISED_OPSET && (got == PASSED || got == REFUSED || got == FAILED)) {
 		t->passed += got == PASSED;
 		t->newer += got != PASSED;
