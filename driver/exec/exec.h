@@ -57,6 +57,7 @@ struct npu_exec {
 	char *memory;       /* aligned; NULL until the first run */
 	size_t memory_bytes;
 	bool packed;
+	bool overflowed; /* said already that a value left the range of FP16 */
 };
 
 /* ---- build.c ---- */

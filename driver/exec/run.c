@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/f16.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "driver/exec/exec.h"
 #include "ir/op.h"
@@ -61,6 +62,19 @@ static void round_work(void *arg, int64_t begin, int64_t end)
 void tarn_npu_round_f16(tarn_pool *pool, float *x, size_t n)
 {
 	tarn_npu_split(pool, (int64_t)n, 16384, round_work, x);
+}
+
+/* Finite numbers beyond the largest FP16 become infinite. The hardware would do the same without a word; here it is said, once
+ * for each program, because what follows is rarely what the model means. */
+static void warn_overflow(npu_exec *x, const npu_step *s, const float *v, size_t n)
+{
+	for (size_t i = 0; !x->overflowed && i < n; i++)
+		x->overflowed = (v[i] >= 65520.0f || v[i] <= -65520.0f) && v[i] - v[i] == 0;
+	if (x->overflowed)
+		tarn_log(TARN_LOG_WARN,
+			 "node '%s' (%s): values beyond 65504, the largest FP16, became infinite; results behind it are not to "
+			 "be trusted",
+			 s->node ? s->node->name : "", s->node ? s->node->op->name : "layout");
 }
 
 /* ---- moving ---- */
@@ -222,9 +236,12 @@ tarn_err tarn_exec_run(const tarn_npu_program *program, void *const *args, tarn_
 		if (err != TARN_OK)
 			return s->node ? tarn_err_note(err, "in node '%s' (%s)", s->node->name, s->node->op->name) : err;
 		for (int k = 0; s->round && k < s->n_out; k++)
-			if (s->out[k] >= 0 && x->slot.at[s->out[k]].type == TARN_F32)
-				tarn_npu_round_f16(pool, npu_ptr(&r, s->out[k]),
-						   (size_t)tarn_npu_count(x->slot.at[s->out[k]].v));
+			if (s->out[k] >= 0 && x->slot.at[s->out[k]].type == TARN_F32) {
+				size_t count = (size_t)tarn_npu_count(x->slot.at[s->out[k]].v);
+				if (!x->overflowed)
+					warn_overflow(x, s, npu_ptr(&r, s->out[k]), count);
+				tarn_npu_round_f16(pool, npu_ptr(&r, s->out[k]), count);
+			}
 	}
 	for (size_t i = 0; i < g->output.len; i++)
 		store_arg(x, &program->args.at[program->args.n_inputs + i], x->out[i], args[program->args.n_inputs + i]);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Float layers of the executor against the operators' reference. FP16 between layers: 1e-2 of the largest output. */
+#include "base/log.h"
 #include "driver/exec/exec.h"
 #include "unit/driver/npu_graphs.h"
 
@@ -115,13 +116,37 @@ static void rounding_is_to_fp16(void **state)
 	assert_true(fabsf(x[n - 1] - 3e-6f) <= 0x1p-25f);
 }
 
+static int warnings;
+
+static void count_warning(const char *line)
+{
+	warnings += strstr(line, "beyond 65504") != NULL;
+}
+
+/* e^x * 1000 stays inside FP16 for |x| < 1, a million does not. Said once for many elements. */
+static void overflow_is_said(void **state)
+{
+	(void)state;
+	for (int twice = 0; twice < 2; twice++) {
+		tarn_graph *g;
+		tarn_model *m = new_model(&g);
+		tarn_value *y = node(g, "Mul", node(g, "Exp", input(g, dims(2, 4, 8)), NULL, NULL), scalar(g, 1000), NULL);
+		output(g, twice ? node(g, "Mul", node(g, "Sigmoid", y, NULL, NULL), scalar(g, 1e6f), NULL) : y);
+		assert_ok(tarn_graph_infer(g));
+		warnings = 0;
+		tarn_log_set_sink(count_warning);
+		(void)against_reference(m);
+		tarn_log_set_sink(NULL);
+		assert_int_equal(warnings, twice);
+		tarn_model_unref(m);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(convolutions),
-		cmocka_unit_test(a_small_network),
-		cmocka_unit_test(products_and_rows),
-		cmocka_unit_test(rounding_is_to_fp16),
+		cmocka_unit_test(convolutions),        cmocka_unit_test(a_small_network),  cmocka_unit_test(products_and_rows),
+		cmocka_unit_test(rounding_is_to_fp16), cmocka_unit_test(overflow_is_said),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
