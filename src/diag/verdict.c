@@ -214,8 +214,13 @@ static void add_word(tarn_str *s, const tarn_counters *c, const char *word, size
 	const struct {
 		const char *word;
 		int64_t count;
-	} counts[] = {{"n", c->inferences},          {"nireq", c->in_flight},       {"workers", c->workers},
-		      {"processors", c->processors}, {"want_nireq", want_nireq(c)}, {"want_workers", want_workers(c)}};
+	} counts[] = {{"n", c->inferences},
+		      {"nireq", c->in_flight},
+		      {"workers", c->workers},
+		      {"processors", c->processors},
+		      {"want_nireq", want_nireq(c)},
+		      {"want_workers", want_workers(c)},
+		      {"more_nireq", 2 * at_least(1, c->in_flight)}};
 	for (size_t i = 0; i < sizeof shares / sizeof *shares; i++)
 		if (strlen(shares[i].word) == n && !strncmp(shares[i].word, word, n)) {
 			add_share(s, shares[i].share);

@@ -61,6 +61,8 @@ expect_json batch 4
 expect_exit 0 "$TARN" bench -m m.onnx -niter 2 -ip u8 -op f16
 expect_stdout_contains "input x: u8 [2,3]"
 expect_exit 2 "$TARN" bench -m m.onnx -niter 2 -ip u9
+expect_exit 2 "$TARN" bench -m m.onnx -t 0
+expect_stderr_contains "more than 0"
 
 # Rates are kept, and reports written.
 mkdir reports

@@ -55,6 +55,8 @@ static int choose(bench *b)
 		return fail(2, "bench", "-inference_only cannot be '%s'; give true or false", o->inference_only);
 	if (o->percentile == 0 || o->percentile > 100)
 		return fail(2, "bench", "-latency_percentile cannot be %ld; give 1 to 100", o->percentile);
+	if (o->seconds == 0)
+		return fail(2, "bench", "-t must be more than 0 seconds");
 	if (o->niter == 0 || o->nireq > 4096)
 		return fail(2, "bench", "-niter must be at least 1, -nireq at most 4096");
 	if (o->workers == 0 || o->workers > 256)

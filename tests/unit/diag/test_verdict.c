@@ -61,6 +61,7 @@ static void expect(const tarn_counters *c, const char *name, const char *figure,
 	assert_non_null(strstr(next.at, step));
 	assert_null(strchr(sentence.at, '{'));
 	assert_null(strchr(next.at, '{'));
+	assert_int_not_equal(next.at[strlen(next.at) - 1], ' ');
 	assert_null(strchr(sentence.at, '\n'));
 	tarn_str_fini(&sentence);
 	tarn_str_fini(&next);
