@@ -1,44 +1,99 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside quant: what is quantized where, between placing, observing and writing. Values are of one float model, by id. */
+/*
+ * Inside quant: the stages of quantization and what they hand on. ptq.c is their usual order; accuracy control and training
+ * call them one by one.
+ *
+ *   tarn_quant_plan_init   a private copy of the float model after the standard passes; its nodes and values are the plan's
+ * indices tarn_quant_place       which nodes run in INT8, which values carry codes, which of them share a grid
+ *   tarn_quant_observe     statistics of those values over the samples
+ *   tarn_quant_estimate    a grid for each of them
+ *   tarn_quant_weights     codes and scales of the constant weights, and the shift their rounding causes
+ *   tarn_quant_write       the INT8 model, as a new one; the plan stays as it is
+ *
+ * Placing again with more nodes in keep_float, estimating and writing is cheap: observing is not repeated, because fewer nodes
+ * in INT8 never need a value that was not seen. Not thread-safe; everything lives in the plan's arena until
+ * tarn_quant_plan_fini.
+ */
 #ifndef TARN_QUANT_PLAN_H
 #define TARN_QUANT_PLAN_H
 
 #include "quant/quant.h"
 
-typedef struct quant_plan {
-	tarn_model *m;           /* the float model, after the standard passes; edited by tarn_quant_write */
-	const tarn_model *sized; /* the same nodes at the sizes of the first sample, for costs; NULL: sizes cannot be had */
-	tarn_arena arena;
-	bool *int8;      /* by node index: runs on codes */
-	bool *moves;     /* by node index: passes codes through */
-	bool *marked;    /* by value id: gets a quantizer */
-	int *group;      /* by value id: union-find; one grid for each group */
-	double *lo, *hi; /* by value id: observed range; for a group at its root */
-	bool *seen;
-	double *sum_lo, *sum_hi; /* by value id: sums over samples */
-	/* by value id: inputs of products, mean of each channel over samples and positions; NULL: not wanted */
-	double **mean;
-	int64_t *channels;
-} quant_plan;
-
-TARN_MUST tarn_err tarn_quant_place(quant_plan *p, const tarn_quant_options *o, tarn_quant_report *r);
-int tarn_quant_root(const quant_plan *p, int value);
-/* place.c: does the model look like a transformer; does it have activations of uneven sign? */
-bool tarn_quant_is_transformer(const tarn_graph *g);
-TARN_MUST tarn_err tarn_quant_observe(quant_plan *p, const tarn_quant_options *o);
-TARN_MUST tarn_err tarn_quant_write(quant_plan *p, tarn_quant_preset preset);
-/* observe.c: output error of q against p->m over at most 16 samples. */
-TARN_MUST tarn_err tarn_quant_compare(const tarn_model *f, const tarn_model *q, const tarn_quant_options *o,
-				      tarn_quant_report *r);
-
-/* The grid of a range (quantization.md's sources: NNCF's formulas). */
+/* An 8-bit grid: value = (code - zero) * scale. */
 typedef struct quant_grid {
-	tarn_dtype type; /* U8 or I8 */
+	tarn_dtype type; /* U8 or I8; NONE: no grid */
 	float scale;
 	int zero;
 } quant_grid;
+
+/* What was seen of one value. */
+typedef struct quant_stat {
+	size_t samples;        /* that had elements */
+	double lo, hi;         /* over everything */
+	double sum_lo, sum_hi; /* of the samples' minima and maxima */
+	/* Inputs of products whose bias can be corrected: mean of each channel over samples and positions (sums until observing
+	 * ends); NULL: not wanted. */
+	double *mean;
+	int64_t channels;
+} quant_stat;
+
+/* Constant weights of one product in codes, symmetric, one scale for each output channel. */
+typedef struct quant_weight {
+	int axis; /* of the output channels */
+	int64_t channels;
+	float *scale;  /* channels of them; NULL: the node has no constant weights */
+	int8_t *code;  /* as many as the weights */
+	double *shift; /* by output channel: taken off the bias, because rounding adds as much on average */
+} quant_weight;
+
+typedef struct quant_plan {
+	tarn_model *m;            /* the float model */
+	const tarn_model *sized;  /* the same nodes at the sizes of the first sample, for costs; NULL: sizes cannot be had */
+	tarn_quant_preset preset; /* never AUTO */
+	tarn_arena arena;
+	bool *keep_float; /* by node index, the caller's: stays float whatever the operator is */
+	/* Placed. */
+	bool *int8;   /* by node index: runs on codes */
+	bool *moves;  /* by node index: passes codes through */
+	bool *marked; /* by value id: gets a quantizer */
+	int *group;   /* by value id: union-find; one grid for each group */
+	/* Observed, estimated; by value id. A group's grid stands with each of its values. */
+	quant_stat *stat;
+	quant_grid *grid;
+	quant_weight *weight; /* by node index */
+} quant_plan;
+
+/* The plan keeps no reference to m. TARN_USAGE when m is quantized already. */
+TARN_MUST tarn_err tarn_quant_plan_init(quant_plan *p, const tarn_model *m, const tarn_quant_options *o);
+void tarn_quant_plan_fini(quant_plan *p);
+/* Fills the report's counts, reasons and share; again: they are replaced. */
+TARN_MUST tarn_err tarn_quant_place(quant_plan *p, const tarn_quant_options *o, tarn_quant_report *r);
+TARN_MUST tarn_err tarn_quant_observe(quant_plan *p, const tarn_quant_options *o);
+TARN_MUST tarn_err tarn_quant_estimate(quant_plan *p);
+TARN_MUST tarn_err tarn_quant_weights(quant_plan *p);
+TARN_MUST tarn_err tarn_quant_write(const quant_plan *p, tarn_model **out);
+
+/* ---- parts of the stages --------------------------------------------------------------------------------------------------
+ */
+
+int tarn_quant_root(const quant_plan *p, int value);
+/* Does the model look like a transformer? */
+bool tarn_quant_is_transformer(const tarn_graph *g);
+/* Does it have activations of uneven sign (SiLU, GELU, h-swish, leaky)? */
+bool tarn_quant_is_uneven(const tarn_graph *g);
+/* Why a node whose operator could run in INT8 does not; NULL: it does. */
+const char *tarn_quant_float_reason(const tarn_graph *g, const tarn_node *n, bool transformer);
+/* The weights of an INT8 product: f32, constant, output channels along *axis. NULL: there are none. */
+const tarn_tensor *tarn_quant_weights_of(const tarn_node *n, int *axis);
+bool tarn_quant_is(const tarn_node *n, const char *op);             /* n may be NULL */
+bool tarn_quant_any_of(const tarn_node *n, const char *const *ops); /* list ends with NULL */
+
 /* Symmetric: h = max(|lo|, |hi|); values all >= 0: u8, scale h/255, zero 0; else s8, scale h/127, zero 0.
  * Asymmetric: u8 over [min(lo,0), max(hi,0)], widened so that 0 lies on the grid. */
 quant_grid tarn_quant_grid(double lo, double hi, bool symmetric);
+
+/* Output error of q against f over at most 16 samples, into the report. */
+TARN_MUST tarn_err tarn_quant_compare(const tarn_model *f, const tarn_model *q, const tarn_quant_options *o,
+				      tarn_quant_report *r);
 
 #endif
