@@ -104,14 +104,18 @@ bool tarn_cpu_suits_int8(const tarn_node *n)
 	return (conv || gemm || product) && known;
 }
 
-/* Reads of v that an INT8 product makes as codes: its weights and its bias. */
+/* Reads of v that products make as codes: an INT8 product its weights and its bias, others their weights. */
 static bool read_as_codes(const tarn_graph *g, const tarn_value *v)
 {
 	bool any = false;
+	for (size_t i = 0; i < g->output.len; i++)
+		if (g->output.at[i] == v)
+			return false;
 	for (size_t i = 0; i < g->node.len; i++)
 		for (int k = 0; k < g->node.at[i]->n_in; k++)
 			if (g->node.at[i]->in[k] == v) {
-				if (k == 0 || !tarn_cpu_suits_int8(g->node.at[i]))
+				const tarn_node *n = g->node.at[i];
+				if (k == 0 || !(tarn_cpu_suits_int8(n) || (k == 1 && tarn_cpu_suits_weights(n))))
 					return false;
 				any = true;
 			}

@@ -189,10 +189,14 @@ bool tarn_cpu_code_same(const cpu_code *a, const cpu_code *b);
 TARN_MUST tarn_err tarn_cpu_dequantize(cpu_build *b, const tarn_value *v, int *slot);
 /* A step that maps codes through a table: from `in` to `out`. table: [256], copied. */
 TARN_MUST tarn_err tarn_cpu_lut(cpu_build *b, const cpu_group *g, int in, int out, const uint8_t *table);
-/* Quantized weights that no INT8 kernel will read become plain constants. */
+/* Quantized weights that no kernel will read as codes become plain constants. */
 TARN_MUST tarn_err tarn_cpu_fold_weights(tarn_model *m);
 /* Can this product run in INT8: codes in, constant quantized weights? */
 bool tarn_cpu_suits_int8(const tarn_node *n);
+/* k_wgemm.c: can this product read f32 data against constant weights that stay 4- or 8-bit codes? */
+bool tarn_cpu_suits_weights(const tarn_node *n);
+/* k_gemm.c: a constant as a row of n numbers times beta; false when it is none. */
+bool tarn_cpu_bias_row(const tarn_tensor *c, int64_t n, float beta, float *row);
 /* fake.c: FakeQuantize whose limits lie on a grid of 8-bit codes becomes QuantizeLinear and DequantizeLinear, which INT8
  * kernels take. */
 TARN_MUST tarn_err tarn_cpu_raise_fake(tarn_model *m);

@@ -99,7 +99,7 @@ static bool is_product(const tarn_node *n)
 {
 	static const char *const ops[] = {"Conv", "Gemm", "MatMul", "ConvTranspose"};
 	if ((n->op->domain && *n->op->domain) || !n->out[0] || n->out[0]->type != TARN_F32 || n->n_in < 2 || !n->in[1] ||
-	    !n->in[1]->konst)
+	    !(n->in[1]->konst || tarn_cpu_suits_weights(n)))
 		return false;
 	for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
 		if (!strcmp(n->op->name, ops[i]))
@@ -116,7 +116,7 @@ static const tarn_tensor *bias_row(const tarn_node *product, const tarn_node *ad
 		return NULL;
 	const tarn_tensor *t = add->in[add->in[0] == v]->konst;
 	int64_t count = t && t->type == TARN_F32 ? tarn_tensor_count(t) : 0;
-	return count == 1 || (count && count == w->konst->dim[1] && t->dim[t->rank - 1] == count) ? t : NULL;
+	return count == 1 || (count && count == w->shape.dim[1] && t->dim[t->rank - 1] == count) ? t : NULL;
 }
 
 /* Beyond ReLU and clamp a kernel calls the function pixel by pixel, for its channels: with a few of them a step of its own,

@@ -19,8 +19,7 @@ static void state_free(void *state)
 	tarn_mem_free(s);
 }
 
-/* A bias as a row of n numbers times beta; false when it is none. */
-static bool bias_row(const tarn_tensor *c, int64_t cols, float beta, float *row)
+bool tarn_cpu_bias_row(const tarn_tensor *c, int64_t cols, float beta, float *row)
 {
 	int64_t count = c ? tarn_tensor_count(c) : 0;
 	if (!c || c->type != TARN_F32 || (count != 1 && (count != cols || c->dim[c->rank - 1] != cols)))
@@ -47,7 +46,7 @@ static tarn_err pack(const tarn_node *n, const tarn_tensor *added, gemm_state *s
 	float *row = has_bias ? tarn_mem_alloc(s->n * sizeof *row) : NULL, *scaled = NULL;
 	tarn_err err = has_bias && !row ? tarn_err_nomem(s->n * sizeof *row) : TARN_OK;
 	const float *b = w->data;
-	if (err == TARN_OK && has_bias && !bias_row(added ? added : n->in[2]->konst, (int64_t)s->n, beta, row))
+	if (err == TARN_OK && has_bias && !tarn_cpu_bias_row(added ? added : n->in[2]->konst, (int64_t)s->n, beta, row))
 		goto out;
 	if (err == TARN_OK && alpha != 1) {
 		scaled = tarn_mem_alloc(s->k * s->n * sizeof *scaled);
