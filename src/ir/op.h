@@ -159,8 +159,18 @@ typedef struct tarn_pad {
 	tarn_pad_need need; /* the answer */
 	const char *why;    /* with UNSAFE */
 } tarn_pad;
-/* Gradient for quantization-aware training (quant/qat asks). */
-typedef struct tarn_grad tarn_grad;
+/* One step backward through a node, for training (quant/qat asks, through tarn_node_grad of ops/grad.h). Given is how the loss
+ * changes with each output; added to `din` is how it changes with each input. Floating-point tensors are F32 or F64, sums are
+ * made in double. Gradients have the shape of their value and are floating-point also where the value is codes: the derivative
+ * after rounding that is let through (straight-through estimation). */
+typedef struct tarn_grad {
+	const tarn_node *node;
+	const tarn_tensor *const *in; /* as they were forward; NULL: absent */
+	const tarn_tensor *out;
+	const tarn_tensor *dout; /* of each output; type NONE: zero */
+	tarn_tensor *din;        /* of each input; type NONE: not wanted */
+	tarn_arena *arena;       /* scratch until the slot returns */
+} tarn_grad;
 
 /* ---- the definition ---------------------------------------------------------------------------------------------------------
  */

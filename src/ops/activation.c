@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "ops/build.h"
+#include "ops/grad.h"
 #include "ops/ops.h"
 
 enum { ALPHA, BETA };
@@ -27,6 +28,35 @@ static tarn_err run(tarn_eval *e, tarn_unary_f64 f)
 		p[i] = tarn_attr_f(e->node, i);
 	return tarn_unary_run(e, f, NULL, p);
 }
+
+static tarn_err back(tarn_grad *g, tarn_grad_slope slope)
+{
+	double p[2] = {0};
+	for (int i = 0; i < g->node->op->n_attr && i < 2; i++)
+		p[i] = tarn_attr_f(g->node, i);
+	return tarn_grad_unary(g, slope, p);
+}
+
+/* SLOPE(word, dy/dx of x, y and the parameters) */
+#define SLOPE(word, derivative) \
+	static double d_##word(double x, double y, const double *p) \
+	{ \
+		(void)x, (void)y, (void)p; \
+		return derivative; \
+	} \
+	static tarn_err grad_##word(tarn_grad *g) \
+	{ \
+		return back(g, d_##word); \
+	}
+
+SLOPE(leaky_relu, x < 0 ? p[ALPHA] : 1)
+SLOPE(elu, x < 0 ? p[ALPHA] * exp(x) : 1)
+SLOPE(celu, x < 0 ? exp(x / p[ALPHA]) : 1)
+SLOPE(selu, p[BETA] * (x > 0 ? 1 : p[ALPHA] * exp(x)))
+SLOPE(thresholded_relu, x > p[ALPHA])
+SLOPE(hard_sigmoid, y > 0 && y < 1 ? p[ALPHA] : 0)
+SLOPE(shrink, fabs(x) > p[1])
+SLOPE(relu, x > 0)
 
 static double f_leaky_relu(double x, const double *p)
 {
@@ -98,6 +128,7 @@ static const tarn_attr_def swish_attr[] = {ATTR_F("beta", 1)};
 		.flags = TARN_OP_ELEMENTWISE, \
 		.infer = infer_float, \
 		.eval = eval_##word, \
+		.grad = grad_##word, \
 		.cost = tarn_cost_out, \
 		.quant = {.weight = -1, .bias = -1}, \
 	};
@@ -137,6 +168,7 @@ const tarn_op_def tarn_op_relu = {
 	.flags = TARN_OP_ELEMENTWISE,
 	.infer = infer_signed,
 	.eval = eval_relu,
+	.grad = grad_relu,
 	.cost = tarn_cost_out,
 	.quant = {.weight = -1, .bias = -1},
 };
@@ -165,6 +197,37 @@ static double f_gelu_tanh(double x, const double *p)
 {
 	(void)p;
 	return isinf(x) && x < 0 ? 0 : 0.5 * x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+}
+
+static double sigmoid(double x)
+{
+	return 1 / (1 + exp(-x));
+}
+
+static double t_softplus(double x)
+{
+	return tanh(fmax(x, 0) + log1p(exp(-fabs(x))));
+}
+
+SLOPE(mish, t_softplus(x) + x * (1 - t_softplus(x) * t_softplus(x)) * sigmoid(x))
+SLOPE(swish, sigmoid(p[0] * x) * (1 + p[0] * x * (1 - sigmoid(p[0] * x))))
+
+static double d_gelu(double x, double y, const double *p)
+{
+	(void)y, (void)p;
+	return 0.5 * (1 + erf(x * M_SQRT1_2)) + x * exp(-x * x / 2) / sqrt(2 * M_PI);
+}
+
+static double d_gelu_tanh(double x, double y, const double *p)
+{
+	(void)y, (void)p;
+	double k = sqrt(2 / M_PI), t = tanh(k * (x + 0.044715 * x * x * x));
+	return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * k * (1 + 3 * 0.044715 * x * x);
+}
+
+static tarn_err grad_gelu(tarn_grad *g)
+{
+	return tarn_grad_unary(g, tarn_attr_word_is(g->node, 0, "tanh") ? d_gelu_tanh : d_gelu, NULL);
 }
 
 static tarn_err eval_mish(tarn_eval *e)
@@ -242,6 +305,7 @@ static const tarn_attr_def gelu_attr[] = {{"approximate", TARN_ATTR_ENUM, TARN_A
 		.infer = infer_float, \
 		.eval = eval_##word, \
 		.decompose = decompose_##word, \
+		.grad = grad_##word, \
 		.cost = tarn_cost_out, \
 		.quant = {.weight = -1, .bias = -1}, \
 	};

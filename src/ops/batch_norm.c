@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "base/mem.h"
-#include "ops/real.h"
+#include "ops/grad.h"
 
 enum { EPSILON, MOMENTUM, TRAINING, SPATIAL };
 static const tarn_attr_def attr[] = {{"epsilon", TARN_ATTR_FLOAT, TARN_ATTR_DEFAULT, 1e-5},
@@ -89,6 +89,36 @@ static tarn_err eval(tarn_eval *e)
 	return TARN_OK;
 }
 
+/* Of the inference form: an affine function of each channel. */
+static tarn_err grad(tarn_grad *g)
+{
+	const tarn_tensor *x = g->in[0];
+	int64_t count = tarn_tensor_count(x), channels = x->rank > 1 ? x->dim[1] : 1;
+	int64_t area = x->rank > 2 ? tarn_elem_product(x->dim, 2, x->rank) : 1;
+	double *v, *dy, *p[5], *d[5], eps = tarn_attr_f(g->node, EPSILON);
+	CHECK(!tarn_attr_i(g->node, TRAINING), TARN_UNSUPPORTED,
+	      "BatchNormalization in training mode; fold it first (export the model for inference)");
+	TRY(tarn_grad_load(g, x, &v));
+	TRY(tarn_grad_load(g, &g->dout[0], &dy));
+	for (int i = 0; i < 5; i++) {
+		TRY(tarn_grad_load(g, i ? g->in[i] : NULL, &p[i]));
+		TRY(tarn_grad_zeros(g, i ? channels : count, &d[i]));
+	}
+	for (int64_t i = 0; i < count; i++) {
+		int64_t c = i / area % channels;
+		double inv = 1 / sqrt(p[4][c] + eps), from_mean = v[i] - p[3][c];
+		d[0][i] = dy[i] * p[1][c] * inv;
+		d[1][c] += dy[i] * from_mean * inv;
+		d[2][c] += dy[i];
+		d[3][c] -= d[0][i];
+		d[4][c] -= d[0][i] * from_mean * inv * inv / 2;
+	}
+	for (int i = 0; i < 5; i++)
+		if (tarn_grad_wants(g, i))
+			tarn_grad_add(&g->din[i], d[i]);
+	return TARN_OK;
+}
+
 const tarn_op_def tarn_op_batch_normalization = {
 	.name = "BatchNormalization",
 	.onnx_since = 1,
@@ -102,6 +132,7 @@ const tarn_op_def tarn_op_batch_normalization = {
 	.import = import,
 	.infer = infer,
 	.eval = eval,
+	.grad = grad,
 	.cost = tarn_cost_out,
 	.quant = {.kind = TARN_QUANT_INPUTS, .act = 1, .weight = -1, .bias = -1},
 };

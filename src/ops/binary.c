@@ -6,6 +6,7 @@
 
 #include "ops/bounds.h"
 #include "ops/build.h"
+#include "ops/grad.h"
 #include "ops/ops.h"
 
 tarn_err tarn_binary_shape(tarn_infer *c, tarn_dtype type)
@@ -221,6 +222,31 @@ static tarn_err bounds_div(tarn_infer *c)
 		.kind = TARN_QUANT_INPUTS, .act = 3, .weight = -1, .bias = -1 \
 	}
 
+/* PARTIAL(word, dy/da, dy/db of a, b and y) */
+#define PARTIAL(word, of_a, of_b) \
+	static double da_##word(double a, double b, double y) \
+	{ \
+		(void)a, (void)b, (void)y; \
+		return of_a; \
+	} \
+	static double db_##word(double a, double b, double y) \
+	{ \
+		(void)a, (void)b, (void)y; \
+		return of_b; \
+	} \
+	static tarn_err grad_##word(tarn_grad *g) \
+	{ \
+		return tarn_grad_binary(g, da_##word, db_##word); \
+	}
+
+PARTIAL(add, 1, 1)
+PARTIAL(sub, 1, -1)
+PARTIAL(mul, b, a)
+PARTIAL(div, 1 / b, -y / b)
+PARTIAL(pow, b == 0 ? 0 : b * pow(a, b - 1), a > 0 ? y * log(a) : 0)
+PARTIAL(squared_difference, 2 * (a - b), 2 * (b - a))
+PARTIAL(prelu, a < 0 ? b : 1, a < 0 ? a : 0)
+
 #define ROW(word, Name, since, spelling, infer_slot, bounds_slot, quant_row, ...) \
 	static tarn_err eval_##word(tarn_eval *e) \
 	{ \
@@ -239,6 +265,7 @@ static tarn_err bounds_div(tarn_infer *c)
 		.infer = infer_slot, \
 		.bounds = bounds_slot, \
 		.eval = eval_##word, \
+		.grad = grad_##word, \
 		.cost = tarn_cost_out, \
 		.quant = quant_row, \
 	};
@@ -317,6 +344,7 @@ const tarn_op_def tarn_op_squared_difference = {
 	.infer = infer_number,
 	.eval = eval_squared_difference,
 	.decompose = decompose_squared_difference,
+	.grad = grad_squared_difference,
 	.cost = cost_squared_difference,
 	.quant = QUANT_FLOAT,
 };

@@ -2,6 +2,7 @@
 /* Cast and CastLike. Floats to integers truncate and clamp; integers to narrower integers keep the low bits, as ONNX says. */
 #include "ops/bounds.h"
 #include "ops/elem.h"
+#include "ops/grad.h"
 #include "ops/ops.h"
 
 static tarn_err convert(const tarn_tensor *x, tarn_tensor *y)
@@ -30,6 +31,12 @@ static tarn_err convert(const tarn_tensor *x, tarn_tensor *y)
 static tarn_err eval_cast(tarn_eval *e)
 {
 	return convert(e->in[0], &e->out[0]);
+}
+
+/* Between floating-point types; nothing passes through integers. */
+static tarn_err grad_cast(tarn_grad *g)
+{
+	return tarn_dtype_is_float(g->out[0].type) ? tarn_grad_view(g) : TARN_OK;
 }
 
 static tarn_err infer_cast(tarn_infer *c)
@@ -69,6 +76,7 @@ const tarn_op_def tarn_op_cast = {
 	.infer = infer_cast,
 	.bounds = bounds_cast,
 	.eval = eval_cast,
+	.grad = grad_cast,
 	.cost = tarn_cost_out,
 	.quant = {.weight = -1, .bias = -1},
 };
@@ -84,6 +92,7 @@ const tarn_op_def tarn_op_cast_like = {
 	.infer = infer_cast_like,
 	.bounds = bounds_cast,
 	.eval = eval_cast,
+	.grad = grad_cast,
 	.cost = tarn_cost_out,
 	.quant = {.weight = -1, .bias = -1},
 };

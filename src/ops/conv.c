@@ -72,6 +72,26 @@ static tarn_err eval_group(tarn_eval *e)
 	return eval_with(e, e->in[1]->dim[0], e->in[1]->dim + 3);
 }
 
+static tarn_err grad_with(tarn_grad *g, int64_t group, const int64_t *kernel)
+{
+	const tarn_tensor *x = g->in[0], *y = &g->out[0];
+	tarn_convolve c = {0};
+	TRY(tarn_window_read(g->node, x->rank - 2, kernel, &c.w));
+	tarn_window_resolve(&c.w, x->dim + 2, y->dim + 2);
+	tarn_convolve_setup(&c, x, y, group);
+	return tarn_convolve_grad(g, &c, true);
+}
+
+static tarn_err grad_conv(tarn_grad *g)
+{
+	return grad_with(g, tarn_attr_i(g->node, GROUP), g->in[1]->dim + 2);
+}
+
+static tarn_err grad_group(tarn_grad *g)
+{
+	return grad_with(g, g->in[1]->dim[0], g->in[1]->dim + 3);
+}
+
 static tarn_err cost_conv(const tarn_node *n, tarn_cost *cost)
 {
 	return tarn_convolve_cost(n, 1, 1, cost);
@@ -120,6 +140,7 @@ const tarn_op_def tarn_op_conv = {
 	.import = tarn_window_import,
 	.infer = infer_conv,
 	.eval = eval_conv,
+	.grad = grad_conv,
 	.cost = cost_conv,
 	.quant = {.kind = TARN_QUANT_INPUTS, .act = 1, .weight = 1, .weight_axis = 0, .bias = 2},
 };
@@ -136,6 +157,7 @@ const tarn_op_def tarn_op_group_convolution = {
 	.import = tarn_window_import,
 	.infer = infer_group,
 	.eval = eval_group,
+	.grad = grad_group,
 	.decompose = decompose_group,
 	.cost = cost_group,
 	.quant = {.kind = TARN_QUANT_INPUTS, .act = 1, .weight = 1, .weight_axis = 0, .bias = -1},

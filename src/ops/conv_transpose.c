@@ -136,6 +136,16 @@ done:
 	return err;
 }
 
+static tarn_err grad(tarn_grad *g)
+{
+	const tarn_tensor *x = g->in[0], *y = &g->out[0];
+	tarn_convolve c = {0};
+	TRY(tarn_window_read(g->node, x->rank - 2, g->in[1]->dim + 2, &c.w));
+	resolve(g->node, &c.w, x->dim + 2, y->dim + 2);
+	tarn_convolve_setup(&c, x, y, tarn_attr_i(g->node, GROUP));
+	return tarn_convolve_grad(g, &c, false);
+}
+
 /* Every input element meets every weight of its channel. */
 static tarn_err cost(const tarn_node *n, tarn_cost *out)
 {
@@ -160,6 +170,7 @@ const tarn_op_def tarn_op_conv_transpose = {
 	.import = tarn_window_import,
 	.infer = infer,
 	.eval = eval,
+	.grad = grad,
 	.cost = cost,
 	.quant = {.kind = TARN_QUANT_INPUTS, .act = 1, .weight = 1, .weight_axis = 1, .bias = 2},
 };

@@ -139,6 +139,92 @@ void tarn_convolve_transposed(const tarn_convolve *c)
 	run(c, false);
 }
 
+void tarn_convolve_grad_x(const tarn_convolve *c, bool forward, double *x_grad)
+{
+	tarn_convolve back = *c;
+	back.x = c->y;
+	back.y = x_grad;
+	back.ci = c->co;
+	back.co = c->ci;
+	memcpy(back.in, c->out, sizeof back.in);
+	memcpy(back.out, c->in, sizeof back.out);
+	run(&back, !forward);
+}
+
+/* Sum over all positions of strided * dense: what one weight multiplied. */
+static double tap_dot(const tap *t, const double *strided, const double *dense)
+{
+	int64_t lo[3], hi[3];
+	double sum = 0;
+	for (int i = 0; i < 3; i++)
+		span(t->dense[i], t->stride[i], t->offset[i], t->strided[i], &lo[i], &hi[i]);
+	for (int64_t d = lo[0]; d < hi[0]; d++)
+		for (int64_t h = lo[1]; h < hi[1]; h++) {
+			const double *a = dense + (d * t->dense[1] + h) * t->dense[2];
+			int64_t sd = d * t->stride[0] + t->offset[0], sh = h * t->stride[1] + t->offset[1];
+			const double *b = strided + (sd * t->strided[1] + sh) * t->strided[2] + t->offset[2];
+			for (int64_t i = lo[2]; i < hi[2]; i++)
+				sum += a[i] * b[i * t->stride[2]];
+		}
+	return sum;
+}
+
+static void kernel_dots(const tarn_convolve *c, bool forward, const double *x, const double *y, double *k)
+{
+	const tarn_window *w = &c->w;
+	tap t = {.dense = forward ? c->out : c->in, .strided = forward ? c->in : c->out, .stride = w->stride};
+	for (int64_t a = 0; a < w->kernel[0]; a++)
+		for (int64_t b = 0; b < w->kernel[1]; b++)
+			for (int64_t e = 0; e < w->kernel[2]; e++) {
+				t.offset[0] = a * w->dilation[0] - w->begin[0];
+				t.offset[1] = b * w->dilation[1] - w->begin[1];
+				t.offset[2] = e * w->dilation[2] - w->begin[2];
+				*k++ += tap_dot(&t, forward ? x : y, forward ? y : x);
+			}
+}
+
+void tarn_convolve_grad_k(const tarn_convolve *c, bool forward, double *k_grad)
+{
+	int64_t in = plane(c->in), out = plane(c->out), area = plane(c->w.kernel);
+	for (int64_t n = 0; n < c->batch; n++)
+		for (int64_t g = 0; g < c->group; g++)
+			for (int64_t o = 0; o < c->co; o++)
+				for (int64_t i = 0; i < c->ci; i++) {
+					int64_t k = forward ? (g * c->co + o) * c->ci + i : (g * c->ci + i) * c->co + o;
+					kernel_dots(c, forward, c->x + ((n * c->group + g) * c->ci + i) * in,
+						    c->y + ((n * c->group + g) * c->co + o) * out, k_grad + k * area);
+				}
+}
+
+tarn_err tarn_convolve_grad(tarn_grad *g, tarn_convolve *c, bool forward)
+{
+	double *x, *k, *dy, *dx, *dk, *db;
+	int64_t channels = c->group * c->co, area = plane(c->out);
+	TRY(tarn_grad_load(g, g->in[0], &x));
+	TRY(tarn_grad_load(g, g->in[1], &k));
+	TRY(tarn_grad_load(g, &g->dout[0], &dy));
+	c->x = x;
+	c->k = k;
+	c->y = dy;
+	if (tarn_grad_wants(g, 0)) {
+		TRY(tarn_grad_zeros(g, tarn_tensor_count(g->in[0]), &dx));
+		tarn_convolve_grad_x(c, forward, dx);
+		tarn_grad_add(&g->din[0], dx);
+	}
+	if (tarn_grad_wants(g, 1)) {
+		TRY(tarn_grad_zeros(g, tarn_tensor_count(g->in[1]), &dk));
+		tarn_convolve_grad_k(c, forward, dk);
+		tarn_grad_add(&g->din[1], dk);
+	}
+	if (tarn_grad_wants(g, 2)) {
+		TRY(tarn_grad_zeros(g, channels, &db));
+		for (int64_t i = 0; i < c->batch * channels * area; i++)
+			db[i / area % channels] += dy[i];
+		tarn_grad_add(&g->din[2], db);
+	}
+	return TARN_OK;
+}
+
 /* Channels of x must be those of the weights times the groups, and the groups must divide the outputs. */
 static tarn_err check_channels(const tarn_shape *x, const tarn_shape *w, int64_t group, bool grouped)
 {

@@ -11,7 +11,7 @@
 
 #include "base/mem.h"
 #include "ops/ops.h"
-#include "ops/real.h"
+#include "ops/grad.h"
 
 enum { LEVELS };
 static const tarn_attr_def attr[] = {{"levels", TARN_ATTR_INT, TARN_ATTR_REQUIRED}};
@@ -82,6 +82,46 @@ done:
 	for (int i = 0; i < 4; i++)
 		tarn_mem_free(limit[i]);
 	return err;
+}
+
+/* Partial derivatives of y for x, in_low, in_high, out_low, out_high, rounding let through. */
+static void partials(const double v[5], double steps, double d[5])
+{
+	double x = v[0], il = v[1], ih = v[2], ol = v[3], oh = v[4], in = ih - il, out = oh - ol;
+	for (int i = 0; i < 5; i++)
+		d[i] = 0;
+	if (x <= fmin(il, ih) || x > fmax(il, ih)) {
+		d[x <= fmin(il, ih) ? 3 : 4] = 1;
+		return;
+	}
+	double q = rint((x - il) / in * steps) / steps;
+	d[0] = out / in;
+	d[1] = out * (x - ih) / (in * in);
+	d[2] = -out * (x - il) / (in * in);
+	d[3] = 1 - q;
+	d[4] = q;
+}
+
+static tarn_err grad(tarn_grad *g)
+{
+	const tarn_tensor *x = g->in[0];
+	int64_t count = tarn_tensor_count(x);
+	double *v[5], *d[5], *dy, steps = (double)tarn_attr_i(g->node, LEVELS) - 1;
+	for (int i = 0; i < 5; i++) {
+		TRY(tarn_grad_expand(g, g->in[i], x, &v[i]));
+		TRY(tarn_grad_zeros(g, count, &d[i]));
+	}
+	TRY(tarn_grad_load(g, &g->dout[0], &dy));
+	for (int64_t i = 0; i < count; i++) {
+		double p[5];
+		partials((double[]){v[0][i], v[1][i], v[2][i], v[3][i], v[4][i]}, steps, p);
+		for (int k = 0; k < 5; k++)
+			d[k][i] = dy[i] * p[k];
+	}
+	for (int k = 0; k < 5; k++)
+		if (tarn_grad_wants(g, k))
+			TRY(tarn_grad_reduce(g, &g->din[k], x, d[k]));
+	return TARN_OK;
 }
 
 /* ---- decomposition
@@ -240,6 +280,7 @@ const tarn_op_def tarn_op_fake_quantize = {
 	.n_attr = 1,
 	.infer = infer,
 	.eval = eval,
+	.grad = grad,
 	.decompose = decompose,
 	.cost = tarn_cost_out,
 	.quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1},

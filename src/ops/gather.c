@@ -2,6 +2,7 @@
 /* Gather, GatherElements, GatherND: elements picked by index; negative indices count from the end. */
 #include "ops/bounds.h"
 #include "ops/elem.h"
+#include "ops/grad.h"
 #include "ops/index.h"
 #include "ops/ops.h"
 #include "ops/padding.h"
@@ -116,6 +117,7 @@ const tarn_op_def tarn_op_gather = {
 	.bounds = bounds_gather,
 	.pad = pad_gather,
 	.eval = eval_gather,
+	.grad = tarn_grad_moved,
 	.cost = tarn_cost_move,
 	.quant = PASS,
 };
@@ -172,6 +174,7 @@ const tarn_op_def tarn_op_gather_elements = {
 	.n_attr = 1,
 	.infer = infer_gather_elements,
 	.eval = eval_gather_elements,
+	.grad = tarn_grad_moved,
 	.cost = tarn_cost_move,
 	.quant = PASS,
 };
@@ -244,6 +247,7 @@ const tarn_op_def tarn_op_gather_nd = {
 	.n_attr = 1,
 	.infer = infer_gather_nd,
 	.eval = eval_gather_nd,
+	.grad = tarn_grad_moved,
 	.cost = tarn_cost_move,
 	.quant = PASS,
 };

@@ -56,6 +56,19 @@ static tarn_err eval(tarn_eval *e)
 	return err;
 }
 
+static tarn_err grad(tarn_grad *g)
+{
+	const tarn_node *n = g->node;
+	double *dy;
+	TRY(tarn_matmul_back(g, tarn_attr_i(n, TRANS_A), tarn_attr_i(n, TRANS_B), tarn_attr_f(n, ALPHA)));
+	if (!tarn_grad_wants(g, 2))
+		return TARN_OK;
+	TRY(tarn_grad_load(g, &g->dout[0], &dy));
+	for (int64_t i = 0, count = tarn_tensor_count(&g->out[0]); i < count; i++)
+		dy[i] *= tarn_attr_f(n, BETA);
+	return tarn_grad_reduce(g, &g->din[2], &g->out[0], dy);
+}
+
 static tarn_err cost(const tarn_node *n, tarn_cost *out)
 {
 	return tarn_matmul_cost(n, 0, tarn_attr_i(n, TRANS_A), out);
@@ -81,6 +94,7 @@ const tarn_op_def tarn_op_gemm = {
 	.infer = infer,
 	.pad = pad_gemm,
 	.eval = eval,
+	.grad = grad,
 	.cost = cost,
 	.quant = {.kind = TARN_QUANT_INPUTS, .act = 1, .weight = 1, .weight_axis = -1, .bias = 2},
 };

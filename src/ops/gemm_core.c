@@ -152,6 +152,55 @@ done:
 	return err;
 }
 
+/* With A [m][k], B [k][n] as they are read: dA = dY B', dB = A' dY; a transposed operand gets the transpose of that. */
+tarn_err tarn_matmul_grad(const tarn_tensor *a, const tarn_tensor *b, bool ta, bool tb, const tarn_tensor *dy, double *da,
+			  double *db)
+{
+	tarn_shape sa = tarn_tensor_shape(a), sb = tarn_tensor_shape(b), out;
+	tarn_matmul_dims d;
+	TRY(tarn_matmul_shape(NULL, &sa, &sb, ta, tb, &out, &d));
+	ta = ta && !d.a_vector;
+	tb = tb && !d.b_vector;
+	int rank = dy->rank - !d.a_vector - !d.b_vector;
+	tarn_matrix ma = {a, 0, ta ? 1 : d.k, ta ? d.m : 1, NULL, NULL}, mb = {b, 0, tb ? 1 : d.n, tb ? d.k : 1, NULL, NULL};
+	tarn_matrix my = {dy, 0, d.n, 1, NULL, NULL};
+	for (int64_t i = 0, batches = tarn_elem_product(dy->dim, 0, rank); i < batches; i++) {
+		ma.at = batch_at(a, rank, dy->dim, i);
+		mb.at = batch_at(b, rank, dy->dim, i);
+		my.at = i * d.m * d.n;
+		tarn_matrix at = ma, bt = mb, yt = my;
+		at.row = ma.col, at.col = ma.row, bt.row = mb.col, bt.col = mb.row, yt.row = my.col, yt.col = my.row;
+		if (da && !ta)
+			TRY(tarn_gemm_core(&my, &bt, d.m, d.k, d.n, da + ma.at));
+		if (da && ta)
+			TRY(tarn_gemm_core(&mb, &yt, d.k, d.m, d.n, da + ma.at));
+		if (db && !tb)
+			TRY(tarn_gemm_core(&at, &my, d.k, d.n, d.m, db + mb.at));
+		if (db && tb)
+			TRY(tarn_gemm_core(&yt, &ma, d.n, d.k, d.m, db + mb.at));
+	}
+	return TARN_OK;
+}
+
+tarn_err tarn_matmul_back(tarn_grad *g, bool ta, bool tb, double alpha)
+{
+	double *d[2] = {NULL};
+	for (int k = 0; k < 2; k++)
+		if (tarn_grad_wants(g, k))
+			TRY(tarn_grad_zeros(g, tarn_tensor_count(g->in[k]), &d[k]));
+	if (g->dout[0].type == TARN_DTYPE_NONE)
+		return TARN_OK;
+	TRY(tarn_matmul_grad(g->in[0], g->in[1], ta, tb, &g->dout[0], d[0], d[1]));
+	for (int k = 0; k < 2; k++) {
+		if (!d[k])
+			continue;
+		for (int64_t i = 0, n = tarn_tensor_count(g->in[k]); i < n; i++)
+			d[k][i] *= alpha;
+		tarn_grad_add(&g->din[k], d[k]);
+	}
+	return TARN_OK;
+}
+
 tarn_err tarn_matmul_cost(const tarn_node *n, int a, bool ta, tarn_cost *cost)
 {
 	const tarn_shape *s = &n->in[a]->shape;

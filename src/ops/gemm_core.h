@@ -3,7 +3,7 @@
 #ifndef TARN_OPS_GEMM_CORE_H
 #define TARN_OPS_GEMM_CORE_H
 
-#include "ops/real.h"
+#include "ops/grad.h"
 
 /* One matrix inside a tensor: element (i, j) is at + i*row + j*col, less its zero point. */
 typedef struct tarn_matrix {
@@ -28,6 +28,11 @@ TARN_MUST tarn_err tarn_matmul_infer(tarn_infer *c, int a, int b, bool ta, bool 
 /* All batches into sum[count of y]; zero points: one, or one per row of a, per column of b (NULL: none). */
 TARN_MUST tarn_err tarn_matmul_sums(const tarn_tensor *a, const tarn_tensor *b, bool ta, bool tb, const tarn_tensor *za,
 				    const tarn_tensor *zb, const tarn_tensor *y, double *sum);
+/* Gradients of y = op(a) op(b) from dy: added to da and db, which are as large as a and b (either may be NULL). */
+TARN_MUST tarn_err tarn_matmul_grad(const tarn_tensor *a, const tarn_tensor *b, bool ta, bool tb, const tarn_tensor *dy,
+				    double *da, double *db);
+/* The grad slot for inputs 0 and 1 of y = alpha op(a) op(b). */
+TARN_MUST tarn_err tarn_matmul_back(tarn_grad *g, bool ta, bool tb, double alpha);
 /* Cost slot for inputs a and b: output elements times the inner size. */
 TARN_MUST tarn_err tarn_matmul_cost(const tarn_node *n, int a, bool ta, tarn_cost *cost);
 

@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "base/mem.h"
-#include "ops/real.h"
+#include "ops/grad.h"
 
 enum { P };
 static const tarn_attr_def lp_attr[] = {{"p", TARN_ATTR_INT, TARN_ATTR_DEFAULT, 2}};
@@ -60,6 +60,39 @@ static tarn_err eval_lp(tarn_eval *e)
 	return run(e, 'p', p);
 }
 
+static tarn_err back(tarn_grad *g, bool max)
+{
+	const tarn_tensor *x = g->in[0];
+	int64_t area = tarn_elem_product(x->dim, 2, x->rank), planes = x->dim[0] * x->dim[1];
+	double *v, *y, *dy, *dx;
+	if (!tarn_grad_wants(g, 0))
+		return TARN_OK;
+	TRY(tarn_grad_load(g, x, &v));
+	TRY(tarn_grad_load(g, &g->out[0], &y));
+	TRY(tarn_grad_load(g, &g->dout[0], &dy));
+	TRY(tarn_grad_zeros(g, planes * area, &dx));
+	for (int64_t i = 0; i < planes; i++)
+		for (int64_t j = i * area; j < (i + 1) * area; j++) {
+			if (max && v[j] != y[i])
+				continue;
+			dx[j] = max ? dy[i] : dy[i] / (double)area;
+			if (max)
+				break;
+		}
+	tarn_grad_add(&g->din[0], dx);
+	return TARN_OK;
+}
+
+static tarn_err grad_average(tarn_grad *g)
+{
+	return back(g, false);
+}
+
+static tarn_err grad_max(tarn_grad *g)
+{
+	return back(g, true);
+}
+
 #define GLOBAL(label) \
 	.name = label, .onnx_since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1, .infer = infer, \
 	.cost = tarn_cost_in
@@ -67,12 +100,14 @@ static tarn_err eval_lp(tarn_eval *e)
 const tarn_op_def tarn_op_global_average_pool = {
 	GLOBAL("GlobalAveragePool"),
 	.eval = eval_average,
+	.grad = grad_average,
 	.quant = {.kind = TARN_QUANT_INPUTS, .act = 1, .weight = -1, .bias = -1},
 };
 
 const tarn_op_def tarn_op_global_max_pool = {
 	GLOBAL("GlobalMaxPool"),
 	.eval = eval_max,
+	.grad = grad_max,
 	.quant = {.kind = TARN_QUANT_PASS, .act = 1, .weight = -1, .bias = -1},
 };
 

@@ -75,6 +75,12 @@ static tarn_err eval(tarn_eval *e)
 	return err;
 }
 
+static tarn_err grad(tarn_grad *g)
+{
+	double alpha = g->node->op->n_attr ? tarn_attr_f(g->node, ALPHA) : 1;
+	return tarn_matmul_back(g, trans(g->node, TRANS_A), trans(g->node, TRANS_B), alpha);
+}
+
 static tarn_err cost(const tarn_node *n, tarn_cost *out)
 {
 	return tarn_matmul_cost(n, 0, trans(n, TRANS_A), out);
@@ -141,6 +147,7 @@ const tarn_op_def tarn_op_matmul = {
 	.infer = infer,
 	.pad = pad_matmul,
 	.eval = eval,
+	.grad = grad,
 	.cost = cost,
 	.quant = {.kind = TARN_QUANT_INPUTS, .act = 3, .weight = 1, .weight_axis = -1, .bias = -1},
 };
@@ -158,6 +165,7 @@ const tarn_op_def tarn_op_fused_matmul = {
 	.n_attr = 3,
 	.infer = infer,
 	.eval = eval,
+	.grad = grad,
 	.decompose = decompose,
 	.cost = cost,
 	.quant = {.kind = TARN_QUANT_INPUTS, .act = 3, .weight = 1, .weight_axis = -1, .bias = -1},

@@ -5,6 +5,7 @@
 #include "ops/bounds.h"
 #include "ops/build.h"
 #include "ops/elem.h"
+#include "ops/grad.h"
 #include "ops/ops.h"
 #include "ops/padding.h"
 
@@ -80,6 +81,7 @@ const tarn_op_def tarn_op_transpose = {
 	.infer = infer_transpose,
 	.pad = tarn_pad_any,
 	.eval = eval_transpose,
+	.grad = tarn_grad_moved,
 	.cost = tarn_cost_move,
 	.quant = PASS,
 };
@@ -188,6 +190,7 @@ const tarn_op_def tarn_op_concat = {
 	.bounds = bounds_concat,
 	.pad = pad_concat,
 	.eval = eval_concat,
+	.grad = tarn_grad_moved,
 	.cost = tarn_cost_move,
 	.quant = {.kind = TARN_QUANT_CONCAT, .act = UINT32_MAX, .weight = -1, .bias = -1},
 };
@@ -329,6 +332,7 @@ const tarn_op_def tarn_op_split = {
 	.bounds = bounds_split,
 	.pad = pad_split,
 	.eval = eval_split,
+	.grad = tarn_grad_moved,
 	.cost = tarn_cost_move,
 	.quant = PASS,
 };
@@ -412,6 +416,7 @@ const tarn_op_def tarn_op_expand = {
 	.bounds = bounds_expand,
 	.pad = tarn_pad_any,
 	.eval = eval_expand,
+	.grad = tarn_grad_moved,
 	.cost = tarn_cost_move,
 	.quant = PASS,
 };
@@ -478,6 +483,7 @@ const tarn_op_def tarn_op_tile = {
 	.max_out = 1,
 	.infer = infer_tile,
 	.eval = eval_tile,
+	.grad = tarn_grad_moved,
 	.cost = tarn_cost_move,
 	.quant = PASS,
 };

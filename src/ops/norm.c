@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "base/mem.h"
-#include "ops/real.h"
+#include "ops/grad.h"
 #include "ops/padding.h"
 
 #define QUANT_INPUTS \
@@ -207,6 +207,49 @@ static tarn_err eval_layer(tarn_eval *e)
 	return err;
 }
 
+/* With n = (x - mean) / sigma and e = dy * scale: dx = (e - mean(e) - n mean(e n)) / sigma. */
+static void layer_back(const double *x, const double *e, int64_t n, double eps, double *dx, double *norm)
+{
+	double mean, inv, sum = 0, dot = 0;
+	for (int64_t i = 0; i < n; i++)
+		norm[i] = x[i];
+	normalize(norm, n, eps, &mean, &inv);
+	for (int64_t i = 0; i < n; i++) {
+		sum += e[i];
+		dot += e[i] * norm[i];
+	}
+	for (int64_t i = 0; i < n; i++)
+		dx[i] = (e[i] - sum / (double)n - norm[i] * dot / (double)n) * inv;
+}
+
+static tarn_err grad_layer(tarn_grad *g)
+{
+	const tarn_tensor *x = g->in[0];
+	int64_t axis = tarn_attr_i(g->node, L_AXIS), count = tarn_tensor_count(x);
+	axis = axis < 0 ? axis + x->rank : axis;
+	int64_t n = tarn_elem_product(x->dim, (int)axis, x->rank);
+	double *v, *scale, *dy, *e, *norm, *dx;
+	for (int i = 1; i < g->node->n_out; i++)
+		CHECK(g->dout[i].type == TARN_DTYPE_NONE, TARN_UNSUPPORTED, "the mean and deviation have no gradient");
+	TRY(tarn_grad_load(g, x, &v));
+	TRY(tarn_grad_expand(g, g->in[1], x, &scale));
+	TRY(tarn_grad_load(g, &g->dout[0], &dy));
+	TRY(tarn_grad_zeros(g, count, &e));
+	TRY(tarn_grad_zeros(g, count, &norm));
+	TRY(tarn_grad_zeros(g, count, &dx));
+	for (int64_t i = 0; i < count; i++)
+		e[i] = dy[i] * scale[i];
+	for (int64_t i = 0; i < count; i += n)
+		layer_back(v + i, e + i, n, tarn_attr_f(g->node, L_EPSILON), dx + i, norm + i);
+	for (int64_t i = 0; i < count; i++)
+		e[i] = dy[i] * norm[i];
+	if (tarn_grad_wants(g, 0))
+		tarn_grad_add(&g->din[0], dx);
+	if (tarn_grad_wants(g, 1))
+		TRY(tarn_grad_reduce(g, &g->din[1], x, e));
+	return tarn_grad_wants(g, 2) ? tarn_grad_reduce(g, &g->din[2], x, dy) : TARN_OK;
+}
+
 static void pad_layer(tarn_pad *p)
 {
 	int64_t axis = tarn_attr_i(p->node, tarn_attr_index(p->node->op, "axis")), rank = p->node->in[0]->shape.rank;
@@ -226,6 +269,7 @@ const tarn_op_def tarn_op_layer_normalization = {
 	.infer = infer_layer,
 	.pad = pad_layer,
 	.eval = eval_layer,
+	.grad = grad_layer,
 	.cost = tarn_cost_out,
 	.quant = QUANT_INPUTS,
 };

@@ -4,6 +4,7 @@
 #include "ops/bounds.h"
 #include "ops/build.h"
 #include "ops/elem.h"
+#include "ops/grad.h"
 #include "ops/ops.h"
 
 enum { CONSTANT, REFLECT, EDGE, WRAP };
@@ -168,6 +169,7 @@ const tarn_op_def tarn_op_pad = {
 	.import = import_pad,
 	.infer = infer_pad,
 	.eval = eval_pad,
+	.grad = tarn_grad_moved,
 	.cost = tarn_cost_move,
 	.quant = {.kind = TARN_QUANT_PASS, .act = 1, .weight = -1, .bias = -1},
 };

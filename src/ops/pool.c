@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "ops/real.h"
+#include "ops/grad.h"
 #include "ops/window.h"
 
 enum { CEIL = TARN_WINDOW_ATTRS, EXTRA };
@@ -178,6 +178,68 @@ static tarn_err eval_lp(tarn_eval *e)
 	return run(e, &q, false);
 }
 
+/* dy of one window of the plane x, spread over its elements. */
+static void window_back(const pool *q, const double *x, const range r[3], double dy, double *dx)
+{
+	int64_t best, n = q->include_pad ? r[0].padded * r[1].padded * r[2].padded : r[0].n * r[1].n * r[2].n;
+	if (q->kind == MAX) {
+		window_value(q, x, r, &best);
+		if (best >= 0)
+			dx[best] += dy;
+		return;
+	}
+	for (int64_t a = 0; a < r[0].n; a++)
+		for (int64_t b = 0; b < r[1].n; b++)
+			for (int64_t c = 0; c < r[2].n; c++)
+				dx[((r[0].at + a * r[0].step) * q->in[1] + r[1].at + b * r[1].step) * q->in[2] + r[2].at +
+				   c * r[2].step] += dy / (double)n;
+}
+
+static tarn_err back(tarn_grad *g, pool *q)
+{
+	const tarn_tensor *x = g->in[0], *y = &g->out[0];
+	int nd = x->rank - 2;
+	double *vx, *dy, *dx;
+	if (!tarn_grad_wants(g, 0) || g->dout[0].type == TARN_DTYPE_NONE)
+		return TARN_OK;
+	TRY(tarn_window_read(g->node, nd, NULL, &q->w));
+	tarn_window_resolve(&q->w, x->dim + 2, y->dim + 2);
+	memcpy(q->in, x->dim + 2, (size_t)nd * sizeof *q->in);
+	memcpy(q->out, y->dim + 2, (size_t)nd * sizeof *q->out);
+	tarn_window_widen(&q->w, q->in, q->out);
+	TRY(tarn_grad_load(g, x, &vx));
+	TRY(tarn_grad_load(g, &g->dout[0], &dy));
+	TRY(tarn_grad_zeros(g, tarn_tensor_count(x), &dx));
+	int64_t area = q->in[0] * q->in[1] * q->in[2], at = 0, o[3];
+	for (int64_t p = 0; p < x->dim[0] * x->dim[1]; p++) {
+		range r[3];
+		for (o[0] = 0; o[0] < q->out[0]; o[0]++) {
+			r[0] = window_range(&q->w, 0, q->in[0], o[0]);
+			for (o[1] = 0; o[1] < q->out[1]; o[1]++) {
+				r[1] = window_range(&q->w, 1, q->in[1], o[1]);
+				for (o[2] = 0; o[2] < q->out[2]; o[2]++) {
+					r[2] = window_range(&q->w, 2, q->in[2], o[2]);
+					window_back(q, vx + p * area, r, dy[at++], dx + p * area);
+				}
+			}
+		}
+	}
+	tarn_grad_add(&g->din[0], dx);
+	return TARN_OK;
+}
+
+static tarn_err grad_max(tarn_grad *g)
+{
+	pool q = {.kind = MAX};
+	return back(g, &q);
+}
+
+static tarn_err grad_avg(tarn_grad *g)
+{
+	pool q = {.kind = AVG, .include_pad = tarn_attr_i(g->node, EXTRA)};
+	return back(g, &q);
+}
+
 /* One operation per element of each window. */
 static tarn_err cost(const tarn_node *n, tarn_cost *out)
 {
@@ -228,6 +290,7 @@ const tarn_op_def tarn_op_max_pool = {
 	.import = import,
 	.infer = infer_max,
 	.eval = eval_max,
+	.grad = grad_max,
 	.cost = cost,
 	.quant = {.kind = TARN_QUANT_PASS, .act = 1, .weight = -1, .bias = -1},
 };
@@ -244,6 +307,7 @@ const tarn_op_def tarn_op_average_pool = {
 	.import = import_avg,
 	.infer = infer_float,
 	.eval = eval_avg,
+	.grad = grad_avg,
 	.cost = cost,
 	.quant = {.kind = TARN_QUANT_INPUTS, .act = 1, .weight = -1, .bias = -1},
 };

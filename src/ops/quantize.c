@@ -9,7 +9,7 @@
 #include <math.h>
 
 #include "base/mem.h"
-#include "ops/real.h"
+#include "ops/grad.h"
 
 enum { AXIS, BLOCK, OUTPUT_DTYPE, SATURATE };
 static const tarn_attr_def quantize_attr[] = {{"axis", TARN_ATTR_INT, TARN_ATTR_DEFAULT, 1},
@@ -159,6 +159,76 @@ done:
 	return err;
 }
 
+/* The integers a type holds. */
+static void code_range(tarn_dtype type, double *lo, double *hi)
+{
+	*lo = tarn_elem_lowest(type);
+	*hi = tarn_elem_highest(type);
+}
+
+/* Rounding is let through: with q the code, inside the range dq/dx = 1/s, dq/ds = -x/s^2, dq/dz = 1, outside nothing. Together
+ * with Dequantize on the same scale and zero point this is LSQ's and LSQ+'s gradient (arXiv 1902.08153, 2004.09576). */
+static tarn_err grad_quantize(tarn_grad *g)
+{
+	const tarn_tensor *x = g->in[0], *s = g->in[1], *z = g->node->n_in > 2 ? g->in[2] : NULL;
+	tarn_shape sx = tarn_tensor_shape(x), ss = tarn_tensor_shape(s);
+	layout l;
+	double *v, *vs, *vz, *dq, *dx, *ds, *dz, lo, hi;
+	int64_t count = tarn_tensor_count(x), scales = tarn_tensor_count(s);
+	TRY(layout_of(g->node, &sx, &ss, &l));
+	TRY(tarn_grad_load(g, x, &v));
+	TRY(tarn_grad_load(g, s, &vs));
+	TRY(tarn_grad_load(g, z, &vz));
+	TRY(tarn_grad_load(g, &g->dout[0], &dq));
+	TRY(tarn_grad_zeros(g, count, &dx));
+	TRY(tarn_grad_zeros(g, scales, &ds));
+	TRY(tarn_grad_zeros(g, scales, &dz));
+	code_range(g->out[0].type, &lo, &hi);
+	for (int64_t i = 0; i < count; i++) {
+		int64_t at = scale_at(&l, i);
+		double q = rint(v[i] / vs[at]) + (vz ? vz[at] : 0);
+		if (q < lo || q > hi)
+			continue;
+		dx[i] = dq[i] / vs[at];
+		ds[at] -= dq[i] * v[i] / (vs[at] * vs[at]);
+		dz[at] += dq[i];
+	}
+	double *d[3] = {dx, ds, dz};
+	for (int i = 0; i < 3; i++)
+		if (tarn_grad_wants(g, i))
+			tarn_grad_add(&g->din[i], d[i]);
+	return TARN_OK;
+}
+
+/* y = (q - z) s */
+static tarn_err grad_dequantize(tarn_grad *g)
+{
+	const tarn_tensor *x = g->in[0], *s = g->in[1], *z = g->node->n_in > 2 ? g->in[2] : NULL;
+	tarn_shape sx = tarn_tensor_shape(x), ss = tarn_tensor_shape(s);
+	layout l;
+	double *q, *vs, *vz, *dy, *dq, *ds, *dz;
+	int64_t count = tarn_tensor_count(x), scales = tarn_tensor_count(s);
+	TRY(layout_of(g->node, &sx, &ss, &l));
+	TRY(tarn_grad_load(g, x, &q));
+	TRY(tarn_grad_load(g, s, &vs));
+	TRY(tarn_grad_load(g, z, &vz));
+	TRY(tarn_grad_load(g, &g->dout[0], &dy));
+	TRY(tarn_grad_zeros(g, count, &dq));
+	TRY(tarn_grad_zeros(g, scales, &ds));
+	TRY(tarn_grad_zeros(g, scales, &dz));
+	for (int64_t i = 0; i < count; i++) {
+		int64_t at = scale_at(&l, i);
+		dq[i] = dy[i] * vs[at];
+		ds[at] += dy[i] * (q[i] - (vz ? vz[at] : 0));
+		dz[at] -= dq[i];
+	}
+	double *d[3] = {dq, ds, dz};
+	for (int i = 0; i < 3; i++)
+		if (tarn_grad_wants(g, i))
+			tarn_grad_add(&g->din[i], d[i]);
+	return TARN_OK;
+}
+
 const tarn_op_def tarn_op_quantize_linear = {
 	.name = "QuantizeLinear",
 	.onnx_since = 10,
@@ -170,6 +240,7 @@ const tarn_op_def tarn_op_quantize_linear = {
 	.n_attr = 4,
 	.infer = infer_quantize,
 	.eval = eval_quantize,
+	.grad = grad_quantize,
 	.cost = tarn_cost_out,
 	.quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1},
 };
@@ -185,6 +256,7 @@ const tarn_op_def tarn_op_dequantize_linear = {
 	.n_attr = 2,
 	.infer = infer_dequantize,
 	.eval = eval_dequantize,
+	.grad = grad_dequantize,
 	.cost = tarn_cost_out,
 	.quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1},
 };

@@ -7,7 +7,7 @@
 
 #include "ops/bounds.h"
 #include "ops/build.h"
-#include "ops/elem.h"
+#include "ops/grad.h"
 #include "ops/ops.h"
 #include "ops/padding.h"
 
@@ -249,6 +249,50 @@ static tarn_err bounds_max(tarn_infer *c) { return bounds(c, TARN_SYM_MAX); }
 static tarn_err bounds_min(tarn_infer *c) { return bounds(c, TARN_SYM_MIN); }
 /* clang-format on */
 
+/* ---- gradients: dx = dy * slope(x, y, elements), y and dy repeated along the reduced axes
+ * ---------------------------------------------- */
+
+typedef double (*slope)(double x, double y, double n);
+
+/* clang-format off */
+static double d_one(double x, double y, double n) { (void)x, (void)y, (void)n; return 1; }
+static double d_mean(double x, double y, double n) { (void)x, (void)y; return 1 / n; }
+static double d_prod(double x, double y, double n) { (void)n; return y / x; }
+static double d_l1(double x, double y, double n) { (void)y, (void)n; return (x > 0) - (x < 0); }
+static double d_l2(double x, double y, double n) { (void)n; return y > 0 ? x / y : 0; }
+static double d_square(double x, double y, double n) { (void)y, (void)n; return 2 * x; }
+static double d_log_sum(double x, double y, double n) { (void)x, (void)n; return exp(-y); }
+static double d_log_sum_exp(double x, double y, double n) { (void)n; return exp(x - y); }
+static double d_extreme(double x, double y, double n) { (void)n; return x == y; }
+/* clang-format on */
+
+static tarn_err back(tarn_grad *g, uint32_t mask, slope f)
+{
+	const tarn_tensor *x = g->in[0];
+	tarn_tensor y = g->out[0], dy = g->dout[0];
+	double *vx, *vy, *d;
+	if (!tarn_grad_wants(g, 0) || dy.type == TARN_DTYPE_NONE)
+		return TARN_OK;
+	y.rank = dy.rank = x->rank;
+	for (int k = 0; k < x->rank; k++)
+		y.dim[k] = dy.dim[k] = mask >> k & 1 ? 1 : x->dim[k];
+	double n = (double)tarn_tensor_count(x) / (double)(tarn_tensor_count(&y) ? tarn_tensor_count(&y) : 1);
+	TRY(tarn_grad_load(g, x, &vx));
+	TRY(tarn_grad_expand(g, &y, x, &vy));
+	TRY(tarn_grad_expand(g, &dy, x, &d));
+	for (int64_t i = 0, count = tarn_tensor_count(x); i < count; i++)
+		d[i] *= f(vx[i], vy[i], n);
+	tarn_grad_add(&g->din[0], d);
+	return TARN_OK;
+}
+
+static tarn_err back_attr(tarn_grad *g, slope f)
+{
+	uint32_t mask = 0;
+	TRY(axes_attr(g->node, g->in[0]->rank, &mask));
+	return back(g, mask, f);
+}
+
 /* ---- the operators
  * ---------------------------------------------------------------------------------------------------------------------- */
 
@@ -287,11 +331,15 @@ static void pad_unsafe(tarn_pad *p)
 	tarn_pad_reduced(p, TARN_PAD_UNSAFE);
 }
 
-#define ROW(word, Name, bounds_slot, quant_kind, pad_slot, ...) \
+#define ROW(word, Name, bounds_slot, quant_kind, pad_slot, slope, ...) \
 	static tarn_err eval_##word(tarn_eval *e) \
 	{ \
 		static const kind k = __VA_ARGS__; \
 		return run(e, &k); \
+	} \
+	static tarn_err grad_##word(tarn_grad *g) \
+	{ \
+		return back_attr(g, slope); \
 	} \
 	const tarn_op_def tarn_op_##word = { \
 		.name = Name, \
@@ -306,18 +354,20 @@ static void pad_unsafe(tarn_pad *p)
 		.infer = infer, \
 		.bounds = bounds_slot, \
 		.eval = eval_##word, \
+		.grad = grad_##word, \
 		.pad = pad_slot, \
 		.cost = tarn_cost_in, \
 		.quant = {.kind = quant_kind, .act = quant_kind == TARN_QUANT_FLOAT ? 0 : 1, .weight = -1, .bias = -1}, \
 	};
 
-ROW(reduce_mean, "ReduceMean", NULL, TARN_QUANT_INPUTS, pad_mean, {0, f_add, 0, i_add, last_mean, false})
-ROW(reduce_prod, "ReduceProd", bounds_prod, TARN_QUANT_FLOAT, pad_unsafe, {1, f_mul, 1, i_mul, NULL, false})
-ROW(reduce_l1, "ReduceL1", NULL, TARN_QUANT_FLOAT, pad_zero, {0, f_abs, 0, i_abs, NULL, false})
-ROW(reduce_l2, "ReduceL2", NULL, TARN_QUANT_INPUTS, pad_zero, {0, f_square, 0, NULL, last_sqrt, false})
-ROW(reduce_sum_square, "ReduceSumSquare", NULL, TARN_QUANT_FLOAT, pad_zero, {0, f_square, 0, i_square, NULL, false})
-ROW(reduce_log_sum, "ReduceLogSum", NULL, TARN_QUANT_FLOAT, pad_zero, {0, f_add, 0, NULL, last_log, false})
-ROW(reduce_log_sum_exp, "ReduceLogSumExp", NULL, TARN_QUANT_FLOAT, pad_lowest, {0, f_exp, 0, NULL, last_log, true})
+ROW(reduce_mean, "ReduceMean", NULL, TARN_QUANT_INPUTS, pad_mean, d_mean, {0, f_add, 0, i_add, last_mean, false})
+ROW(reduce_prod, "ReduceProd", bounds_prod, TARN_QUANT_FLOAT, pad_unsafe, d_prod, {1, f_mul, 1, i_mul, NULL, false})
+ROW(reduce_l1, "ReduceL1", NULL, TARN_QUANT_FLOAT, pad_zero, d_l1, {0, f_abs, 0, i_abs, NULL, false})
+ROW(reduce_l2, "ReduceL2", NULL, TARN_QUANT_INPUTS, pad_zero, d_l2, {0, f_square, 0, NULL, last_sqrt, false})
+ROW(reduce_sum_square, "ReduceSumSquare", NULL, TARN_QUANT_FLOAT, pad_zero, d_square, {0, f_square, 0, i_square, NULL, false})
+ROW(reduce_log_sum, "ReduceLogSum", NULL, TARN_QUANT_FLOAT, pad_zero, d_log_sum, {0, f_add, 0, NULL, last_log, false})
+ROW(reduce_log_sum_exp, "ReduceLogSumExp", NULL, TARN_QUANT_FLOAT, pad_lowest, d_log_sum_exp,
+    {0, f_exp, 0, NULL, last_log, true})
 
 static tarn_err run_extreme(tarn_eval *e, bool max)
 {
@@ -340,6 +390,12 @@ static tarn_err eval_reduce_min(tarn_eval *e)
 	return run_extreme(e, false);
 }
 
+/* Every element that equals the result. */
+static tarn_err grad_extreme(tarn_grad *g)
+{
+	return back_attr(g, d_extreme);
+}
+
 #define EXTREME(word, Name, bounds_slot, pad_slot) \
 	const tarn_op_def tarn_op_##word = { \
 		.name = Name, \
@@ -354,6 +410,7 @@ static tarn_err eval_reduce_min(tarn_eval *e)
 		.infer = infer, \
 		.bounds = bounds_slot, \
 		.eval = eval_##word, \
+		.grad = grad_extreme, \
 		.pad = pad_slot, \
 		.cost = tarn_cost_in, \
 		.quant = {.kind = TARN_QUANT_PASS, .act = 1, .weight = -1, .bias = -1}, \
@@ -361,20 +418,32 @@ static tarn_err eval_reduce_min(tarn_eval *e)
 EXTREME(reduce_max, "ReduceMax", bounds_max, pad_lowest)
 EXTREME(reduce_min, "ReduceMin", bounds_min, pad_highest)
 
+static tarn_err axes_input(const tarn_node *node, const tarn_tensor *const *in, uint32_t *mask)
+{
+	const tarn_tensor *axes = node->n_in > 1 ? in[1] : NULL;
+	int rank = in[0]->rank, axis = 0;
+	int64_t n = axes != NULL ? tarn_tensor_count(axes) : 0;
+	*mask = no_axes(node, n) ? 0 : (1u << rank) - 1;
+	for (int64_t i = 0; i < n; i++) {
+		TRY(tarn_shape_axis(rank, tarn_tensor_i64(axes, i), &axis));
+		*mask = (i == 0 ? 0 : *mask) | 1u << axis;
+	}
+	return TARN_OK;
+}
+
 static tarn_err eval_reduce_sum(tarn_eval *e)
 {
 	static const kind k = {0, f_add, 0, i_add, NULL, false};
-	const tarn_tensor *axes = e->node->n_in > 1 ? e->in[1] : NULL;
-	int rank = e->in[0]->rank, axis = 0;
-	uint32_t mask = (1u << rank) - 1;
-	int64_t n = axes != NULL ? tarn_tensor_count(axes) : 0;
-	if (no_axes(e->node, n))
-		mask = 0;
-	for (int64_t i = 0; i < n; i++) {
-		TRY(tarn_shape_axis(rank, tarn_tensor_i64(axes, i), &axis));
-		mask = (i == 0 ? 0 : mask) | 1u << axis;
-	}
+	uint32_t mask = 0;
+	TRY(axes_input(e->node, e->in, &mask));
 	return reduce(e->in[0], &e->out[0], mask, &k);
+}
+
+static tarn_err grad_reduce_sum(tarn_grad *g)
+{
+	uint32_t mask = 0;
+	TRY(axes_input(g->node, g->in, &mask));
+	return back(g, mask, d_one);
 }
 
 const tarn_op_def tarn_op_reduce_sum = {
@@ -390,6 +459,7 @@ const tarn_op_def tarn_op_reduce_sum = {
 	.infer = infer_sum,
 	.bounds = bounds_sum,
 	.eval = eval_reduce_sum,
+	.grad = grad_reduce_sum,
 	.pad = pad_zero,
 	.cost = tarn_cost_in,
 	.quant = {.kind = TARN_QUANT_INPUTS, .act = 1, .weight = -1, .bias = -1},

@@ -4,6 +4,7 @@
 #include "ops/bounds.h"
 #include "ops/build.h"
 #include "ops/elem.h"
+#include "ops/grad.h"
 #include "ops/ops.h"
 #include "ops/padding.h"
 
@@ -29,6 +30,7 @@ static tarn_err eval_copy(tarn_eval *e)
 		.infer = infer_##word, \
 		.bounds = tarn_bounds_same, \
 		.eval = eval_copy, \
+		.grad = tarn_grad_view, \
 		.pad = tarn_pad_view, \
 		.cost = tarn_cost_move, \
 		.quant = {.kind = TARN_QUANT_PASS, .act = 1, .weight = -1, .bias = -1}, \
@@ -277,6 +279,7 @@ const tarn_op_def tarn_op_dropout = {
 	.infer = infer_dropout,
 	.bounds = tarn_bounds_same,
 	.eval = eval_dropout,
+	.grad = tarn_grad_view,
 	.cost = tarn_cost_move,
 	.quant = {.kind = TARN_QUANT_PASS, .act = 1, .weight = -1, .bias = -1},
 };

@@ -197,6 +197,14 @@ static tarn_err import_upsample(const tarn_import *src)
 	return TARN_OK;
 }
 
+/* Nearest takes each element from one place. */
+static tarn_err grad(tarn_grad *g)
+{
+	CHECK(tarn_attr_i(g->node, TARN_RESIZE_MODE) == TARN_MODE_NEAREST, TARN_UNSUPPORTED,
+	      "Resize has a gradient in mode nearest only; what stands before it cannot be trained");
+	return tarn_grad_moved(g);
+}
+
 /* PASS holds for nearest; a quantizer asks for the mode. */
 const tarn_op_def tarn_op_resize = {
 	.name = "Resize",
@@ -210,6 +218,7 @@ const tarn_op_def tarn_op_resize = {
 	.import = import_resize,
 	.infer = infer,
 	.eval = tarn_resize_eval,
+	.grad = grad,
 	.cost = cost,
 	.quant = {.kind = TARN_QUANT_PASS, .act = 1, .weight = -1, .bias = -1},
 };
@@ -228,6 +237,7 @@ const tarn_op_def tarn_op_upsample = {
 	.import = import_upsample,
 	.infer = infer,
 	.eval = tarn_resize_eval,
+	.grad = grad,
 	.cost = cost,
 	.quant = {.kind = TARN_QUANT_PASS, .act = 1, .weight = -1, .bias = -1},
 };

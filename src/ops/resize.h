@@ -3,7 +3,7 @@
 #ifndef TARN_OPS_RESIZE_H
 #define TARN_OPS_RESIZE_H
 
-#include "ops/real.h"
+#include "ops/grad.h"
 
 enum {
 	TARN_RESIZE_ANTIALIAS,

@@ -2,6 +2,7 @@
 /* Along an axis, or by position: CumSum, ReverseSequence, OneHot, Trilu, DepthToSpace, SpaceToDepth. */
 #include "ops/bounds.h"
 #include "ops/elem.h"
+#include "ops/grad.h"
 #include "ops/ops.h"
 
 #define FLOAT_ROW \
@@ -139,6 +140,7 @@ const tarn_op_def tarn_op_reverse_sequence = {
 	.n_attr = 2,
 	.infer = infer_reverse_sequence,
 	.eval = eval_reverse_sequence,
+	.grad = tarn_grad_moved,
 	.cost = tarn_cost_move,
 	.quant = FLOAT_ROW,
 };
@@ -256,6 +258,7 @@ const tarn_op_def tarn_op_trilu = {
 	.n_attr = 1,
 	.infer = infer_trilu,
 	.eval = eval_trilu,
+	.grad = tarn_grad_moved,
 	.cost = tarn_cost_move,
 	.quant = FLOAT_ROW,
 };
@@ -348,6 +351,7 @@ static const tarn_attr_def blocks_attr[] = {
 		.n_attr = count, \
 		.infer = infer_##word, \
 		.eval = eval_##word, \
+		.grad = tarn_grad_moved, \
 		.cost = tarn_cost_move, \
 		.quant = {.kind = TARN_QUANT_PASS, .act = 1, .weight = -1, .bias = -1}, \
 	};

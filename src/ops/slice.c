@@ -3,6 +3,7 @@
 #include "ops/bounds.h"
 #include "ops/build.h"
 #include "ops/elem.h"
+#include "ops/grad.h"
 #include "ops/ops.h"
 #include "ops/padding.h"
 
@@ -239,6 +240,7 @@ const tarn_op_def tarn_op_slice = {
 	.bounds = bounds_slice,
 	.pad = pad_slice,
 	.eval = eval_slice,
+	.grad = tarn_grad_moved,
 	.cost = tarn_cost_move,
 	.quant = {.weight = -1, .bias = -1},
 };

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "ops/ops.h"
 #include "ops/padding.h"
-#include "ops/real.h"
+#include "ops/grad.h"
 
 enum { AXIS, FLATTEN };
 static const tarn_attr_def attr[] = {{"axis", TARN_ATTR_INT, TARN_ATTR_DEFAULT, -1},
@@ -97,6 +97,45 @@ static tarn_err eval_hard(tarn_eval *e)
 	return run(e, HARD);
 }
 
+/* Soft: dx = y (dy - sum of dy y). Log: dx = dy - exp(y) (sum of dy). */
+static tarn_err back(tarn_grad *g, int kind)
+{
+	const tarn_tensor *x = g->in[0];
+	int64_t a = tarn_attr_i(g->node, AXIS), count = tarn_tensor_count(x);
+	int axis = (int)(a < 0 ? a + x->rank : a);
+	int64_t outer = tarn_elem_product(x->dim, 0, axis), n = axis < x->rank ? x->dim[axis] : 1;
+	int64_t inner = axis < x->rank ? tarn_elem_product(x->dim, axis + 1, x->rank) : 1;
+	double *y, *d;
+	if (!tarn_grad_wants(g, 0) || !count)
+		return TARN_OK;
+	if (tarn_attr_i(g->node, FLATTEN)) {
+		n *= inner;
+		inner = 1;
+	}
+	TRY(tarn_grad_load(g, &g->out[0], &y));
+	TRY(tarn_grad_load(g, &g->dout[0], &d));
+	for (int64_t i = 0; i < outer * inner; i++) {
+		int64_t at = i / inner * n * inner + i % inner;
+		double sum = 0;
+		for (int64_t k = at; k < at + n * inner; k += inner)
+			sum += kind == SOFT ? d[k] * y[k] : d[k];
+		for (int64_t k = at; k < at + n * inner; k += inner)
+			d[k] = kind == SOFT ? y[k] * (d[k] - sum) : d[k] - exp(y[k]) * sum;
+	}
+	tarn_grad_add(&g->din[0], d);
+	return TARN_OK;
+}
+
+static tarn_err grad_soft(tarn_grad *g)
+{
+	return back(g, SOFT);
+}
+
+static tarn_err grad_log(tarn_grad *g)
+{
+	return back(g, LOG);
+}
+
 /* Whether the axes after `axis` all have size 1, so that taking them together changes nothing. */
 static bool same_as_plain(const tarn_shape *s, int axis)
 {
@@ -148,6 +187,6 @@ static void pad(tarn_pad *p)
 	.import = import, .infer = infer, .eval = fn, .decompose = decompose, .cost = tarn_cost_in, .pad = pad, \
 	.quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1}
 
-const tarn_op_def tarn_op_softmax = {SOFTMAX("Softmax", eval_soft), .ir = "SoftMax"};
-const tarn_op_def tarn_op_log_softmax = {SOFTMAX("LogSoftmax", eval_log), .ir = "LogSoftmax"};
+const tarn_op_def tarn_op_softmax = {SOFTMAX("Softmax", eval_soft), .grad = grad_soft, .ir = "SoftMax"};
+const tarn_op_def tarn_op_log_softmax = {SOFTMAX("LogSoftmax", eval_log), .grad = grad_log, .ir = "LogSoftmax"};
 const tarn_op_def tarn_op_hardmax = {SOFTMAX("Hardmax", eval_hard)};

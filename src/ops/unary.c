@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "ops/bounds.h"
+#include "ops/grad.h"
 #include "ops/ops.h"
 
 tarn_err tarn_unary_infer(tarn_infer *c, unsigned set)
@@ -83,38 +84,38 @@ static int64_t i_not(int64_t x)
 	return x == 0;
 }
 
-/* FLOAT(word, result): y = result(x). */
+/* FLOAT(word, Name, since, spelling, y of x, dy/dx of x and y). */
 #define FLOAT_LIST(FLOAT) \
-	FLOAT(ceil, Ceil, 1, "Ceiling", ceil(x)) \
-	FLOAT(floor, Floor, 1, "Floor", floor(x)) \
-	FLOAT(round, Round, 11, NULL, rint(x)) \
-	FLOAT(reciprocal, Reciprocal, 1, NULL, 1 / x) \
-	FLOAT(sqrt, Sqrt, 1, "Sqrt", sqrt(x)) \
-	FLOAT(exp, Exp, 1, "Exp", exp(x)) \
-	FLOAT(log, Log, 1, "Log", log(x)) \
-	FLOAT(sin, Sin, 7, "Sin", sin(x)) \
-	FLOAT(cos, Cos, 7, "Cos", cos(x)) \
-	FLOAT(tan, Tan, 7, "Tan", tan(x)) \
-	FLOAT(asin, Asin, 7, "Asin", asin(x)) \
-	FLOAT(acos, Acos, 7, "Acos", acos(x)) \
-	FLOAT(atan, Atan, 7, "Atan", atan(x)) \
-	FLOAT(sinh, Sinh, 9, "Sinh", sinh(x)) \
-	FLOAT(cosh, Cosh, 9, "Cosh", cosh(x)) \
-	FLOAT(asinh, Asinh, 9, "Asinh", asinh(x)) \
-	FLOAT(acosh, Acosh, 9, "Acosh", acosh(x)) \
-	FLOAT(atanh, Atanh, 9, "Atanh", atanh(x)) \
-	FLOAT(sigmoid, Sigmoid, 1, "Sigmoid", 1 / (1 + exp(-x))) \
-	FLOAT(tanh, Tanh, 1, "Tanh", tanh(x)) \
-	FLOAT(softplus, Softplus, 1, "SoftPlus", fmax(x, 0) + log1p(exp(-fabs(x)))) \
-	FLOAT(softsign, Softsign, 1, "SoftSign", x / (1 + fabs(x))) \
-	FLOAT(hard_swish, HardSwish, 14, "HSwish", x *fmax(0, fmin(1, x / 6 + 0.5)))
+	FLOAT(ceil, Ceil, 1, "Ceiling", ceil(x), 0) \
+	FLOAT(floor, Floor, 1, "Floor", floor(x), 0) \
+	FLOAT(round, Round, 11, NULL, rint(x), 0) \
+	FLOAT(reciprocal, Reciprocal, 1, NULL, 1 / x, -y * y) \
+	FLOAT(sqrt, Sqrt, 1, "Sqrt", sqrt(x), 0.5 / y) \
+	FLOAT(exp, Exp, 1, "Exp", exp(x), y) \
+	FLOAT(log, Log, 1, "Log", log(x), 1 / x) \
+	FLOAT(sin, Sin, 7, "Sin", sin(x), cos(x)) \
+	FLOAT(cos, Cos, 7, "Cos", cos(x), -sin(x)) \
+	FLOAT(tan, Tan, 7, "Tan", tan(x), 1 + y * y) \
+	FLOAT(asin, Asin, 7, "Asin", asin(x), 1 / sqrt(1 - x * x)) \
+	FLOAT(acos, Acos, 7, "Acos", acos(x), -1 / sqrt(1 - x * x)) \
+	FLOAT(atan, Atan, 7, "Atan", atan(x), 1 / (1 + x * x)) \
+	FLOAT(sinh, Sinh, 9, "Sinh", sinh(x), cosh(x)) \
+	FLOAT(cosh, Cosh, 9, "Cosh", cosh(x), sinh(x)) \
+	FLOAT(asinh, Asinh, 9, "Asinh", asinh(x), 1 / sqrt(x * x + 1)) \
+	FLOAT(acosh, Acosh, 9, "Acosh", acosh(x), 1 / sqrt(x * x - 1)) \
+	FLOAT(atanh, Atanh, 9, "Atanh", atanh(x), 1 / (1 - x * x)) \
+	FLOAT(sigmoid, Sigmoid, 1, "Sigmoid", 1 / (1 + exp(-x)), y * (1 - y)) \
+	FLOAT(tanh, Tanh, 1, "Tanh", tanh(x), 1 - y * y) \
+	FLOAT(softplus, Softplus, 1, "SoftPlus", fmax(x, 0) + log1p(exp(-fabs(x))), 1 / (1 + exp(-x))) \
+	FLOAT(softsign, Softsign, 1, "SoftSign", x / (1 + fabs(x)), 1 / ((1 + fabs(x)) * (1 + fabs(x)))) \
+	FLOAT(hard_swish, HardSwish, 14, "HSwish", x *fmax(0, fmin(1, x / 6 + 0.5)), fabs(x) >= 3 ? x > 0 : x / 3 + 0.5)
 
 static tarn_err infer_float(tarn_infer *c)
 {
 	return tarn_unary_infer(c, TARN_CLS_F);
 }
 
-#define ROW(word, Name, since, spelling, set_infer) \
+#define ROW(word, Name, since, spelling, set_infer, slope) \
 	const tarn_op_def tarn_op_##word = { \
 		.name = #Name, \
 		.onnx_since = since, \
@@ -126,11 +127,12 @@ static tarn_err infer_float(tarn_infer *c)
 		.flags = TARN_OP_ELEMENTWISE, \
 		.infer = set_infer, \
 		.eval = eval_##word, \
+		.grad = slope, \
 		.cost = tarn_cost_out, \
 		.quant = {.weight = -1, .bias = -1}, \
 	};
 
-#define FLOAT(word, Name, since, spelling, result) \
+#define FLOAT(word, Name, since, spelling, result, derivative) \
 	static double f_##word(double x, const double *p) \
 	{ \
 		(void)p; \
@@ -140,7 +142,16 @@ static tarn_err infer_float(tarn_infer *c)
 	{ \
 		return tarn_unary_run(e, f_##word, NULL, NULL); \
 	} \
-	ROW(word, Name, since, spelling, infer_float)
+	static double d_##word(double x, double y, const double *p) \
+	{ \
+		(void)x, (void)y, (void)p; \
+		return derivative; \
+	} \
+	static tarn_err grad_##word(tarn_grad *g) \
+	{ \
+		return tarn_grad_unary(g, d_##word, NULL); \
+	} \
+	ROW(word, Name, since, spelling, infer_float, grad_##word)
 FLOAT_LIST(FLOAT)
 
 /* ---- operators that also take integers, or give BOOL
@@ -241,13 +252,51 @@ static tarn_err eval_bitwise_not(tarn_eval *e)
 	return tarn_unary_run(e, f_abs, i_bitwise_not, NULL);
 }
 
-ROW(abs, Abs, 1, "Abs", infer_number)
-ROW(neg, Neg, 1, "Negative", infer_signed)
-ROW(sign, Sign, 9, "Sign", infer_number)
-ROW(erf, Erf, 9, "Erf", infer_number)
-ROW(is_nan, IsNaN, 9, "IsNaN", infer_test)
-ROW(not, Not, 1, "LogicalNot", infer_logic)
-ROW(bitwise_not, BitwiseNot, 18, "BitwiseNot", infer_whole)
+static double d_abs(double x, double y, const double *p)
+{
+	(void)y, (void)p;
+	return (x > 0) - (x < 0);
+}
+
+static double d_neg(double x, double y, const double *p)
+{
+	(void)x, (void)y, (void)p;
+	return -1;
+}
+
+static double d_erf(double x, double y, const double *p)
+{
+	(void)y, (void)p;
+	return M_2_SQRTPI * exp(-x * x);
+}
+
+static tarn_err grad_abs(tarn_grad *g)
+{
+	return tarn_grad_unary(g, d_abs, NULL);
+}
+
+static tarn_err grad_neg(tarn_grad *g)
+{
+	return tarn_grad_unary(g, d_neg, NULL);
+}
+
+static tarn_err grad_erf(tarn_grad *g)
+{
+	return tarn_grad_unary(g, d_erf, NULL);
+}
+
+static tarn_err grad_none(tarn_grad *g)
+{
+	return tarn_grad_unary(g, NULL, NULL);
+}
+
+ROW(abs, Abs, 1, "Abs", infer_number, grad_abs)
+ROW(neg, Neg, 1, "Negative", infer_signed, grad_neg)
+ROW(sign, Sign, 9, "Sign", infer_number, grad_none)
+ROW(erf, Erf, 9, "Erf", infer_number, grad_erf)
+ROW(is_nan, IsNaN, 9, "IsNaN", infer_test, NULL)
+ROW(not, Not, 1, "LogicalNot", infer_logic, NULL)
+ROW(bitwise_not, BitwiseNot, 18, "BitwiseNot", infer_whole, NULL)
 
 enum { DETECT_NEGATIVE, DETECT_POSITIVE };
 static const tarn_attr_def is_inf_attr[] = {

@@ -4,6 +4,7 @@
 
 #include "ops/binary.h"
 #include "ops/bounds.h"
+#include "ops/grad.h"
 #include "ops/ops.h"
 
 /* NaN wins, as numpy has it. */
@@ -138,6 +139,49 @@ static tarn_err eval_mean(tarn_eval *e)
 	return fold(e, &fn_add, true, true);
 }
 
+/* dy goes to every input, divided by `n`. */
+static tarn_err grad_each(tarn_grad *g, double n)
+{
+	double *dy;
+	TRY(tarn_grad_load(g, &g->dout[0], &dy));
+	for (int64_t i = 0, count = tarn_tensor_count(&g->out[0]); i < count; i++)
+		dy[i] /= n;
+	for (int k = 0; k < g->node->n_in; k++)
+		if (tarn_grad_wants(g, k))
+			TRY(tarn_grad_reduce(g, &g->din[k], &g->out[0], dy));
+	return TARN_OK;
+}
+
+static tarn_err grad_sum(tarn_grad *g)
+{
+	return grad_each(g, 1);
+}
+
+static tarn_err grad_mean(tarn_grad *g)
+{
+	return grad_each(g, g->node->n_in);
+}
+
+/* dy goes to the first input that equals the result. */
+static tarn_err grad_first(tarn_grad *g)
+{
+	int64_t n = tarn_tensor_count(&g->out[0]);
+	double *y, *dy, *x, *d;
+	TRY(tarn_grad_load(g, &g->out[0], &y));
+	TRY(tarn_grad_load(g, &g->dout[0], &dy));
+	TRY(tarn_grad_zeros(g, n, &d));
+	for (int k = 0; k < g->node->n_in; k++) {
+		TRY(tarn_grad_expand(g, g->in[k], &g->out[0], &x));
+		for (int64_t i = 0; i < n; i++) {
+			d[i] = x[i] == y[i] ? dy[i] : 0;
+			dy[i] -= d[i];
+		}
+		if (tarn_grad_wants(g, k))
+			TRY(tarn_grad_reduce(g, &g->din[k], &g->out[0], d));
+	}
+	return TARN_OK;
+}
+
 static tarn_err bounds(tarn_infer *c, tarn_sym_op op)
 {
 	tarn_dim acc[TARN_KNOWN_MAX], next[TARN_KNOWN_MAX];
@@ -174,7 +218,7 @@ static tarn_err cost_each(const tarn_node *n, tarn_cost *cost)
 }
 
 /* act: of the first two inputs; devices take no more in INT8. */
-#define ROW(word, Name, spelling, infer_slot, bounds_slot, quant_kind) \
+#define ROW(word, Name, spelling, infer_slot, bounds_slot, grad_slot, quant_kind) \
 	const tarn_op_def tarn_op_##word = { \
 		.name = #Name, \
 		.onnx_since = 1, \
@@ -187,14 +231,15 @@ static tarn_err cost_each(const tarn_node *n, tarn_cost *cost)
 		.infer = infer_slot, \
 		.bounds = bounds_slot, \
 		.eval = eval_##word, \
+		.grad = grad_slot, \
 		.cost = cost_each, \
 		.quant = {.kind = quant_kind, .act = quant_kind == TARN_QUANT_INPUTS ? 3 : 0, .weight = -1, .bias = -1}, \
 	};
 
-ROW(max, Max, "Maximum", infer_number, bounds_max, TARN_QUANT_INPUTS)
-ROW(min, Min, "Minimum", infer_number, bounds_min, TARN_QUANT_INPUTS)
-ROW(sum, Sum, NULL, infer_float, NULL, TARN_QUANT_FLOAT)
-ROW(mean, Mean, NULL, infer_float, NULL, TARN_QUANT_FLOAT)
+ROW(max, Max, "Maximum", infer_number, bounds_max, grad_first, TARN_QUANT_INPUTS)
+ROW(min, Min, "Minimum", infer_number, bounds_min, grad_first, TARN_QUANT_INPUTS)
+ROW(sum, Sum, NULL, infer_float, NULL, grad_sum, TARN_QUANT_FLOAT)
+ROW(mean, Mean, NULL, infer_float, NULL, grad_mean, TARN_QUANT_FLOAT)
 
 /* ---- Clip
  * ------------------------------------------------------------------------------------------------------------------------ */
@@ -269,6 +314,31 @@ out:
 	return err;
 }
 
+/* To the input inside the limits, to a limit where it holds. */
+static tarn_err grad_clip(tarn_grad *g)
+{
+	int64_t n = tarn_tensor_count(&g->out[0]);
+	double *x, *dy, *d, *lo, *hi, sum[2] = {0};
+	TRY(tarn_grad_load(g, g->in[0], &x));
+	TRY(tarn_grad_load(g, g->node->n_in > 1 ? g->in[1] : NULL, &lo));
+	TRY(tarn_grad_load(g, g->node->n_in > 2 ? g->in[2] : NULL, &hi));
+	TRY(tarn_grad_load(g, &g->dout[0], &dy));
+	TRY(tarn_grad_zeros(g, n, &d));
+	for (int64_t i = 0; i < n; i++)
+		if (hi && fmax(x[i], lo ? *lo : x[i]) > *hi)
+			sum[1] += dy[i];
+		else if (lo && x[i] < *lo)
+			sum[0] += dy[i];
+		else
+			d[i] = dy[i];
+	if (tarn_grad_wants(g, 0))
+		tarn_grad_add(&g->din[0], d);
+	for (int k = 0; k < 2; k++)
+		if (tarn_grad_wants(g, 1 + k))
+			tarn_grad_add(&g->din[1 + k], &sum[k]);
+	return TARN_OK;
+}
+
 static tarn_err cost_clip(const tarn_node *n, tarn_cost *cost)
 {
 	TRY(tarn_cost_out(n, cost));
@@ -287,6 +357,7 @@ const tarn_op_def tarn_op_clip = {
 	.import = import_clip,
 	.infer = infer_clip,
 	.eval = eval_clip,
+	.grad = grad_clip,
 	.cost = cost_clip,
 	.quant = {.weight = -1, .bias = -1},
 };

@@ -2,6 +2,7 @@
 /* Where: condition ? x : y, all three broadcast. */
 #include "ops/bounds.h"
 #include "ops/elem.h"
+#include "ops/grad.h"
 #include "ops/ops.h"
 
 static tarn_err infer(tarn_infer *c)
@@ -64,6 +65,7 @@ const tarn_op_def tarn_op_where = {
 	.infer = infer,
 	.bounds = bounds,
 	.eval = eval,
+	.grad = tarn_grad_moved,
 	.cost = tarn_cost_out,
 	.quant = {.weight = -1, .bias = -1},
 };
