@@ -272,7 +272,8 @@ static tarn_err lower(tarn_model *m)
 	TRY(tarn_pass_standard(m));
 	TRY(tarn_pass_fuse(m));
 	TRY(merge_quantizers(m));
-	return fold_constants(m);
+	TRY(fold_constants(m));
+	return tarn_npu_narrow(m);
 }
 
 tarn_err tarn_npu_lower(tarn_model *m)

@@ -37,6 +37,8 @@ TARN_MUST tarn_err tarn_npu_check_static(const tarn_model *m);
 /* Checks that too; standard passes; FakeQuantize as codes where it is one; floats as
  * F32 (what is stored is FP16). Edits the model. */
 TARN_MUST tarn_err tarn_npu_lower(tarn_model *m);
+/* integer.c: arithmetic on 64-bit integers becomes arithmetic on 32 bits. TARN_UNSUPPORTED for a constant that does not fit. */
+TARN_MUST tarn_err tarn_npu_narrow(tarn_model *m);
 
 /* ---- group.c: layers ---- */
 

@@ -54,10 +54,31 @@ static tarn_err infer_cast_like(tarn_infer *c)
 	return TARN_OK;
 }
 
+/* Truth of known elements: a size that is at least 1 is true whatever it will be. */
+static tarn_err bounds_truth(tarn_infer *c)
+{
+	tarn_dim at[TARN_KNOWN_MAX];
+	int n = 0;
+	int64_t v;
+	if (!tarn_bounds_read(c, 0, at, &n))
+		return TARN_OK;
+	for (int i = 0; i < n; i++) {
+		if (!tarn_dim_is_int(at[i], &v)) {
+			if (tarn_dim_lo(c->syms, at[i]) < 1)
+				return TARN_OK;
+			v = 1;
+		}
+		at[i] = v != 0;
+	}
+	return tarn_bounds_set(c, 0, at, n);
+}
+
 /* Known elements survive a cast between integer types that hold them. */
 static tarn_err bounds_cast(tarn_infer *c)
 {
 	tarn_dtype to = c->node->out[0] != NULL ? c->node->out[0]->type : TARN_DTYPE_NONE;
+	if (to == TARN_BOOL)
+		return bounds_truth(c);
 	return to == TARN_I64 || to == TARN_I32 ? tarn_bounds_same(c) : TARN_OK;
 }
 

@@ -164,16 +164,39 @@ tarn_err tarn_control_empty(const tarn_value *v, int axis, tarn_tensor *out)
 /* ---- If
  * ---------------------------------------------------------------------------------------------------------------------- */
 
+/* A condition that is known decides which branch there is: the other one need not even fit. */
+static tarn_err infer_taken(tarn_infer *c, int branch)
+{
+	tarn_node *n = c->node;
+	TRY(tarn_control_inputs(c, n->body[!branch], 0));
+	if (c->infer_body(c, n->body[!branch]) != TARN_OK)
+		tarn_err_clear();
+	TRY(tarn_control_inputs(c, n->body[branch], 0));
+	TRY(c->infer_body(c, n->body[branch]));
+	for (int i = 0; i < n->n_out; i++) {
+		const tarn_value *v = n->body[branch]->output.at[i];
+		tarn_infer_out(c, i, v->type, &v->shape);
+		if (v->known)
+			TRY(tarn_infer_known(c, i, v->known, v->n_known));
+	}
+	return TARN_OK;
+}
+
 static tarn_err infer_if(tarn_infer *c)
 {
 	tarn_node *n = c->node;
+	int64_t condition;
+	int known;
 	TRY(tarn_infer_class(c, 0, TARN_CLS_B));
 	CHECK(n->n_body == 2, TARN_BAD_FILE, "If has %d branches; 2 are needed", n->n_body);
 	if (!c->infer_body)
 		return TARN_OK;
-	for (int b = 0; b < 2; b++) {
+	for (int b = 0; b < 2; b++)
 		CHECK(n->body[b]->output.len == (size_t)n->n_out, TARN_BAD_FILE, "branch %d gives %zu outputs; %d are needed",
 		      b, n->body[b]->output.len, n->n_out);
+	if (tarn_infer_ints(c, 0, &condition, 1, &known) && known == 1)
+		return infer_taken(c, condition ? 0 : 1);
+	for (int b = 0; b < 2; b++) {
 		TRY(tarn_control_inputs(c, n->body[b], 0));
 		TRY(c->infer_body(c, n->body[b]));
 	}

@@ -295,7 +295,6 @@ ROW(neg, Neg, 1, "Negative", infer_signed, grad_neg)
 ROW(sign, Sign, 9, "Sign", infer_number, grad_none)
 ROW(erf, Erf, 9, "Erf", infer_number, grad_erf)
 ROW(is_nan, IsNaN, 9, "IsNaN", infer_test, NULL)
-ROW(not, Not, 1, "LogicalNot", infer_logic, NULL)
 ROW(bitwise_not, BitwiseNot, 18, "BitwiseNot", infer_whole, NULL)
 
 enum { DETECT_NEGATIVE, DETECT_POSITIVE };
@@ -322,6 +321,37 @@ const tarn_op_def tarn_op_is_inf = {
 	.flags = TARN_OP_ELEMENTWISE,
 	.infer = infer_test,
 	.eval = eval_is_inf,
+	.cost = tarn_cost_out,
+	.quant = {.weight = -1, .bias = -1},
+};
+
+/* ---- Not, which conditions of If are made of
+ * ---------------------------------------------------------------------------------------------------- */
+
+static tarn_err bounds_not(tarn_infer *c)
+{
+	int64_t at[TARN_KNOWN_MAX];
+	tarn_dim out[TARN_KNOWN_MAX];
+	int n = 0;
+	if (!tarn_infer_ints(c, 0, at, TARN_KNOWN_MAX, &n))
+		return TARN_OK;
+	for (int i = 0; i < n; i++)
+		out[i] = !at[i];
+	return tarn_bounds_set(c, 0, out, n);
+}
+
+const tarn_op_def tarn_op_not = {
+	.name = "Not",
+	.onnx_since = 1,
+	.ir = "LogicalNot",
+	.min_in = 1,
+	.max_in = 1,
+	.min_out = 1,
+	.max_out = 1,
+	.flags = TARN_OP_ELEMENTWISE,
+	.infer = infer_logic,
+	.bounds = bounds_not,
+	.eval = eval_not,
 	.cost = tarn_cost_out,
 	.quant = {.weight = -1, .bias = -1},
 };

@@ -296,12 +296,28 @@ static uint32_t graph_flags(const tarn_program *p)
 	       (has_flag(p, "PERF_COUNT") ? ZE_GRAPH_FLAG_ENABLE_PROFILING : 0u);
 }
 
+/* Sizes that only folding finds (branches that vanish, paddings computed from constants). */
+static void settle_outputs(tarn_program *p)
+{
+	for (int i = 0; i < p->n_out; i++) {
+		const tarn_value *v = p->model->main->output.at[i];
+		tarn_port *port = &p->out[i];
+		if (tarn_port_is_static(port) || !tarn_shape_is_static(&v->shape))
+			continue;
+		port->type = v->type;
+		port->rank = v->shape.rank;
+		memcpy(port->lo, v->shape.dim, sizeof port->lo);
+		memcpy(port->hi, v->shape.dim, sizeof port->hi);
+	}
+}
+
 static tarn_err build(tarn_program *p, npu_program *x)
 {
 	tarn_str ir = {0}, flags = {0};
 	tarn_err err;
-	TRY_GOTO(done, tarn_npu_build_flags(x->d, p, &flags));
 	TRY_GOTO(done, tarn_pass_standard(p->model));
+	settle_outputs(p);
+	TRY_GOTO(done, tarn_npu_build_flags(x->d, p, &flags));
 	TRY_GOTO(done, tarn_npu_model_bytes(x->d, p->model, &ir));
 	ze_graph_desc_2_t desc = {.stype = ZE_STRUCTURE_TYPE_GRAPH_DESC_PROPERTIES,
 				  .format = ZE_GRAPH_FORMAT_NGRAPH_LITE,

@@ -49,6 +49,36 @@ static void test_if(void **state)
 	}
 }
 
+/* A condition that is known leaves one branch: sizes are its own, and the other need not fit. */
+static void test_if_known(void **state)
+{
+	(void)state;
+	for (int cond = 0; cond < 2; cond++) {
+		probe p = probe_open(NULL, "If", 2, 1);
+		probe_scalar(&p, 0, TARN_BOOL, cond);
+		probe_in(&p, 1, TARN_F32, DIMS(3), REALS(1, 2, 5));
+		p.n->n_capture = 1;
+		for (int b = 0; b < 2; b++) {
+			tarn_graph *g;
+			tarn_value *axes;
+			assert_ok(tarn_node_add_body(p.m->main, p.n, &g));
+			tarn_value *x = input(g, TARN_F32);
+			assert_ok(tarn_value_const_i64(g, NULL, (const int64_t[]){0}, 1, &axes));
+			/* the first branch is taken when cond is true; three elements cannot be squeezed */
+			output(g, node(g, b == cond ? "Squeeze" : "Unsqueeze", x, axes));
+		}
+		tarn_value *c;
+		tarn_tensor t;
+		assert_ok(tarn_tensor_new(TARN_BOOL, 0, NULL, &t));
+		*(uint8_t *)t.data = (uint8_t)cond;
+		assert_ok(tarn_value_const(p.m->main, NULL, &t, &c));
+		tarn_tensor_fini(&t);
+		p.n->in[0] = c;
+		probe_infers(&p, 0, "[1,3]");
+		probe_close(&p);
+	}
+}
+
 /* a = a + step (captured), gathering a; stops when a reaches 10 or after `trips`. */
 static probe counting(double trips, double start)
 {
@@ -148,10 +178,8 @@ static void test_scan(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_if),
-		cmocka_unit_test(test_loop),
-		cmocka_unit_test(test_loop_growing),
-		cmocka_unit_test(test_scan),
+		cmocka_unit_test(test_if),           cmocka_unit_test(test_if_known), cmocka_unit_test(test_loop),
+		cmocka_unit_test(test_loop_growing), cmocka_unit_test(test_scan),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
