@@ -2,6 +2,7 @@
 /*
  * The IR's spread-out forms become the operators they stand for:
  *   Convert, (Subtract zero point,) Multiply scale      -> DequantizeLinear
+ *   the same over an axis cut in blocks, Reshape        -> DequantizeLinear with blocks (raise_blocks.c)
  *   FakeQuantize onto integers, Convert to integers     -> QuantizeLinear, scale and zero point taken from a DequantizeLinear
  *                                                          whose limits these are, never computed back from rounded limits
  *   GroupConvolution with constant weights              -> Conv with groups
@@ -13,6 +14,7 @@
 
 #include "ops/ops.h"
 #include "pass/pass.h"
+#include "pass/raise.h"
 
 static bool is(const tarn_node *n, const char *op)
 {
@@ -73,7 +75,7 @@ static tarn_err flat_const(tarn_graph *g, const char *name, const tarn_tensor *t
 	return err;
 }
 
-static bool fits(const tarn_tensor *t, tarn_dtype type)
+bool tarn_raise_fits(const tarn_tensor *t, tarn_dtype type)
 {
 	int bits = tarn_dtype_info(type)->bits;
 	double lo = tarn_dtype_is_signed(type) ? -ldexp(1, bits - 1) : 0, hi = lo + ldexp(1, bits) - 1;
@@ -106,7 +108,7 @@ static tarn_err dequantize(tarn_graph *g, tarn_node *mul)
 		return TARN_OK;
 	int rank = q->shape.rank, axis = axis_of(scale, rank);
 	int zaxis = zero ? axis_of(zero, rank) : -1;
-	if (rank < 0 || axis == -2 || (zero && (zaxis != axis || !fits(zero, q->type))))
+	if (rank < 0 || axis == -2 || (zero && (zaxis != axis || !tarn_raise_fits(zero, q->type))))
 		return TARN_OK;
 	if (axis >= 0 && q->shape.dim[axis] != tarn_tensor_count(scale))
 		return TARN_OK;
@@ -338,6 +340,7 @@ tarn_err tarn_pass_raise(tarn_model *m)
 {
 	tarn_graph *g = m->main;
 	size_t values = g->value.len;
+	TRY(each(g, "Reshape", tarn_raise_blocks));
 	TRY(each(g, "Mul", dequantize));
 	TRY(each(g, "Cast", quantize));
 	TRY(each(g, "GroupConvolution", group_conv));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ONNX models, opset 7 to 21. Reading keeps no reference to the file: weights are copied once, aligned. Any thread, one model
+ * ONNX models, opset 7 to 21 read, 17 or 21 written. Reading keeps no reference to the file: weights are copied once, aligned. Any thread, one model
  * per thread at a time.
  */
 #ifndef TARN_FMT_ONNX_ONNX_H
@@ -8,7 +8,8 @@
 
 #include "fmt/fmt.h"
 
-enum { ONNX_OLDEST_OPSET = 7, ONNX_NEWEST_OPSET = 21, ONNX_WRITTEN_OPSET = 17, ONNX_WRITTEN_IR = 8 };
+/* Written is opset 17, which every runtime of the last years reads; models with 4-bit constants or scales in blocks need 21. */
+enum { ONNX_OLDEST_OPSET = 7, ONNX_NEWEST_OPSET = 21, ONNX_WRITTEN_OPSET = 17, ONNX_BLOCKS_OPSET = 21 };
 
 extern const tarn_model_format tarn_format_onnx;
 

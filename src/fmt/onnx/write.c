@@ -81,7 +81,7 @@ static tarn_err opsets_build(onnx_writer *w, Onnx__ModelProto *p)
 		onnx__operator_set_id_proto__init(&o[i]);
 		o[i].domain = onnx_word(i ? w->domain.at[i - 1] : "");
 		o[i].has_version = 1;
-		o[i].version = i ? 1 : ONNX_WRITTEN_OPSET;
+		o[i].version = i ? 1 : w->opset;
 		p->opset_import[i] = &o[i];
 	}
 	return TARN_OK;
@@ -108,7 +108,7 @@ static tarn_err model_build(onnx_writer *w, Onnx__ModelProto *p)
 {
 	onnx__model_proto__init(p);
 	p->has_ir_version = 1;
-	p->ir_version = ONNX_WRITTEN_IR;
+	p->ir_version = w->opset == ONNX_WRITTEN_OPSET ? 8 : 10;
 	p->producer_name = onnx_word(w->model->producer && *w->model->producer ? w->model->producer : "tarn");
 	TRY(onnx_graph_build(w, w->model->main, &p->graph));
 	TRY(opsets_build(w, p));
@@ -153,6 +153,7 @@ tarn_err tarn_onnx_write_limit(const tarn_model *m, const char *path, uint64_t l
 	if (!writable(m->main))
 		TRY(with_forms(m, &copy));
 	onnx_writer w = {.model = copy ? copy : m};
+	w.opset = onnx_opset_for(w.model->main);
 	Onnx__ModelProto p;
 	tarn_err err = TARN_OK;
 	if (weights_of(w.model->main) > limit) {
@@ -195,6 +196,7 @@ tarn_err tarn_onnx_pack(const tarn_model *m, tarn_buffer **out)
 	if (!writable(m->main))
 		TRY(with_forms(m, &copy));
 	onnx_writer w = {.model = copy ? copy : m};
+	w.opset = onnx_opset_for(w.model->main);
 	Onnx__ModelProto p;
 	uint8_t *bytes = NULL;
 	size_t size = 0;

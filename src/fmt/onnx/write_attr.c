@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fmt/onnx/onnx.h"
 #include "fmt/onnx/writer.h"
 
 /* AttributeProto.AttributeType. */
@@ -78,8 +79,6 @@ tarn_err onnx_tensor_build(onnx_writer *w, const char *name, const tarn_tensor *
 	NEW(w, p, 1);
 	onnx__tensor_proto__init(p);
 	p->name = name ? onnx_word(name) : NULL;
-	CHECK(tarn_dtype_info(t->type)->bits >= 8, TARN_UNSUPPORTED, "4-bit constants need a newer opset than %d; use int8",
-	      17);
 	p->has_data_type = 1;
 	p->data_type = tarn_dtype_info(t->type)->onnx;
 	NEW(w, p->dims, (size_t)t->rank);
@@ -148,6 +147,8 @@ static tarn_err attr_build(onnx_writer *w, const tarn_attr_def *d, const tarn_at
 		return text_attr(w, d->name, a->s, out);
 	case TARN_ATTR_ENUM:
 		tarn_words_get(d->words, (int)a->i, word, sizeof word);
+		if (w->opset > ONNX_WRITTEN_OPSET && (!strcmp(word, "bilinear") || !strcmp(word, "bicubic")))
+			memmove(word, word + 2, strlen(word) - 1); /* GridSample's words from opset 20 on */
 		return text_attr(w, d->name, word, out);
 	case TARN_ATTR_INTS:
 		TRY(onnx_attr_new(w, d->name, A_INTS, out));
@@ -180,9 +181,15 @@ bool onnx_attr_is_default(const tarn_attr_def *d, const tarn_attr *a)
 
 tarn_err onnx_attrs_build(onnx_writer *w, const tarn_node *n, int more, Onnx__NodeProto *p)
 {
-	NEW(w, p->attribute, (size_t)(n->op->n_attr + more));
+	NEW(w, p->attribute, (size_t)(n->op->n_attr + more + 1));
+	if (w->opset > ONNX_WRITTEN_OPSET && strcmp(n->op->name, "Split") == 0 && (n->n_in < 2 || !n->in[1])) {
+		TRY(int_attr(w, "num_outputs", n->n_out, &p->attribute[p->n_attribute]));
+		p->n_attribute++;
+	}
+	bool axes_are_input = w->opset > ONNX_WRITTEN_OPSET && onnx_axes_are_attribute(n->op);
 	for (int i = 0; i < n->op->n_attr; i++)
-		if (n->attr[i].set && strcmp(n->op->attr[i].name, "num_outputs") != 0 && /* the outputs say it */
+		if (n->attr[i].set && !(axes_are_input && strcmp(n->op->attr[i].name, "axes") == 0) &&
+		    strcmp(n->op->attr[i].name, "num_outputs") != 0 && /* the outputs say it */
 		    !onnx_attr_is_default(&n->op->attr[i], &n->attr[i])) {
 			TRY(attr_build(w, &n->op->attr[i], &n->attr[i], &p->attribute[p->n_attribute]));
 			p->n_attribute++;

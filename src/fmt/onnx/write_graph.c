@@ -22,16 +22,17 @@ enum { A_INTS = 7, A_GRAPH = 5 };
 typedef struct level {
 	const struct level *up;
 	const tarn_graph *g;
-	const char **name; /* by value id; NULL: not written yet */
-	bool *wanted;      /* constants to write, by value id */
-	tarn_map taken;    /* name -> tarn_value */
+	const char **name;              /* by value id; NULL: not written yet */
+	bool *wanted;                   /* constants to write, by value id */
+	tarn_map taken;                 /* name -> tarn_value */
+	VEC(Onnx__TensorProto *) extra; /* constants of the writer's own */
 } level;
 
-/* Inputs that were attributes up to opset 17: the reductions' axes (ReduceSum had them as input since 13). */
+/* Operators whose axes are an attribute up to opset 17 and an input from 18 on (ReduceSum had the input since 13). */
 static const char *const axes_ops[] = {"ReduceL1",   "ReduceL2",  "ReduceLogSum", "ReduceLogSumExp", "ReduceMax",
 				       "ReduceMean", "ReduceMin", "ReduceProd",   "ReduceSumSquare"};
 
-static bool axes_are_attribute(const tarn_op_def *op)
+bool onnx_axes_are_attribute(const tarn_op_def *op)
 {
 	for (size_t i = 0; i < sizeof axes_ops / sizeof *axes_ops; i++)
 		if (strcmp(op->name, axes_ops[i]) == 0)
@@ -50,13 +51,30 @@ bool onnx_has_form(const tarn_op_def *op)
  * mean what opset 17 means. */
 static bool attr_is_foreign(const char *name)
 {
-	static const char *const names[] = {"flatten",     "spatial",  "antialias",  "keep_aspect_ratio_policy",
-					    "num_outputs", "saturate", "block_size", "output_dtype",
-					    "batched"};
+	static const char *const names[] = {"flatten",     "spatial",  "antialias",    "keep_aspect_ratio_policy",
+					    "num_outputs", "saturate", "output_dtype", "batched"};
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (strcmp(name, names[i]) == 0)
 			return true;
 	return false;
+}
+
+/* Scales in blocks and 4-bit integers came with opset 21; bodies of control flow are written in the opset of the model. */
+int onnx_opset_for(const tarn_graph *g)
+{
+	for (size_t i = 0; i < g->value.len; i++)
+		if (g->value.at[i]->type != TARN_DTYPE_NONE && tarn_dtype_info(g->value.at[i]->type)->bits < 8)
+			return ONNX_BLOCKS_OPSET;
+	for (size_t i = 0; i < g->node.len; i++) {
+		const tarn_node *n = g->node.at[i];
+		int block = tarn_attr_index(n->op, "block_size");
+		if (block >= 0 && tarn_attr_i(n, block))
+			return ONNX_BLOCKS_OPSET;
+		for (int k = 0; k < n->n_body; k++)
+			if (onnx_opset_for(n->body[k]) != ONNX_WRITTEN_OPSET)
+				return ONNX_BLOCKS_OPSET;
+	}
+	return ONNX_WRITTEN_OPSET;
 }
 
 /* Split's number of outputs, new in opset 18, also allows a smaller last part. */
@@ -222,12 +240,12 @@ static tarn_err bodies_build(onnx_writer *w, level *l, const tarn_node *n, Onnx_
 	return TARN_OK;
 }
 
-/* The axes of a reduction, an input here, as the attribute of opset 17. */
+/* The axes of a reduction, an input here, as the attribute of opset 17 (from 18 on it is an input there, too). */
 static tarn_err axes_build(onnx_writer *w, const tarn_node *n, Onnx__NodeProto *p)
 {
 	const tarn_tensor *t = n->in[1]->konst;
 	CHECK(t, TARN_UNSUPPORTED, "node '%s' (%s) computes its axes, which opset %d cannot say; make them constant", n->name,
-	      n->op->name, ONNX_WRITTEN_OPSET);
+	      n->op->name, w->opset);
 	Onnx__AttributeProto *a;
 	TRY(onnx_attr_new(w, "axes", A_INTS, &a));
 	size_t count = (size_t)tarn_tensor_count(t);
@@ -237,6 +255,33 @@ static tarn_err axes_build(onnx_writer *w, const tarn_node *n, Onnx__NodeProto *
 		a->ints[i] = tarn_tensor_i64(t, (int64_t)i);
 	p->attribute[p->n_attribute++] = a;
 	return TARN_OK;
+}
+
+/* And the attribute as an input, which opset 18 and newer want: a constant of its own. */
+static tarn_err axes_input(onnx_writer *w, level *l, const tarn_node *n, Onnx__NodeProto *p)
+{
+	const tarn_attr *a = &n->attr[tarn_attr_index(n->op, "axes")];
+	Onnx__TensorProto *t;
+	tarn_value *other;
+	const char *name = tarn_arena_printf(&w->arena, "%s_axes", n->name);
+	for (int i = 1; name && level_with(l, name, &other); i++)
+		name = tarn_arena_printf(&w->arena, "%s_axes_%d", n->name, i);
+	if (!name)
+		return tarn_err_nomem(strlen(n->name));
+	TRY(tarn_map_put(&l->taken, name, n->out[0]));
+	tarn_tensor axes = {.type = TARN_I64, .rank = 1, .dim = {a->ints.n}, .data = (void *)(uintptr_t)a->ints.at};
+	TRY(onnx_tensor_build(w, name, &axes, &t));
+	TRY(VEC_GROW(&l->extra));
+	l->extra.at[l->extra.len++] = t;
+	p->input[p->n_input++] = onnx_word(name);
+	return TARN_OK;
+}
+
+/* Does opset 18 want this node's axes as an input? */
+static bool axes_to_input(const onnx_writer *w, const tarn_node *n)
+{
+	int at = tarn_attr_index(n->op, "axes");
+	return w->opset > ONNX_WRITTEN_OPSET && onnx_axes_are_attribute(n->op) && n->n_in == 1 && at >= 0 && n->attr[at].set;
 }
 
 static tarn_err domain_use(onnx_writer *w, const char *domain)
@@ -258,7 +303,7 @@ static tarn_err node_build(onnx_writer *w, level *l, const tarn_node *n, Onnx__N
 	onnx__node_proto__init(p);
 	CHECK(onnx_node_has_form(n), TARN_UNSUPPORTED,
 	      "operator %s of node '%s' has no form in ONNX opset %d; write an OpenVINO IR instead", n->op->name, n->name,
-	      ONNX_WRITTEN_OPSET);
+	      w->opset);
 	p->name = onnx_word(n->name);
 	p->op_type = onnx_word(n->op->name);
 	if (n->op->domain && *n->op->domain)
@@ -266,17 +311,19 @@ static tarn_err node_build(onnx_writer *w, level *l, const tarn_node *n, Onnx__N
 	TRY(domain_use(w, n->op->domain));
 	TRY(onnx_attrs_build(w, n, n->n_body + 1, p));
 	int n_in = n->n_in - n->n_capture;
-	if (n_in > 1 && n->in[1] && axes_are_attribute(n->op)) {
+	if (n_in > 1 && n->in[1] && w->opset == ONNX_WRITTEN_OPSET && onnx_axes_are_attribute(n->op)) {
 		TRY(axes_build(w, n, p));
 		n_in = 1;
 	}
-	NEW(w, p->input, (size_t)n_in);
+	NEW(w, p->input, (size_t)n_in + 1);
 	NEW(w, p->output, (size_t)n->n_out);
 	for (int i = 0; i < n_in; i++)
 		p->input[i] = use(l, n->in[i]);
 	for (int i = 0; i < n->n_out; i++)
 		p->output[i] = use(l, n->out[i]);
 	p->n_input = (size_t)n_in;
+	if (axes_to_input(w, n))
+		TRY(axes_input(w, l, n, p));
 	p->n_output = (size_t)n->n_out;
 	TRY(bodies_build(w, l, n, p));
 	*out = p;
@@ -285,7 +332,9 @@ static tarn_err node_build(onnx_writer *w, level *l, const tarn_node *n, Onnx__N
 
 static tarn_err constants_build(onnx_writer *w, level *l, Onnx__GraphProto *p)
 {
-	NEW(w, p->initializer, l->g->value.len);
+	NEW(w, p->initializer, l->g->value.len + l->extra.len);
+	for (size_t i = 0; i < l->extra.len; i++)
+		p->initializer[p->n_initializer++] = l->extra.at[i];
 	for (size_t i = 0; i < l->g->value.len; i++) {
 		const tarn_value *v = l->g->value.at[i];
 		if (!l->wanted[v->id])
@@ -330,6 +379,7 @@ static tarn_err graph_build(onnx_writer *w, const tarn_graph *g, const level *up
 	NEW(w, l.wanted, g->value.len);
 	tarn_err err = fill(w, &l, owner ? owner->n_capture : 0, owner, p);
 	tarn_map_fini(&l.taken);
+	VEC_FINI(&l.extra);
 	*out = p;
 	return err;
 }

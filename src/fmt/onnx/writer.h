@@ -12,6 +12,7 @@ enum { ONNX_SIDE_SMALLEST = 1024 }; /* bytes of a tensor worth a place in a side
 
 typedef struct onnx_writer {
 	const tarn_model *model;
+	int opset;                       /* ONNX_WRITTEN_OPSET, or ONNX_BLOCKS_OPSET */
 	tarn_arena arena;                /* the message tree */
 	const char *side_name;           /* file for large tensors, in the model's folder; NULL: inside the model */
 	VEC(tarn_file_piece) side_piece; /* its contents */
@@ -22,10 +23,14 @@ typedef struct onnx_writer {
 TARN_MUST tarn_err onnx_model_write(const tarn_model *m, const char *path);
 /* write_graph.c */
 TARN_MUST tarn_err onnx_graph_build(onnx_writer *w, const tarn_graph *g, Onnx__GraphProto **out);
-/* Can opset 17 say what the node means? */
+/* Can the written opsets say what the node means? */
 bool onnx_node_has_form(const tarn_node *n);
-/* Does opset 17 have this operator? */
+/* Do they have this operator? */
 bool onnx_has_form(const tarn_op_def *op);
+/* Does the operator have its axes as an attribute in opset 17, and as an input in 21? */
+bool onnx_axes_are_attribute(const tarn_op_def *op);
+/* The opset to write the graph in. */
+int onnx_opset_for(const tarn_graph *g);
 
 /* write_attr.c */
 TARN_MUST tarn_err onnx_tensor_build(onnx_writer *w, const char *name, const tarn_tensor *t, Onnx__TensorProto **out);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Quantization in its integer form: QuantizeLinear becomes FakeQuantize (limits at the ends of the integers' range, results the
- * integers) and Convert; DequantizeLinear becomes Convert, Subtract (zero point), Multiply (scale).
+ * integers) and Convert; DequantizeLinear becomes Convert, Subtract (zero point), Multiply (scale). Scales in blocks: the
+ * blocked axis becomes two, one scale for each index of the first, and a Reshape joins them again: the form that compressed
+ * weights have.
  */
 #include <string.h>
 
@@ -46,7 +48,7 @@ static ovir_ref spread_put(ovir_writer *w, const char *name, tarn_dtype type, co
 	if (tarn_tensor_count(&t) == count)
 		r = ovir_put_tensor(w, name, &t);
 	else
-		ovir_fail(w, tarn_err_set(TARN_UNSUPPORTED, "scales in blocks have no form in the IR writer"));
+		ovir_fail(w, tarn_err_set(TARN_UNSUPPORTED, "scales of these sizes have no form in the IR"));
 	tarn_tensor_fini(&t);
 	return r;
 }
@@ -57,9 +59,8 @@ static ovir_ref dequantize(ovir_writer *w, const tarn_node *dq, const char *name
 {
 	const tarn_value *scale = dq->in[1], *zero = ovir_value_of(dq, 2);
 	ovir_ref none = {-1, 0};
-	if (!scale->konst || (zero && !zero->konst) || ovir_get_i(dq, "block_size")) {
-		ovir_fail(w, tarn_err_set(TARN_UNSUPPORTED,
-					  "scale or zero point that the model computes, or in blocks, has no form"));
+	if (!scale->konst || (zero && !zero->konst)) {
+		ovir_fail(w, tarn_err_set(TARN_UNSUPPORTED, "scale or zero point that the model computes has no form"));
 		return none;
 	}
 	tarn_dtype t = scale->type;
@@ -91,9 +92,64 @@ ovir_ref ovir_put_dequantize(ovir_writer *w, const tarn_node *dq, const char *na
 	return dequantize(w, dq, name, x, as, axis, n_axes, false);
 }
 
+/* A constant with a 1 put in as axis `at`. */
+static ovir_ref put_widened(ovir_writer *w, const char *name, tarn_dtype type, const tarn_tensor *t, int at)
+{
+	tarn_tensor c = {0};
+	ovir_ref r = {-1, 0};
+	tarn_err err = t->rank < TARN_MAX_RANK
+			       ? tarn_tensor_convert(t, type, &c)
+			       : tarn_err_set(TARN_UNSUPPORTED, "scales in blocks of an axis too many have no form in the IR");
+	if (err != TARN_OK) {
+		ovir_fail(w, err);
+		return r;
+	}
+	memmove(c.dim + at + 1, c.dim + at, (size_t)(c.rank - at) * sizeof *c.dim);
+	c.dim[at] = 1;
+	c.rank++;
+	r = ovir_put_tensor(w, name, &c);
+	tarn_tensor_fini(&c);
+	return r;
+}
+
+static void lower_blocks(ovir_writer *w, const tarn_node *n, int axis, int64_t block)
+{
+	const tarn_value *x = n->in[0], *zero = ovir_value_of(n, 2);
+	if (!x->konst || !n->in[1]->konst || (zero && !zero->konst) || x->konst->rank >= TARN_MAX_RANK ||
+	    x->konst->dim[axis] % block) {
+		ovir_fail(w, tarn_err_set(TARN_UNSUPPORTED,
+					  "scales in blocks of %lld have a form in the IR for constants that they "
+					  "divide alone; quantize with another group",
+					  (long long)block));
+		return;
+	}
+	tarn_dtype t = n->in[1]->type;
+	tarn_shape as = tarn_tensor_shape(x->konst);
+	memmove(as.dim + axis + 1, as.dim + axis, (size_t)(as.rank - axis) * sizeof *as.dim);
+	as.dim[axis] /= block;
+	as.dim[axis + 1] = block;
+	as.rank++;
+	const char *to[] = {"destination_type", tarn_dtype_info(t)->word, NULL};
+	const char *special[] = {"special_zero", "false", NULL};
+	ovir_ref q = ovir_put_reshaped(w, x, ovir_sub(w, n, "integer"), &as), in[2];
+	in[0] = ovir_put(w, "Convert", "opset1", ovir_sub(w, n, "convert"), to, &q, 1, t, &as);
+	if (zero && !all_zero(zero->konst)) {
+		in[1] = put_widened(w, ovir_sub(w, n, "zero_point"), t, zero->konst, axis + 1);
+		in[0] = ovir_put(w, "Subtract", "opset1", ovir_sub(w, n, "subtract"), numpy, in, 2, t, &as);
+	}
+	in[1] = put_widened(w, ovir_sub(w, n, "scale"), t, n->in[1]->konst, axis + 1);
+	in[0] = ovir_put(w, "Multiply", "opset1", ovir_sub(w, n, "multiply"), numpy, in, 2, t, &as);
+	in[1] = ovir_put_ints(w, ovir_sub(w, n, "shape"), TARN_I64, x->konst->dim, x->konst->rank);
+	ovir_put_node(w, n, "Reshape", "opset1", special, in, 2);
+}
+
 static void lower_dequantize(ovir_writer *w, const tarn_node *n, const ovir_lower *row)
 {
 	(void)row;
+	if (ovir_get_i(n, "block_size")) {
+		lower_blocks(w, n, axis_of(n), ovir_get_i(n, "block_size"));
+		return;
+	}
 	if (n->in[1]->konst && tarn_tensor_count(n->in[1]->konst) != 1 && n->in[0]->shape.rank < 0)
 		ovir_fail(w, tarn_err_set(TARN_UNSUPPORTED, "the input's rank is not known"));
 	dequantize(w, n, n->name, ovir_ref_of(w, n->in[0]), &n->in[0]->shape, axis_of(n), 1, true);
