@@ -22,6 +22,7 @@
 #define ZE_TARN_ESTIMATE_EXT_NAME "ZE_extension_tarn_estimate"
 #define ZE_TARN_EXT_VERSION_1_0 ZE_MAKE_VERSION(1, 0)
 #define ZE_TARN_EXT_VERSION_1_1 ZE_MAKE_VERSION(1, 1) /* pfnGraphGetShares */
+#define ZE_TARN_EXT_VERSION_1_2 ZE_MAKE_VERSION(1, 2) /* pfnGraphGetAccount */
 
 typedef enum ze_tarn_mode_t {
 	ZE_TARN_MODE_EXACT = 0, /* outputs are computed; no relation to wall-clock time */
@@ -53,10 +54,27 @@ typedef struct ze_tarn_graph_shares_t {
 	uint64_t ddr_bytes; /* read and written, to within a nanosecond's worth */
 } ze_tarn_graph_shares_t;
 
+/* Where the modelled time of one inference goes: total = fixed + dpu + shave + copy + stalls, to within a nanosecond a layer.
+ * The first four of the products' times are what the array would take for them alone on the tiles and at the clock in use: all
+ * on 8 bits; each in its precision; with channels padded. All 0: not known. */
+typedef struct ze_tarn_graph_account_t {
+	size_t size; /* in: sizeof of the caller's structure */
+	uint32_t device_tiles, tiles, layers;
+	float mhz, mhz_highest;
+	uint64_t total_ns, fixed_ns, dpu_ns, shave_ns, copy_ns, stall_weights_ns, stall_inputs_ns, stall_stores_ns;
+	uint64_t int8_ns, mixed_ns, padded_ns;
+	uint64_t recurrent_ns; /* of shave and dpu: steps that wait for each other */
+	uint64_t macs, macs_int8;
+	uint64_t weight_bytes, load_bytes, store_bytes; /* DDR: constants; activations read; written */
+	uint64_t free_bandwidth_ns, free_compute_ns;    /* the total if transfers, or engines, took no time */
+} ze_tarn_graph_account_t;
+
 typedef struct ze_tarn_simulated_dditable_t {
 	ze_result_t(ZE_APICALL *pfnDeviceGetState)(ze_device_handle_t device, ze_tarn_device_state_t *state);
 	/* 1.1 */
 	ze_result_t(ZE_APICALL *pfnGraphGetShares)(ze_graph_handle_t graph, ze_bool_t turbo, ze_tarn_graph_shares_t *shares);
+	/* 1.2 */
+	ze_result_t(ZE_APICALL *pfnGraphGetAccount)(ze_graph_handle_t graph, ze_bool_t turbo, ze_tarn_graph_account_t *account);
 } ze_tarn_simulated_dditable_t;
 
 /* A layer of an estimate. Times are modelled; the band is a fraction, so that the truth is expected in [ns*(1-low),

@@ -17,7 +17,7 @@ typedef struct header {
 	char magic[8];
 	uint32_t version, platform;
 	uint64_t size, checksum, arch_hash;
-	uint32_t flags, tiles; /* flags: 1 = profiled, 2 = shares follow the times */
+	uint32_t flags, tiles; /* flags: 1 = profiled, 2 = shares follow the times, 4 = then accounts */
 	uint64_t weight_at, reserved;
 } header;
 _Static_assert(sizeof(header) == 64, "layout");
@@ -146,6 +146,16 @@ static void put_shares(npu_writer *w, const tarn_arch *arch, const npu_plan *pla
 	tarn_npu_put_u32(w, (uint32_t)(tarn_npu_plan_band(arch, plan) * 1e6f));
 }
 
+static tarn_err put_accounts(npu_writer *w, const tarn_arch *arch, const npu_plan *plan)
+{
+	for (int turbo = 0; turbo < 2; turbo++) {
+		tarn_npu_account account;
+		TRY(tarn_npu_account_of(arch, plan, turbo, &account));
+		tarn_npu_put(w, &account, sizeof account);
+	}
+	return TARN_OK;
+}
+
 static tarn_err assemble(npu_writer *w, const tarn_cc_flags *flags, const tarn_arch *arch, int tiles, tarn_cc_blob *blob)
 {
 	TRY(tarn_str_done(&w->out));
@@ -158,7 +168,7 @@ static tarn_err assemble(npu_writer *w, const tarn_cc_flags *flags, const tarn_a
 	if (w->weight.len)
 		memcpy(at + tables, w->weight.at, w->weight.len);
 	header h = {.magic = MAGIC, .version = VERSION, .platform = (uint32_t)arch->platform, .size = size};
-	h.flags = (uint32_t)flags->profiling | 2;
+	h.flags = (uint32_t)flags->profiling | 2 | 4;
 	h.tiles = (uint32_t)tiles;
 	h.arch_hash = tarn_arch_hash(arch);
 	h.weight_at = tables;
@@ -182,10 +192,12 @@ tarn_err tarn_npu_compile(tarn_model *m, const tarn_cc_flags *flags, const tarn_
 	TRY_GOTO(out, tarn_npu_lower(m));
 	TRY_GOTO(out, tarn_npu_group(m->main, &a, &layers));
 	TRY_GOTO(out, tarn_npu_schedule(arch, m->main, &layers, tiles, &a, &plan));
+	TRY_GOTO(out, tarn_npu_suppose(arch, flags->what_if, &a, &plan));
 	put_args(&w, &args);
 	TRY_GOTO(out, tarn_npu_graph_write(&w, m->main));
 	put_times(&w, &plan);
 	put_shares(&w, arch, &plan);
+	TRY_GOTO(out, put_accounts(&w, arch, &plan));
 	err = assemble(&w, flags, arch, plan.tiles, blob);
 out:
 	tarn_str_fini(&w.out);
@@ -317,7 +329,21 @@ static tarn_err get_tasks(npu_reader *r, tarn_npu_program *p, tarn_npu_times *t)
 	return TARN_OK;
 }
 
-static tarn_err get_times(npu_reader *r, bool shares, tarn_npu_program *p)
+static tarn_err get_accounts(npu_reader *r, tarn_npu_program *p)
+{
+	for (int turbo = 0; turbo < 2; turbo++) {
+		tarn_npu_account *account = tarn_arena_zalloc(&p->arena, 1, sizeof *account);
+		const void *from = tarn_npu_get(r, sizeof *account);
+		if (!account)
+			return tarn_err_nomem(sizeof *account);
+		if (from)
+			memcpy(account, from, sizeof *account);
+		p->times[turbo].account = account;
+	}
+	return TARN_OK;
+}
+
+static tarn_err get_times(npu_reader *r, uint32_t flags, tarn_npu_program *p)
 {
 	uint32_t n = tarn_npu_get_u32(r);
 	if (r->bad || n != (uint32_t)p->layers.n)
@@ -342,13 +368,15 @@ static tarn_err get_times(npu_reader *r, bool shares, tarn_npu_program *p)
 		t->n_layers = n;
 		TRY(get_tasks(r, p, t));
 	}
-	if (shares) {
+	if (flags & 2) {
 		for (int turbo = 0; turbo < 2; turbo++) {
 			p->times[turbo].mac_ns = tarn_npu_get_u64(r);
 			p->times[turbo].ddr_ns = tarn_npu_get_u64(r);
 		}
 		p->times[0].band = p->times[1].band = (float)tarn_npu_get_u32(r) * 1e-6f;
 	}
+	if (flags & 4)
+		TRY(get_accounts(r, p));
 	return r->bad || r->left > 63 ? damaged("its tables do not end where they should") : TARN_OK;
 }
 
@@ -371,7 +399,7 @@ static tarn_err load(const uint8_t *bytes, size_t size, const header *h, tarn_np
 	TRY(err);
 	TRY(join_args(p));
 	TRY(tarn_npu_group(p->model->main, &p->arena, &p->layers));
-	TRY(get_times(&r, h->flags & 2, p));
+	TRY(get_times(&r, h->flags, p));
 	return tarn_npu_exec_new(p->model->main, &p->layers, &p->exec);
 }
 

@@ -110,6 +110,7 @@ static tarn_err estimate(tarn_model *m, const tarn_cc_flags *flags, const tarn_a
 	TRY(tarn_npu_lower(m));
 	TRY(tarn_npu_group(m->main, a, &l));
 	TRY(tarn_npu_schedule(arch, m->main, &l, tiles, a, &plan));
+	TRY(tarn_npu_suppose(arch, flags->what_if, a, &plan));
 	ze_tarn_layer_estimate_t *rows = tarn_mem_zalloc((size_t)l.n + 1, sizeof *rows);
 	if (!rows)
 		return tarn_err_nomem((size_t)l.n * sizeof *rows);

@@ -72,6 +72,16 @@ const tarn_npu_arg *tarn_npu_program_args(const tarn_npu_program *program, uint3
 /* Compiled with PERF_COUNT="YES"? */
 bool tarn_npu_program_profiled(const tarn_npu_program *program);
 
+/* Where the time of one inference goes: total = fixed + dpu + shave + copy + stalls. int8, mixed, padded: what the products
+ * alone would take of the array on the tiles in use, all on 8 bits; each in its precision; with channels padded. */
+typedef struct tarn_npu_account {
+	uint64_t total_ns, fixed_ns, dpu_ns, shave_ns, copy_ns, stall_weights_ns, stall_inputs_ns, stall_stores_ns;
+	uint64_t int8_ns, mixed_ns, padded_ns, recurrent_ns;
+	uint64_t macs, macs_int8, weight_bytes, load_bytes, store_bytes;
+	uint64_t free_bandwidth_ns, free_compute_ns;
+	uint64_t tiles; /* in use */
+} tarn_npu_account;
+
 /* Modelled times of one execution, the fixed cost of an inference included in the total; start_ns counts from its beginning.
  * They do not depend on data. */
 typedef struct tarn_npu_layer_time {
@@ -94,6 +104,7 @@ typedef struct tarn_npu_times {
 	 * total_ns the truth may lie away from it. All 0: not known. */
 	uint64_t mac_ns, ddr_ns;
 	float band;
+	const tarn_npu_account *account; /* NULL: not known */
 } tarn_npu_times;
 /* Borrowed from the program. `turbo`: at the clock turbo is assumed to hold. */
 tarn_npu_times tarn_npu_program_times(const tarn_npu_program *program, bool turbo);

@@ -251,6 +251,10 @@ static void interpret(tarn_cc_flags *f)
 	if ((v = tarn_cc_flags_find(f, "NPU_COMPILATION_MODE_PARAMS")) && (v = strstr(v, "optimization-level=")) &&
 	    v[19] >= '0' && v[19] <= '2')
 		f->optimization_level = v[19] - '0';
+	if ((v = tarn_cc_flags_find(f, "NPU_COMPILATION_MODE_PARAMS")) && (v = strstr(v, "what-if=free-")))
+		f->what_if = !strncmp(v + 13, "bandwidth", 9) ? TARN_CC_FREE_BANDWIDTH
+			     : !strncmp(v + 13, "compute", 7) ? TARN_CC_FREE_COMPUTE
+							      : TARN_CC_AS_IS;
 }
 
 static tarn_err parse(char *p, tarn_cc_flags *f)

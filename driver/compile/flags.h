@@ -16,6 +16,8 @@
 #include "base/err.h"
 #include "zeabi/ze_graph_ext.h"
 
+/* For experiments: parts of the machine that take no time. */
+typedef enum tarn_cc_what_if { TARN_CC_AS_IS, TARN_CC_FREE_BANDWIDTH, TARN_CC_FREE_COMPUTE } tarn_cc_what_if;
 typedef enum tarn_cc_hint { TARN_CC_LATENCY, TARN_CC_THROUGHPUT } tarn_cc_hint;
 
 /* An interface tensor named in the flags: by index, or by friendly name (older callers) with index -1. */
@@ -37,12 +39,13 @@ typedef struct tarn_cc_flags {
 	tarn_cc_pair *config; /* as given, in order */
 	uint32_t n_config;
 	/* The options the compiler acts on. */
-	bool profiling;         /* PERF_COUNT */
-	bool turbo;             /* NPU_TURBO */
-	int tiles;              /* NPU_TILES; 0: the compiler chooses by the hint */
-	int platform;           /* NPU_PLATFORM; 0: the device's */
-	tarn_cc_hint hint;      /* PERFORMANCE_HINT */
-	int optimization_level; /* NPU_COMPILATION_MODE_PARAMS optimization-level=, 1 by default */
+	bool profiling;          /* PERF_COUNT */
+	bool turbo;              /* NPU_TURBO */
+	int tiles;               /* NPU_TILES; 0: the compiler chooses by the hint */
+	int platform;            /* NPU_PLATFORM; 0: the device's */
+	tarn_cc_hint hint;       /* PERFORMANCE_HINT */
+	int optimization_level;  /* NPU_COMPILATION_MODE_PARAMS optimization-level=, 1 by default */
+	tarn_cc_what_if what_if; /* NPU_COMPILATION_MODE_PARAMS what-if=free-bandwidth or free-compute */
 } tarn_cc_flags;
 
 /* TARN_USAGE naming the offending part; an option or value outside the table is one. text NULL = empty. */

@@ -172,6 +172,16 @@ typedef struct npu_plan {
 /* Tries every number of tiles up to `tiles` and keeps the fastest: more tiles are never slower. */
 TARN_MUST tarn_err tarn_npu_schedule(const tarn_arch *arch, const tarn_graph *g, const npu_layers *layers, int tiles,
 				     tarn_arena *a, npu_plan *plan);
+/* Times of the jobs as they stand, at that multiple of the DPU's nominal clock. */
+TARN_MUST tarn_err tarn_npu_time_jobs(const tarn_arch *arch, const npu_plan *plan, double speed, tarn_arena *a,
+				      npu_timeline *t);
+
+/* ---- account.c ---- */
+
+/* The plan with engines or transfers that take no time; edits its jobs. */
+TARN_MUST tarn_err tarn_npu_suppose(const tarn_arch *arch, tarn_cc_what_if what_if, tarn_arena *a, npu_plan *plan);
+/* Where the time of one inference goes. */
+TARN_MUST tarn_err tarn_npu_account_of(const tarn_arch *arch, const npu_plan *plan, bool turbo, tarn_npu_account *account);
 /* One sentence: what limits the plan, and whether 8-bit layers or a faster clock would help. Appended. */
 void tarn_npu_limit(const tarn_arch *arch, const npu_plan *plan, tarn_str *s);
 /* Fraction the truth may lie away from the model, of one layer and of all. */

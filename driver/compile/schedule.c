@@ -358,7 +358,7 @@ static void run_layer(clock *c, uint32_t i, const npu_job *j)
 	c->t->dma_ns += row->dma_ns;
 }
 
-static tarn_err run_all(const tarn_arch *arch, const npu_plan *plan, double speed, tarn_arena *a, npu_timeline *t)
+tarn_err tarn_npu_time_jobs(const tarn_arch *arch, const npu_plan *plan, double speed, tarn_arena *a, npu_timeline *t)
 {
 	*t = (npu_timeline){0};
 	size_t tasks = 1;
@@ -409,8 +409,8 @@ static tarn_err plan_for(const tarn_arch *arch, const tarn_graph *g, const npu_l
 		plan->ddr_bytes += plan->job[i].weight_bytes + plan->job[i].load_bytes + plan->job[i].store_bytes;
 	}
 	plan->cmx_peak = r.peak;
-	TRY(run_all(arch, plan, 1, a, &plan->time[0]));
-	return run_all(arch, plan, arch->dpu_mhz_turbo / arch->dpu_mhz, a, &plan->time[1]);
+	TRY(tarn_npu_time_jobs(arch, plan, 1, a, &plan->time[0]));
+	return tarn_npu_time_jobs(arch, plan, arch->dpu_mhz_turbo / arch->dpu_mhz, a, &plan->time[1]);
 }
 
 tarn_err tarn_npu_schedule(const tarn_arch *arch, const tarn_graph *g, const npu_layers *layers, int tiles, tarn_arena *a,

@@ -206,7 +206,53 @@ static ze_result_t get_shares(ze_graph_handle_t g, ze_bool_t turbo, ze_tarn_grap
 	return ZE_RESULT_SUCCESS;
 }
 
-const ze_tarn_simulated_dditable_t tarn_ze_simulated_table = {.pfnDeviceGetState = get_state, .pfnGraphGetShares = get_shares};
+static ze_result_t get_account(ze_graph_handle_t g, ze_bool_t turbo, ze_tarn_graph_account_t *out)
+{
+	CHECK_HANDLE(g, TARN_ZE_GRAPH);
+	CHECK_POINTER(out);
+	if (out->size != sizeof *out)
+		return ZE_RESULT_ERROR_INVALID_SIZE;
+	const tarn_arch *arch = g->context->device->arch;
+	tarn_npu_times t = tarn_npu_program_times(g->program->program, turbo);
+	*out = (ze_tarn_graph_account_t){.size = sizeof *out};
+	const tarn_npu_account *a = t.account;
+	if (!a)
+		return ZE_RESULT_SUCCESS;
+	*out = (ze_tarn_graph_account_t){
+		.size = sizeof *out,
+		.device_tiles = (uint32_t)arch->tiles,
+		.tiles = (uint32_t)a->tiles,
+		.layers = t.n_layers,
+		.mhz = (float)(turbo ? arch->dpu_mhz_turbo : arch->dpu_mhz),
+		.mhz_highest = (float)arch->dpu_mhz_turbo,
+		.total_ns = a->total_ns,
+		.fixed_ns = a->fixed_ns,
+		.dpu_ns = a->dpu_ns,
+		.shave_ns = a->shave_ns,
+		.copy_ns = a->copy_ns,
+		.stall_weights_ns = a->stall_weights_ns,
+		.stall_inputs_ns = a->stall_inputs_ns,
+		.stall_stores_ns = a->stall_stores_ns,
+		.int8_ns = a->int8_ns,
+		.mixed_ns = a->mixed_ns,
+		.padded_ns = a->padded_ns,
+		.recurrent_ns = a->recurrent_ns,
+		.macs = a->macs,
+		.macs_int8 = a->macs_int8,
+		.weight_bytes = a->weight_bytes,
+		.load_bytes = a->load_bytes,
+		.store_bytes = a->store_bytes,
+		.free_bandwidth_ns = a->free_bandwidth_ns,
+		.free_compute_ns = a->free_compute_ns,
+	};
+	return ZE_RESULT_SUCCESS;
+}
+
+const ze_tarn_simulated_dditable_t tarn_ze_simulated_table = {
+	.pfnDeviceGetState = get_state,
+	.pfnGraphGetShares = get_shares,
+	.pfnGraphGetAccount = get_account,
+};
 
 static tarn_err estimate_of(tarn_ze_device *d, size_t size, const uint8_t *input, const char *text,
 			    ze_tarn_graph_estimate_t *graph, ze_tarn_layer_estimate_t **layers, uint32_t *n)

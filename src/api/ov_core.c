@@ -5,6 +5,7 @@
 
 #include "api/handles.h"
 #include "base/mem.h"
+#include "prof/timeline.h"
 
 /* ---- versions
  * ------------------------------------------------------------------------------------------------------------------ */
@@ -43,6 +44,9 @@ void ov_version_free(ov_version_t *version)
 ov_status_e ov_core_create(ov_core_t **core)
 {
 	NEED(core);
+	tarn_err err = tarn_timeline_from_environment();
+	if (err)
+		return tarn_status(err);
 	ov_core_t *c = tarn_mem_zalloc(1, sizeof *c);
 	if (!c)
 		return tarn_status(tarn_err_nomem(sizeof *c));

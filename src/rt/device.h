@@ -27,6 +27,22 @@ typedef struct tarn_estimate {
 	int64_t macs, ddr_bytes;
 } tarn_estimate;
 
+/* What a device tells of one inference of a program beyond its time, at the clock the program runs at. Milliseconds: NAN,
+ * counts: 0 where it does not. total = fixed + dpu + shave + copy + the stalls. */
+typedef struct tarn_account {
+	bool modelled;
+	double band;             /* modelled: relative */
+	double tops;             /* of the whole device at its highest clock, on 8 bits: what is advertised */
+	double mhz, mhz_highest; /* of its multipliers */
+	int tiles, device_tiles; /* in use; there */
+	int layers;
+	double total, fixed, dpu, shave, copy, stall_weights, stall_inputs, stall_stores;
+	double int8, mixed, padded; /* the products alone: all on 8 bits; each in its precision; with channels padded */
+	double recurrent;           /* steps that wait for each other */
+	int64_t macs, macs_int8, weight_bytes, load_bytes, store_bytes;
+	double free_bandwidth, free_compute; /* total if transfers, or engines, took no time */
+} tarn_account;
+
 typedef struct tarn_device_api {
 	const char *name; /* "CPU" */
 	bool hidden;      /* not in AVAILABLE_DEVICES, never chosen by AUTO (REF) */
@@ -114,7 +130,8 @@ struct tarn_program {
 	struct tarn_stream *stream;   /* runs requests of devices with `run`; rt/stream.h */
 	void (*release)(void *owner); /* called last, when the program goes: lets go of what keeps the device alive */
 	void *owner;
-	const char *cache_level; /* "none", "runtime" or "driver": where the compiled form came from */
+	const tarn_account *account; /* the device's, kept with ->impl; NULL: it tells nothing */
+	const char *cache_level;     /* "none", "runtime" or "driver": where the compiled form came from */
 	bool cache_hit;
 	int compilations; /* how often a compiler ran for this program */
 	VEC(char *) note; /* events: fallbacks with reasons */
@@ -135,16 +152,18 @@ struct tarn_request {
 	atomic_bool cancel; /* the user no longer wants the result; TARN_CANCELLED may be returned early */
 	/* Times of the last run in ns (tarn_clock_ns clock); what a device cannot tell stays 0. */
 	int64_t t_start, t_wait, t_copy_in, t_device, t_copy_out,
-		t_end;                  /* begin; durations of the phases; end. wait: for a stream.
-					 * The runtime fills start, wait and end, and device when the device left 0. */
-	int64_t copies, copy_bytes;     /* of foreign memory, this run */
-	double device_ms;               /* time the device says it took; NAN when unknown */
-	bool device_modelled;           /* device_ms and the shares come from a timing model */
-	double device_band;             /* then: the fraction of it the truth may lie away; NAN: unknown */
-	double mac_share, ddr_share;    /* of the device's peaks, over device_ms; NAN when it does not report them */
-	double ddr_bytes;               /* read and written in memory; NAN likewise */
-	VEC(tarn_layer_profile) layer;  /* with PERF_COUNT; else empty */
-	struct tarn_request_sync *sync; /* rt/request.c */
+		t_end;                        /* begin; durations of the phases; end. wait: for a stream.
+					       * The runtime fills start, wait and end, and device when the device left 0. */
+	int64_t t_device_begin, t_device_end; /* on the same clock; 0: the device's own clock has no relation to it */
+	int64_t t_asked, t_prepare;           /* when a slot was asked for, when filling the inputs began; 0: not told */
+	int64_t copies, copy_bytes;           /* of foreign memory, this run */
+	double device_ms;                     /* time the device says it took; NAN when unknown */
+	bool device_modelled;                 /* device_ms and the shares come from a timing model */
+	double device_band;                   /* then: the fraction of it the truth may lie away; NAN: unknown */
+	double mac_share, ddr_share;          /* of the device's peaks, over device_ms; NAN when it does not report them */
+	double ddr_bytes;                     /* read and written in memory; NAN likewise */
+	VEC(tarn_layer_profile) layer;        /* with PERF_COUNT; else empty */
+	struct tarn_request_sync *sync;       /* rt/request.c */
 };
 
 /* Per-layer counters, in execution order. Strings live as long as the program. */

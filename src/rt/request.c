@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "prof/metrics.h"
+#include "prof/timeline.h"
 #include "rt/program.h"
 #include "rt/stream.h"
 
@@ -221,7 +222,7 @@ static tarn_err prepare(tarn_request *r, bool async)
 		return err;
 	}
 	tarn_metric_add(TARN_METRIC_REQUESTS, 1);
-	r->t_wait = r->t_copy_in = r->t_device = r->t_copy_out = r->t_end = 0;
+	r->t_wait = r->t_copy_in = r->t_device = r->t_copy_out = r->t_end = r->t_device_begin = r->t_device_end = 0;
 	r->copies = r->copy_bytes = 0;
 	r->device_ms = r->device_band = r->mac_share = r->ddr_share = r->ddr_bytes = NAN;
 	r->device_modelled = false;
@@ -245,15 +246,37 @@ tarn_err tarn_request_run_on(tarn_request *r, int slot)
 	if (atomic_load(&r->cancel))
 		return tarn_err_set(TARN_CANCELLED, "the inference was cancelled");
 	tarn_err err = r->program->device->api->run(r);
+	int64_t end = tarn_clock_ns();
 	if (!r->t_device)
-		r->t_device = tarn_clock_ns() - begin - r->t_copy_in - r->t_copy_out;
+		r->t_device = end - begin - r->t_copy_in - r->t_copy_out;
+	r->t_device_begin = begin + r->t_copy_in;
+	r->t_device_end = end - r->t_copy_out;
 	return err;
+}
+
+static tarn_event event_of(const tarn_request *r)
+{
+	return (tarn_event){.request = (uint64_t)(uintptr_t)r,
+			    .asked = r->t_asked,
+			    .prepare = r->t_prepare,
+			    .start = r->t_start,
+			    .device_begin = r->t_device_begin,
+			    .device_end = r->t_device_end,
+			    .end = r->t_end,
+			    .callback_end = r->t_end,
+			    .copy_in = r->t_copy_in,
+			    .copy_out = r->t_copy_out,
+			    .bytes_copied = r->copy_bytes};
 }
 
 void tarn_request_finish(tarn_request *r, tarn_err err)
 {
 	struct tarn_request_sync *s = r->sync;
+	bool recorded = !err && tarn_timeline_is_on();
 	r->t_end = tarn_clock_ns();
+	/* Taken now: the callback may start the request anew, or free it. */
+	tarn_event event = recorded ? event_of(r) : (tarn_event){0};
+	r->t_asked = r->t_prepare = 0;
 	tarn_metric_add(TARN_METRIC_COPIES, r->copies);
 	tarn_metric_add(TARN_METRIC_COPY_BYTES, r->copy_bytes);
 	if (!err && s->publish)
@@ -268,6 +291,8 @@ void tarn_request_finish(tarn_request *r, tarn_err err)
 	bool held = s->dispatched;
 	s->busy = false;
 	s->n_callback += callback != NULL;
+	if (recorded && !callback)
+		tarn_timeline_add(&event);
 	tarn_cond_broadcast(&s->done);
 	tarn_mutex_unlock(&s->lock);
 	if (callback) {
@@ -275,6 +300,9 @@ void tarn_request_finish(tarn_request *r, tarn_err err)
 		inside = r;
 		callback(arg);
 		inside = outer;
+		event.callback_end = tarn_clock_ns();
+		if (recorded)
+			tarn_timeline_add(&event);
 	}
 	if (!held)
 		return; /* on the caller's thread: no callback, and the request may be gone once it is idle */

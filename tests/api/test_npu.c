@@ -181,6 +181,30 @@ static void foreign_memory(void)
 	ov_compiled_model_free(cm);
 }
 
+/* Where the device's time goes: the parts are the whole. */
+static void account(void)
+{
+	tarn_device_account a;
+	ov_compiled_model_t *cm = compile("NPU_TILES", "1"), *cpu;
+	EXPECT_OK(tarn_get_device_account(cm, &a));
+	EXPECT(a.modelled && a.band > 0 && a.tiles == 1 && a.device_tiles == 2 && a.mhz < a.mhz_highest);
+	/* 2 tiles x 2048 products x 2 operations at the highest clock. */
+	EXPECT(fabs(a.tops - 2 * 2048 * 2 * a.mhz_highest * 1e-6) < 1e-6);
+	double sum =
+		a.fixed_ms + a.dpu_ms + a.shave_ms + a.copy_ms + a.stall_weights_ms + a.stall_inputs_ms + a.stall_stores_ms;
+	EXPECT(fabs(sum - a.total_ms) < 1e-9 && a.free_bandwidth_ms <= a.total_ms && a.free_compute_ms <= a.total_ms);
+	ov_infer_request_t *r;
+	EXPECT_OK(ov_compiled_model_create_infer_request(cm, &r));
+	EXPECT(fabs(run(r).device_ms - a.total_ms) < 1e-3);
+	ov_infer_request_free(r);
+	ov_compiled_model_free(cm);
+	ov_model_t *m = read_affine(core, 2, dim);
+	EXPECT_OK(ov_core_compile_model(core, m, "CPU", 0, &cpu));
+	EXPECT(tarn_get_device_account(cpu, &a) == NOT_IMPLEMENTED);
+	ov_compiled_model_free(cpu);
+	ov_model_free(m);
+}
+
 /* ---- many in flight, each started again from its callback ---- */
 
 enum { FLIGHT = 6, ROUNDS = 20 };
@@ -358,6 +382,7 @@ int main(void)
 	properties();
 	own_memory();
 	foreign_memory();
+	account();
 	many_in_flight();
 	exported();
 	notes();

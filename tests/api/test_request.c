@@ -311,11 +311,54 @@ static void on_every_device(void (*test)(void))
 	ov_core_free(core);
 }
 
+/* One event for each inference, its moments in order on one clock; nothing unless it was started. */
+static void timeline(void)
+{
+	static bool started;
+	tarn_timeline t;
+	ov_infer_request_t *r = make_request(2, (int[]){1, 64}, "PERF_COUNT", "NO");
+	EXPECT_OK(ov_infer_request_infer(r));
+	EXPECT_OK(tarn_list_timeline(&t));
+	EXPECT(started || (!t.size && !t.dropped));
+	started = true;
+	tarn_free_timeline(&t);
+	EXPECT(tarn_start_timeline(0) != OK);
+	EXPECT_OK(tarn_start_timeline(3));
+	for (int i = 0; i < 5; i++) {
+		int64_t asked = tarn_get_clock();
+		EXPECT_OK(tarn_begin_preparation(r, asked));
+		if (i % 2) {
+			EXPECT_OK(ov_infer_request_infer(r));
+		} else {
+			EXPECT_OK(ov_infer_request_start_async(r));
+			EXPECT_OK(ov_infer_request_wait(r));
+		}
+	}
+	EXPECT_OK(tarn_stop_timeline());
+	EXPECT_OK(ov_infer_request_infer(r));
+	EXPECT_OK(tarn_list_timeline(&t));
+	EXPECT(t.size == 3 && t.dropped == 2);
+	int64_t last = 0;
+	for (size_t i = 0; i < t.size; i++) {
+		const tarn_timeline_event *e = &t.at[i];
+		EXPECT(e->request == t.at[0].request && e->asked_ns > last && e->prepare_ns >= e->asked_ns);
+		EXPECT(e->start_ns >= e->prepare_ns && e->end_ns >= e->start_ns && e->callback_end_ns >= e->end_ns);
+		if (!strcmp(device, "CPU"))
+			EXPECT(e->device_begin_ns >= e->start_ns && e->device_end_ns >= e->device_begin_ns);
+		if (e->device_end_ns)
+			EXPECT(e->device_end_ns <= e->end_ns);
+		last = e->callback_end_ns;
+	}
+	tarn_free_timeline(&t);
+	ov_infer_request_free(r);
+}
+
 int main(void)
 {
 	on_every_device(own_and_foreign_tensors);
 	on_every_device(free_dimensions);
 	on_every_device(callbacks);
+	on_every_device(timeline);
 	on_every_device(cancelling);
 	on_every_device(eight_threads);
 	automatic();

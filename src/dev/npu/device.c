@@ -26,6 +26,7 @@ void tarn_npu_device_unref(npu_device *d)
 		return;
 	if (d->context)
 		d->sys->ze.ContextDestroy(d->context);
+	tarn_mutex_fini(&d->lock);
 	tarn_mem_free(d);
 }
 
@@ -102,6 +103,7 @@ static tarn_err open_device(tarn_device *dev)
 	if (!d)
 		return tarn_err_nomem(sizeof *d);
 	tarn_ref_init(&d->refs);
+	tarn_mutex_init(&d->lock);
 	d->sys = sys;
 	tarn_err err = fill(d);
 	if (err) {

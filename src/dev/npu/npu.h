@@ -64,6 +64,9 @@ typedef struct npu_device {
 	uint32_t queue_group;
 	char options[2048]; /* names of the compiler's options, with a blank around each; "": an old driver that cannot tell */
 	char mode[8];       /* "exact", "paced"; "": hardware */
+	tarn_mutex lock;    /* of the pair: */
+	int64_t pair_host;  /* the same moment on both clocks, in ns and ticks; 0: not read yet */
+	uint64_t pair_ticks;
 } npu_device;
 void tarn_npu_device_unref(npu_device *d);
 
@@ -87,6 +90,7 @@ typedef struct npu_program {
 	/* Of one inference, when the device can tell: MACs and DDR at their peaks; the band of the modelled time. 0: unknown.
 	 */
 	double mac_ms, ddr_ms, band, ddr_bytes;
+	tarn_account account;
 	/* Layers and their texts, the same for every run; filled at the first profile by the worker's thread. */
 	tarn_arena names;
 	tarn_layer_profile *layer;
@@ -140,6 +144,13 @@ TARN_MUST tarn_err tarn_npu_submit(tarn_request *r);
 /* Waits for the fence; then times, results into foreign memory, layers. *free_ns: when the request before was done, and after
  * it this one. On the worker's thread. */
 TARN_MUST tarn_err tarn_npu_complete(tarn_request *r, int64_t *free_ns);
+
+/* stamp.c */
+/* A moment of the device's clock on the host's; 0: they have no relation. */
+int64_t tarn_npu_host_time(npu_device *d, uint64_t ticks);
+
+/* account.c */
+TARN_MUST tarn_err tarn_npu_take_account(tarn_program *p, npu_program *x, bool turbo);
 
 /* estimate.c */
 TARN_MUST tarn_err tarn_npu_estimate(tarn_program *p, tarn_estimate *e);

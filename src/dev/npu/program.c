@@ -203,11 +203,12 @@ static tarn_err note_streams(tarn_program *p)
 }
 
 /* A simulated device knows what a model takes of its peaks. */
-static tarn_err take_shares(const tarn_program *p, npu_program *x)
+static tarn_err take_shares(tarn_program *p, npu_program *x)
 {
 	const npu_system *s = x->d->sys;
 	ze_tarn_graph_shares_t shares = {.size = sizeof shares};
 	bool turbo = has_flag(p, "NPU_TURBO") && !has_flag(p, "NPU_RUN_INFERENCES_SEQUENTIALLY");
+	TRY(tarn_npu_take_account(p, x, turbo));
 	if (!s->simulated || s->simulated_version < ZE_TARN_EXT_VERSION_1_1)
 		return TARN_OK;
 	ZE_DO(s->simulated->pfnGraphGetShares(x->graph, turbo, &shares), "asking for the model's shares");

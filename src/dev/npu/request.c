@@ -220,13 +220,27 @@ static void copy_out(tarn_request *r, const npu_request *q, const npu_program *x
 		r->t_copy_out = tarn_clock_ns() - begin;
 }
 
+/* Both ends of the device's work on the host's clock, where the two have a relation: then the host's own view gives way. */
+static void place(tarn_request *r, const npu_request *q, const npu_program *x, int64_t now)
+{
+	int64_t begin = tarn_npu_host_time(x->d, q->stamp[0]), end = tarn_npu_host_time(x->d, q->stamp[1]);
+	if (!begin || end <= begin || begin > now)
+		return;
+	r->t_device_begin = begin > q->submitted_ns ? begin : q->submitted_ns;
+	r->t_device_end = end < now ? end : now;
+	r->t_wait = r->t_device_begin - q->submitted_ns;
+	r->t_device = r->t_device_end - r->t_device_begin;
+}
+
 static void take_times(tarn_request *r, const npu_request *q, const npu_program *x, int64_t begin, int64_t end)
 {
 	uint64_t per_second = x->d->props.timerResolution;
 	r->t_wait = begin - q->submitted_ns;
 	r->t_device = end - begin;
-	if (per_second && q->stamp[1] > q->stamp[0])
+	if (per_second && q->stamp[1] > q->stamp[0]) {
 		r->device_ms = (double)(q->stamp[1] - q->stamp[0]) * 1e3 / (double)per_second;
+		place(r, q, x, end);
+	}
 	r->device_modelled = *x->d->mode != 0;
 	if (x->band > 0)
 		r->device_band = x->band;

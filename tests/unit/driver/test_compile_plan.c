@@ -367,6 +367,43 @@ static void add_row(tarn_str *s, const char *name, const tarn_model *m, const ta
 	plan_fini(&p);
 }
 
+/* The parts are the whole, the products' levels only fall, and what takes no time only helps. */
+static void accounts_balance(void **state)
+{
+	(void)state;
+	for (size_t at = 0; tarn_arch_at(at); at++)
+		for (int k = 0; k < 4; k++) {
+			const tarn_arch *arch = tarn_arch_at(at);
+			tarn_model *m = k < 2 ? classifier(128, 24, k) : functions(k - 2);
+			planned p;
+			tarn_npu_account a;
+			plan_on(m, arch, arch->tiles, &p);
+			for (int turbo = 0; turbo < 2; turbo++) {
+				assert_ok(tarn_npu_account_of(arch, &p.plan, turbo, &a));
+				assert_int_equal(a.total_ns, p.plan.time[turbo].total_ns);
+				assert_int_equal(a.total_ns, a.fixed_ns + a.dpu_ns + a.shave_ns + a.copy_ns +
+								     a.stall_weights_ns + a.stall_inputs_ns +
+								     a.stall_stores_ns);
+				assert_int_equal(a.weight_bytes + a.load_bytes + a.store_bytes, p.plan.ddr_bytes);
+				assert_true(a.int8_ns <= a.mixed_ns && a.mixed_ns <= a.padded_ns);
+				assert_true(a.macs_int8 <= a.macs);
+				assert_true(a.fixed_ns < a.free_bandwidth_ns && a.free_bandwidth_ns <= a.total_ns);
+				assert_true(a.fixed_ns < a.free_compute_ns && a.free_compute_ns < a.total_ns);
+			}
+			/* All on 8 bits: nothing is lost to precision. Channels of 24 are padded to 32. */
+			if (k == 1)
+				assert_true(a.mixed_ns == a.int8_ns && a.padded_ns > a.mixed_ns && a.macs_int8 == a.macs);
+			if (k == 0)
+				assert_true(a.mixed_ns >= 2 * a.int8_ns - 1 && a.mixed_ns <= 2 * a.int8_ns + 1 && !a.macs_int8);
+			/* Supposing it is what the account says it would be. */
+			uint64_t free_ns = a.free_bandwidth_ns;
+			assert_ok(tarn_npu_suppose(arch, TARN_CC_FREE_BANDWIDTH, &p.arena, &p.plan));
+			assert_int_equal(p.plan.time[1].total_ns, free_ns);
+			plan_fini(&p);
+			tarn_model_unref(m);
+		}
+}
+
 static void times_are_the_committed_ones(void **state)
 {
 	(void)state;
@@ -414,6 +451,7 @@ int main(void)
 		cmocka_unit_test(int8_does_not_always_help),
 		cmocka_unit_test(rows_add_up),
 		cmocka_unit_test(refusals_name_what_is_wrong),
+		cmocka_unit_test(accounts_balance),
 		cmocka_unit_test(times_are_the_committed_ones),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
