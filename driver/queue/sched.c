@@ -40,7 +40,7 @@ struct tarn_sched {
 	bool started, stop;
 	tarn_pool *pool;
 	int64_t origin_ns; /* host time of device time 0 */
-	uint64_t cursor_ns, busy_ns, jobs, last_tick, seq;
+	uint64_t cursor_ns, busy_ns, jobs, last_tick, last_read, seq;
 };
 
 tarn_err tarn_sched_new(const tarn_sched_config *config, tarn_sched **sched)
@@ -129,7 +129,14 @@ uint64_t tarn_sched_tick(tarn_sched *s, uint64_t *host_ns)
 {
 	tarn_mutex_lock(&s->lock);
 	*host_ns = (uint64_t)tarn_clock_ns();
-	uint64_t t = take_tick(s, now_ns(s));
+	uint64_t t;
+	if (s->config.paced) {
+		/* The device may be behind the wall clock: what it stamps next must not be pushed ahead by somebody looking. */
+		t = tarn_sched_ns_to_ticks(s, now_ns(s));
+		t = s->last_read = t > s->last_read ? t : s->last_read + 1;
+	} else {
+		t = take_tick(s, now_ns(s));
+	}
 	tarn_mutex_unlock(&s->lock);
 	return t;
 }
