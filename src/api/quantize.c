@@ -1,137 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tarn/quantize.h"
 
-#include "api/handles.h"
+#include "api/feed.h"
 #include "base/mem.h"
-#include "dyn/bound.h"
-#include "fmt/data/data.h"
-#include "quant/quant.h"
-
-/* Where one input's data comes from. */
-typedef struct feed {
-	tarn_dataset *data; /* NULL: constant */
-	int64_t constant;   /* of an int64 [1] input */
-	tarn_dtype type;
-	int rank;
-	int64_t dim[TARN_MAX_RANK];
-	size_t batch, bytes; /* samples in one tensor, and bytes of one */
-} feed;
-
-typedef struct feeder {
-	const tarn_quantize_options *o;
-	feed *feed;
-	size_t n;
-} feeder;
-
-static tarn_err feed_of_dataset(const tarn_value *v, tarn_dataset *d, feed *f)
-{
-	tarn_dtype own_type;
-	int own_rank;
-	int64_t own[TARN_MAX_RANK];
-	tarn_dataset_sample(d, &own_type, &own_rank, own);
-	CHECK(v->shape.rank >= 1, TARN_SHAPE, "input '%s' has no batch axis; quantize with samples of your own", v->name);
-	*f = (feed){.data = d, .type = v->type, .rank = v->shape.rank, .batch = 1};
-	for (int i = 0; i < f->rank; i++) {
-		f->dim[i] = v->shape.dim[i];
-		if (f->dim[i] >= 0)
-			continue;
-		CHECK(i == 0 || own_rank + 1 == f->rank, TARN_SHAPE,
-		      "input '%s': axis %d is free and the data does not tell its size; give -shape", v->name, i);
-		f->dim[i] = i ? own[i - 1] : 1;
-	}
-	/* A model of a fixed larger batch takes as many samples at once. */
-	if (own_rank == 0 || f->rank == own_rank + 1)
-		f->batch = f->dim[0] > 0 ? (size_t)f->dim[0] : 1;
-	int64_t one[TARN_MAX_RANK];
-	memcpy(one, f->dim, sizeof one);
-	one[0] = f->dim[0] / (int64_t)f->batch;
-	TRY(tarn_dataset_target(d, f->type, f->rank, one));
-	return tarn_dataset_bytes(d, &f->bytes);
-}
-
-/* Inputs that bounds added: without data they say that everything is valid. */
-static tarn_err feed_lengths(const tarn_model *m, feeder *f, bool *given)
-{
-	for (int i = 0;; i++) {
-		tarn_bound b;
-		bool found;
-		TRY(tarn_model_bound_get(m, i, &b, &found));
-		if (!found)
-			return TARN_OK;
-		for (size_t k = 0; k < f->n; k++)
-			if (!given[k] && !strcmp(m->main->input.at[k]->name, b.length_input)) {
-				f->feed[k] = (feed){.constant = b.max, .type = TARN_I64, .rank = 1, .dim = {1}, .batch = 1};
-				given[k] = true;
-			}
-		tarn_bound_fini(&b);
-	}
-}
-
-static tarn_err feeds_of(const tarn_model *m, feeder *f, bool *given, size_t *samples)
-{
-	const tarn_quantize_options *o = f->o;
-	for (size_t i = 0; i < o->n_source; i++) {
-		int64_t k = 0;
-		if (o->source[i].input)
-			TRY(tarn_model_port_find(m, false, o->source[i].input, &k));
-		const tarn_value *v = m->main->input.at[k];
-		CHECK(!given[k], TARN_USAGE, "input '%s' has two data sets; give it one", v->name);
-		given[k] = true;
-		TRY(feed_of_dataset(v, o->source[i].dataset, &f->feed[k]));
-		size_t n = tarn_dataset_count(o->source[i].dataset) / f->feed[k].batch;
-		CHECK(i == 0 || n == *samples, TARN_SHAPE, "input '%s' has %zu samples, another input %zu", v->name, n,
-		      *samples);
-		*samples = n;
-	}
-	TRY(feed_lengths(m, f, given));
-	for (size_t k = 0; k < f->n; k++)
-		CHECK(given[k], TARN_USAGE, "input '%s' has no data; give a data set for each input, as NAME=FILE",
-		      m->main->input.at[k]->name);
-	return TARN_OK;
-}
-
-static tarn_err read_feed(const feed *f, size_t i, tarn_tensor *t)
-{
-	TRY(tarn_tensor_new(f->type, f->rank, f->dim, t));
-	if (!f->data) {
-		tarn_tensor_set_i64(t, 0, f->constant);
-		return TARN_OK;
-	}
-	for (size_t k = 0; k < f->batch; k++)
-		TRY(tarn_dataset_read(f->data, i * f->batch + k, (char *)t->data + k * f->bytes));
-	return TARN_OK;
-}
-
-static tarn_err ask_user(const tarn_quantize_options *o, size_t i, size_t k, tarn_tensor *t)
-{
-	ov_tensor_t *h = NULL;
-	ov_status_e status = o->sample(o->ctx, i, k, &h);
-	CHECK(status == OK && h, TARN_BAD_FILE, "the program gave no data for sample %zu of input %zu", i, k);
-	tarn_err err = tarn_tensor_copy(&h->box->t, t);
-	ov_tensor_free(h);
-	return err;
-}
-
-static tarn_err sample(void *ctx, size_t i, tarn_tensor *in)
-{
-	const feeder *f = ctx;
-	for (size_t k = 0; k < f->n; k++)
-		TRY(f->feed ? read_feed(&f->feed[k], i, &in[k]) : ask_user(f->o, i, k, &in[k]));
-	return TARN_OK;
-}
-
-static void progress(void *ctx, const char *what, size_t done, size_t total)
-{
-	const feeder *f = ctx;
-	if (f->o->progress)
-		f->o->progress(f->o->ctx, what, done, total);
-}
-
-static bool stop(void *ctx)
-{
-	const feeder *f = ctx;
-	return f->o->stop && f->o->stop(f->o->ctx);
-}
 
 static tarn_err report_out(const tarn_model *m, const tarn_quant_report *r, tarn_quantize_report *out)
 {
@@ -161,36 +32,12 @@ static tarn_err report_out(const tarn_model *m, const tarn_quant_report *r, tarn
 static tarn_err quantize(struct ov_core *core, const tarn_model *m, const tarn_quantize_options *o, tarn_quant_report *r,
 			 tarn_model **q)
 {
-	static const tarn_quant_preset preset[] = {TARN_QUANT_AUTO, TARN_QUANT_PERFORMANCE, TARN_QUANT_MIXED};
-	CHECK((unsigned)o->preset < 3, TARN_USAGE, "there is no preset %d", (int)o->preset);
+	tarn_quant_options qo;
+	tarn_feed *feed;
 	CHECK(o->n_source || o->sample, TARN_USAGE, "there is no data to calibrate on; give data sets, or a function");
-	CHECK(o->n_ignore <= 1 << 20, TARN_USAGE, "%zu nodes to ignore are too many", o->n_ignore);
-	tarn_arena scratch = {0};
-	tarn_str why = {0};
-	bool is_auto;
-	feeder f = {o, NULL, m->main->input.len};
-	tarn_quant_options qo = {.preset = preset[o->preset],
-				 .ignore = o->ignore,
-				 .n_ignore = (int)o->n_ignore,
-				 .sample = sample,
-				 .n_sample = o->n_sample,
-				 .progress = progress,
-				 .stop = stop,
-				 .ctx = &f};
-	tarn_err err;
-	CHECK(f.n, TARN_USAGE, "the model has no inputs; nothing can be calibrated");
-	if (o->n_source) {
-		bool *given = tarn_arena_zalloc(&scratch, f.n, sizeof *given);
-		f.feed = tarn_arena_zalloc(&scratch, f.n, sizeof *f.feed);
-		CHECK_GOTO(out, given && f.feed, TARN_NOMEM, "out of memory");
-		TRY_GOTO(out, feeds_of(m, &f, given, &qo.n_sample));
-	}
-	TRY_GOTO(out, tarn_devices_find(core, "CPU", &qo.device, &is_auto, &why));
-	TRY_GOTO(out, tarn_device_open(qo.device));
-	TRY_GOTO(out, tarn_quant_ptq(m, &qo, q, r));
-out:
-	tarn_str_fini(&why);
-	tarn_arena_fini(&scratch);
+	TRY(tarn_feed_open(core, m, o, &qo, &feed));
+	tarn_err err = tarn_quant_ptq(m, &qo, q, r);
+	tarn_feed_close(feed);
 	return err;
 }
 

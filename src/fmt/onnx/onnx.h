@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ONNX models, opset 7 to 21 read, 17 or 21 written. Reading keeps no reference to the file: weights are copied once, aligned. Any thread, one model
- * per thread at a time.
+ * ONNX models, opset 7 to 21 read, 17 or 21 written. Reading keeps no reference to the file: weights are copied once, aligned.
+ * Any thread, one model per thread at a time.
  */
 #ifndef TARN_FMT_ONNX_ONNX_H
 #define TARN_FMT_ONNX_ONNX_H
