@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tarn/data.h"
+#include "api/data.h"
 
 #include "api/handles.h"
-#include "fmt/data/data.h"
 #include "fmt/npy/npy.h"
 
 static tarn_err color_of(const char *word, tarn_color *color)
@@ -16,7 +15,7 @@ static tarn_err color_of(const char *word, tarn_color *color)
 	return TARN_OK;
 }
 
-static tarn_err options_of(const tarn_data_options_t *in, tarn_data_options *o)
+tarn_err tarn_data_options_of(const tarn_data_options_t *in, tarn_data_options *o)
 {
 	*o = (tarn_data_options){0};
 	if (!in)
@@ -36,7 +35,7 @@ static tarn_err options_of(const tarn_data_options_t *in, tarn_data_options *o)
 static tarn_err open_dataset(const char *path, const tarn_data_options_t *options, tarn_dataset **d)
 {
 	tarn_data_options o;
-	TRY(options_of(options, &o));
+	TRY(tarn_data_options_of(options, &o));
 	return tarn_dataset_open(path, &o, d);
 }
 
@@ -136,7 +135,7 @@ static tarn_err read_input(const char *path, ov_element_type_e type, const ov_pa
 	tarn_data_options o;
 	tarn_dtype t;
 	int64_t dim[TARN_MAX_RANK], rank = shape->rank.min;
-	TRY(options_of(options, &o));
+	TRY(tarn_data_options_of(options, &o));
 	TRY(tarn_dtype_of_ov(type, &t));
 	CHECK(rank == shape->rank.max && rank >= 0 && rank <= TARN_MAX_RANK && (!rank || shape->dims), TARN_SHAPE,
 	      "the input's rank is not known; give -shape");

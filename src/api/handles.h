@@ -29,6 +29,14 @@ ov_status_e tarn_status_null(const char *function);
 /* Heap text for ov_free. */
 TARN_MUST tarn_err tarn_text_out(const char *s, char **out);
 void tarn_last_error_clear(void);
+/* To say again later what was said now, whatever other threads say meanwhile. */
+typedef struct tarn_last_error {
+	bool set;
+	tarn_err code;
+	char text[1024];
+} tarn_last_error;
+void tarn_last_error_get(tarn_last_error *e);
+void tarn_last_error_set(const tarn_last_error *e);
 
 /* ---- element types (ov_tensor.c)
  * --------------------------------------------------------------------------------------------- */

@@ -6,16 +6,14 @@
 #include "tarn/error.h"
 
 static tarn_mutex lock = TARN_MUTEX_INIT;
-static char last_text[1024];
-static bool last_set;
-static tarn_err last_code;
+static tarn_last_error last;
 
 static void keep(tarn_err code, const char *text)
 {
 	tarn_mutex_lock(&lock);
-	snprintf(last_text, sizeof last_text, "%s", text);
-	last_set = true;
-	last_code = code;
+	last.set = true;
+	last.code = code;
+	snprintf(last.text, sizeof last.text, "%s", text);
 	tarn_mutex_unlock(&lock);
 }
 
@@ -57,9 +55,20 @@ ov_status_e tarn_status_null(const char *function)
 
 void tarn_last_error_clear(void)
 {
+	tarn_last_error_set(&(tarn_last_error){0});
+}
+
+void tarn_last_error_get(tarn_last_error *e)
+{
 	tarn_mutex_lock(&lock);
-	last_set = false;
-	last_code = TARN_OK;
+	*e = last;
+	tarn_mutex_unlock(&lock);
+}
+
+void tarn_last_error_set(const tarn_last_error *e)
+{
+	tarn_mutex_lock(&lock);
+	last = *e;
 	tarn_mutex_unlock(&lock);
 }
 
@@ -106,7 +115,7 @@ void ov_free(const char *content)
 const char *ov_get_last_err_msg(void)
 {
 	tarn_mutex_lock(&lock);
-	char *copy = last_set ? tarn_mem_strdup(last_text) : NULL;
+	char *copy = last.set ? tarn_mem_strdup(last.text) : NULL;
 	tarn_mutex_unlock(&lock);
 	return copy;
 }
@@ -114,7 +123,7 @@ const char *ov_get_last_err_msg(void)
 int tarn_last_exit_code(void)
 {
 	tarn_mutex_lock(&lock);
-	int code = tarn_err_exit_code(last_code);
+	int code = tarn_err_exit_code(last.code);
 	tarn_mutex_unlock(&lock);
 	return code;
 }

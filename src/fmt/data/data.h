@@ -36,6 +36,11 @@ TARN_MUST tarn_err tarn_dataset_bytes(const tarn_dataset *d, size_t *bytes);
 /* Sample i into dst, which has the target's size. */
 TARN_MUST tarn_err tarn_dataset_read(tarn_dataset *d, size_t i, void *dst);
 
+/* What prepares one image for an input of that type and shape. layout NULL: told by the sizes. TARN_SHAPE says what does not
+ * fit. */
+TARN_MUST tarn_err tarn_data_prep(const tarn_prep_options *o, const char *layout, tarn_dtype type, int rank, const int64_t *dim,
+				  tarn_prep **prep);
+
 /* The class of each sample of d. Path: a csv with a header (first column: file name, or row from 0; class index in the second,
  * or in the named column), an npy or an idx file with one integer per sample. Every sample of d needs its label. */
 TARN_MUST tarn_err tarn_labels_read(const char *path, const char *column, const tarn_dataset *d, int64_t *label);

@@ -171,10 +171,11 @@ static tarn_err print_dims(int rank, const int64_t *dim, tarn_str *s)
 	return tarn_str_done(s);
 }
 
-static tarn_err target_image(tarn_dataset *d, int rank, const int64_t *dim)
+tarn_err tarn_data_prep(const tarn_prep_options *o, const char *layout, tarn_dtype type, int rank, const int64_t *dim,
+			tarn_prep **prep)
 {
 	tarn_data_layout l;
-	TRY(tarn_data_layout_parse(d->layout, rank, dim, &l));
+	TRY(tarn_data_layout_parse(layout, rank, dim, &l));
 	for (int i = 0; i < rank; i++)
 		CHECK(i == l.c || i == l.h || i == l.w || dim[i] == 1, TARN_SHAPE,
 		      "axis %d of the input is %lld; one image fills 1", i, (long long)dim[i]);
@@ -182,9 +183,14 @@ static tarn_err target_image(tarn_dataset *d, int rank, const int64_t *dim)
 	CHECK(h > 0 && w > 0 && h <= IMAGE_MAX_SIDE && w <= IMAGE_MAX_SIDE && c > 0 && c <= 3, TARN_SHAPE,
 	      "the input takes %lld x %lld pixels of %lld channels; images have 1 or 3 and sides up to %d", (long long)w,
 	      (long long)h, (long long)c, IMAGE_MAX_SIDE);
-	const tarn_prep_target t = {.type = d->type, .width = (int)w, .height = (int)h, .channels = (int)c, .nhwc = l.nhwc};
+	const tarn_prep_target t = {.type = type, .width = (int)w, .height = (int)h, .channels = (int)c, .nhwc = l.nhwc};
+	return tarn_prep_new(o, &t, prep);
+}
+
+static tarn_err target_image(tarn_dataset *d, int rank, const int64_t *dim)
+{
 	tarn_prep *prep;
-	TRY(tarn_prep_new(&d->o, &t, &prep));
+	TRY(tarn_data_prep(&d->o, d->layout, d->type, rank, dim, &prep));
 	tarn_prep_free(d->prep);
 	d->prep = prep;
 	return TARN_OK;

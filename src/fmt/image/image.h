@@ -37,6 +37,25 @@ TARN_MUST tarn_err tarn_image_decode(const uint8_t *at, size_t n, int channels, 
 /* The same for a file; errors name it. */
 TARN_MUST tarn_err tarn_image_read(const char *path, int channels, int short_side, tarn_image *img);
 
+/* Raw frames, as cameras and ffmpeg -f rawvideo give them: rows without padding. NV12: a plane of Y, then one of U and V in
+ * turns at half the size. I420: three planes. YUYV: two pixels share U and V. Colours of YUV are BT.601 in video range
+ * (16..235), as OpenVINO's preprocessing reads them; sides of 4:2:0 frames must be even, YUYV's width. */
+typedef enum tarn_frame_format {
+	TARN_FRAME_NV12,
+	TARN_FRAME_I420,
+	TARN_FRAME_YUYV,
+	TARN_FRAME_RGB,
+	TARN_FRAME_BGR,
+	TARN_FRAME_GRAY,
+} tarn_frame_format;
+/* "nv12", "i420" or "yuv420p", "yuyv" or "yuyv422", "rgb24", "bgr24", "gray". TARN_USAGE lists them. */
+TARN_MUST tarn_err tarn_frame_parse(const char *word, tarn_frame_format *format);
+/* TARN_SHAPE when there is no such frame. */
+TARN_MUST tarn_err tarn_frame_bytes(tarn_frame_format format, int width, int height, size_t *bytes);
+/* n bytes to 1 or 3 channels. TARN_SHAPE unless n is what the frame has. */
+TARN_MUST tarn_err tarn_frame_read(tarn_frame_format format, int width, int height, const uint8_t *at, size_t n, int channels,
+				   tarn_image *img);
+
 /* From image to input: resize, crop, colour order, (v - mean) / scale, layout, element type, in one pass over rows. */
 typedef struct tarn_prep_options {
 	tarn_color color; /* AUTO: GRAY for one channel, RGB for three */
@@ -61,6 +80,11 @@ void tarn_prep_free(tarn_prep *p);
 /* One sample of the target's shape into dst. `img` must have tarn_prep_channels. */
 TARN_MUST tarn_err tarn_prep_run(tarn_prep *p, const tarn_image *img, void *dst);
 int tarn_prep_channels(const tarn_prep *p);
+/* Decodes the bytes of a JPEG, PNG or BMP and prepares. */
+TARN_MUST tarn_err tarn_prep_bytes(tarn_prep *p, const uint8_t *at, size_t n, void *dst);
+/* The same for a raw frame. */
+TARN_MUST tarn_err tarn_prep_frame(tarn_prep *p, tarn_frame_format format, int width, int height, const uint8_t *at, size_t n,
+				   void *dst);
 /* Reads, decodes and prepares; errors name the file. */
 TARN_MUST tarn_err tarn_prep_file(tarn_prep *p, const char *path, void *dst);
 

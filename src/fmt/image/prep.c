@@ -219,13 +219,30 @@ tarn_err tarn_prep_run(tarn_prep *p, const tarn_image *img, void *dst)
 	return TARN_OK;
 }
 
+/* With scaled decoding: how short the shorter side of a decoded JPEG may be. 0: as it is. */
+static int least_side(const tarn_prep *p)
+{
+	if (p->o.scaled_decode && p->o.resize)
+		return p->o.resize;
+	if (p->o.scaled_decode && !p->o.crop_width)
+		return p->t.width > p->t.height ? p->t.width : p->t.height;
+	return 0;
+}
+
+tarn_err tarn_prep_bytes(tarn_prep *p, const uint8_t *at, size_t n, void *dst)
+{
+	TRY(tarn_image_decode(at, n, p->channels, least_side(p), &p->img));
+	return tarn_prep_run(p, &p->img, dst);
+}
+
+tarn_err tarn_prep_frame(tarn_prep *p, tarn_frame_format format, int width, int height, const uint8_t *at, size_t n, void *dst)
+{
+	TRY(tarn_frame_read(format, width, height, at, n, p->channels, &p->img));
+	return tarn_prep_run(p, &p->img, dst);
+}
+
 tarn_err tarn_prep_file(tarn_prep *p, const char *path, void *dst)
 {
-	int least = 0;
-	if (p->o.scaled_decode && p->o.resize)
-		least = p->o.resize;
-	else if (p->o.scaled_decode && !p->o.crop_width)
-		least = p->t.width > p->t.height ? p->t.width : p->t.height;
-	TRY(tarn_image_read(path, p->channels, least, &p->img));
+	TRY(tarn_image_read(path, p->channels, least_side(p), &p->img));
 	return tarn_err_note(tarn_prep_run(p, &p->img, dst), "in '%s'", path);
 }

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Source, workers, device, results: one lock, and requests that go round.
+ *
+ * Whoever is free does what is next: give a result that is due, else take a free request and prepare it. The source is a second
+ * lock; a worker takes its number there, so numbers are in the source's order.
+ */
+#include "tarn/pipeline.h"
+
+#include "api/handles.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/thread.h"
+
+enum { MAX_REQUESTS = 4096, MAX_WORKERS = 1024 };
+
+typedef enum turn_state { TURN_FREE, TURN_TAKEN, TURN_RUNS, TURN_DONE } turn_state;
+
+typedef struct turn {
+	struct pipeline *line;
+	ov_infer_request_t *request;
+	turn_state state;
+	size_t ticket;
+	int64_t started_ns, ended_ns;
+	tarn_pipeline_times times;
+} turn;
+
+typedef struct pipeline {
+	const tarn_pipeline_options *o;
+	turn *turn;
+	size_t n_turn, n_worker;
+	tarn_mutex source; /* held while fetching; taken before lock */
+	tarn_mutex lock;   /* guards all that follows, and the turns' states */
+	tarn_cond changed;
+	size_t ticket;  /* the next to be fetched; guarded by source */
+	size_t due;     /* in order: the next result to be given */
+	size_t in_hand; /* turns that are not free */
+	bool ended;     /* nothing more is fetched */
+	bool giving;    /* a worker is in the result callback */
+	ov_status_e status;
+	tarn_last_error failure; /* the sentence for it */
+	tarn_pipeline_report report;
+	int64_t last_ns; /* when the last result had been given */
+} pipeline;
+
+static double ms_between(int64_t from_ns, int64_t to_ns)
+{
+	return (double)(to_ns - from_ns) * 1e-6;
+}
+
+/* The first failure counts. The lock is held; the sentence is this thread's. */
+static void end(pipeline *p, ov_status_e status)
+{
+	p->ended = true;
+	if (p->status == OK && status != OK) {
+		p->status = status;
+		tarn_last_error_get(&p->failure);
+	}
+	tarn_cond_broadcast(&p->changed);
+}
+
+static void answer(pipeline *p, tarn_pipeline_answer a)
+{
+	if (a != TARN_PIPELINE_GO_ON)
+		end(p, a == TARN_PIPELINE_END ? OK : GENERAL_ERROR);
+}
+
+static void release(pipeline *p, turn *t)
+{
+	t->state = TURN_FREE;
+	p->in_hand--;
+	tarn_cond_broadcast(&p->changed);
+}
+
+/* From a thread of the device. */
+static void on_done(void *arg)
+{
+	turn *t = arg;
+	pipeline *p = t->line;
+	int64_t now = tarn_clock_ns();
+	tarn_mutex_lock(&p->lock);
+	t->ended_ns = now;
+	t->state = TURN_DONE;
+	tarn_cond_broadcast(&p->changed);
+	tarn_mutex_unlock(&p->lock);
+}
+
+/* ---- results ---- */
+
+/* One at a time; in order when that was asked for, else the one that waits longest. */
+static turn *due_result(const pipeline *p)
+{
+	turn *best = NULL;
+	if (p->giving)
+		return NULL;
+	for (size_t i = 0; i < p->n_turn; i++) {
+		turn *t = &p->turn[i];
+		if (t->state != TURN_DONE || (p->o->in_order && t->ticket != p->due))
+			continue;
+		if (!best || t->ended_ns < best->ended_ns)
+			best = t;
+	}
+	return best;
+}
+
+static void add_times(tarn_pipeline_times *sum, const tarn_pipeline_times *t)
+{
+	sum->idle += t->idle;
+	sum->source += t->source;
+	sum->fetch += t->fetch;
+	sum->fill += t->fill;
+	sum->inference += t->inference;
+	sum->held += t->held;
+}
+
+/* The lock is held, and let go meanwhile. */
+static void give(pipeline *p, turn *t)
+{
+	tarn_pipeline_answer a = TARN_PIPELINE_GO_ON;
+	p->giving = true;
+	tarn_mutex_unlock(&p->lock);
+	ov_status_e status = ov_infer_request_wait(t->request);
+	t->times.inference = ms_between(t->started_ns, t->ended_ns);
+	t->times.held = ms_between(t->ended_ns, tarn_clock_ns());
+	if (status == OK && p->o->result)
+		a = p->o->result(p->o->ctx, t->ticket, t->request, &t->times);
+	tarn_mutex_lock(&p->lock);
+	p->giving = false;
+	p->due = t->ticket + 1;
+	p->last_ns = tarn_clock_ns();
+	if (status == OK) {
+		p->report.inferences++;
+		add_times(&p->report.total, &t->times);
+		answer(p, a);
+	} else {
+		end(p, status);
+	}
+	release(p, t);
+}
+
+/* ---- inputs ---- */
+
+static turn *free_turn(pipeline *p)
+{
+	for (size_t i = 0; i < p->n_turn; i++)
+		if (p->turn[i].state == TURN_FREE)
+			return &p->turn[i];
+	return NULL;
+}
+
+/* Numbers and input in the source's order. False when there is no more. */
+static bool fetch(pipeline *p, size_t worker, turn *t)
+{
+	int64_t begin = tarn_clock_ns();
+	tarn_mutex_lock(&p->source);
+	int64_t turn_ns = tarn_clock_ns();
+	tarn_mutex_lock(&p->lock);
+	bool ended = p->ended;
+	t->ticket = p->ticket;
+	tarn_mutex_unlock(&p->lock);
+	tarn_pipeline_answer a = TARN_PIPELINE_GO_ON;
+	if (!ended && p->o->fetch)
+		a = p->o->fetch(p->o->ctx, worker, t->ticket);
+	p->ticket += !ended && a == TARN_PIPELINE_GO_ON;
+	if (a != TARN_PIPELINE_GO_ON) {
+		tarn_mutex_lock(&p->lock);
+		answer(p, a);
+		tarn_mutex_unlock(&p->lock);
+	}
+	tarn_mutex_unlock(&p->source);
+	t->times.source = ms_between(begin, turn_ns);
+	t->times.fetch = ms_between(turn_ns, tarn_clock_ns());
+	return !ended && a == TARN_PIPELINE_GO_ON;
+}
+
+/* A number that was taken and not run must not hold up those behind it: the run has ended then, and what is behind it is given
+ * in whatever order. The lock is not held. */
+static void start(pipeline *p, size_t worker, turn *t)
+{
+	bool filled = false;
+	if (fetch(p, worker, t)) {
+		int64_t begin = tarn_clock_ns();
+		tarn_pipeline_answer a = p->o->fill(p->o->ctx, worker, t->ticket, t->request);
+		t->started_ns = tarn_clock_ns();
+		t->times.fill = ms_between(begin, t->started_ns);
+		filled = a == TARN_PIPELINE_GO_ON;
+		tarn_mutex_lock(&p->lock);
+		answer(p, a);
+		if (filled)
+			t->state = TURN_RUNS;
+		tarn_mutex_unlock(&p->lock);
+	}
+	ov_status_e status = filled ? ov_infer_request_start_async(t->request) : OK;
+	if (filled && status == OK)
+		return;
+	tarn_mutex_lock(&p->lock);
+	end(p, status);
+	release(p, t);
+	tarn_mutex_unlock(&p->lock);
+}
+
+/* ---- workers ---- */
+
+/* In order, after an early end: a number may be missing, so the lowest that is left is due. */
+static void skip_gaps(pipeline *p)
+{
+	size_t lowest = SIZE_MAX;
+	for (size_t i = 0; i < p->n_turn; i++)
+		if (p->turn[i].state != TURN_FREE && p->turn[i].ticket < lowest)
+			lowest = p->turn[i].ticket;
+	if (p->ended && lowest != SIZE_MAX && lowest > p->due)
+		p->due = lowest;
+}
+
+static void work(pipeline *p, size_t worker)
+{
+	int64_t since = tarn_clock_ns();
+	tarn_mutex_lock(&p->lock);
+	for (;;) {
+		turn *t;
+		skip_gaps(p);
+		if ((t = due_result(p))) {
+			give(p, t);
+			since = tarn_clock_ns();
+		} else if (!p->ended && (t = free_turn(p))) {
+			t->state = TURN_TAKEN;
+			t->ticket = SIZE_MAX; /* none yet */
+			t->times = (tarn_pipeline_times){.idle = ms_between(since, tarn_clock_ns())};
+			p->in_hand++;
+			tarn_mutex_unlock(&p->lock);
+			start(p, worker, t);
+			since = tarn_clock_ns();
+			tarn_mutex_lock(&p->lock);
+		} else if (p->ended && !p->in_hand) {
+			break;
+		} else {
+			tarn_cond_wait(&p->changed, &p->lock);
+		}
+	}
+	tarn_mutex_unlock(&p->lock);
+}
+
+typedef struct hand {
+	pipeline *line;
+	size_t worker;
+	tarn_thread thread;
+} hand;
+
+static void *hand_main(void *arg)
+{
+	hand *h = arg;
+	work(h->line, h->worker);
+	return NULL;
+}
+
+/* The caller is worker 0. */
+static tarn_err run(pipeline *p)
+{
+	hand *h = tarn_mem_zalloc(p->n_worker, sizeof *h);
+	if (!h)
+		return tarn_err_nomem(p->n_worker * sizeof *h);
+	size_t started = 1;
+	tarn_err err = TARN_OK;
+	int64_t begin = p->last_ns = tarn_clock_ns();
+	for (; started < p->n_worker && !err; started += !err) {
+		h[started] = (hand){.line = p, .worker = started};
+		err = tarn_thread_start(&h[started].thread, "tarn-worker", hand_main, &h[started]);
+	}
+	if (err) {
+		tarn_mutex_lock(&p->lock);
+		end(p, OK);
+		tarn_mutex_unlock(&p->lock);
+	}
+	work(p, 0);
+	for (size_t i = 1; i < started; i++)
+		tarn_thread_join(h[i].thread);
+	tarn_mem_free(h);
+	p->report.seconds = ms_between(begin, p->last_ns) * 1e-3;
+	return err;
+}
+
+/* ---- set-up ---- */
+
+static size_t optimal_requests(const ov_compiled_model_t *m)
+{
+	char *v = NULL;
+	int64_t n = 1;
+	if (ov_compiled_model_get_property(m, "OPTIMAL_NUMBER_OF_INFER_REQUESTS", &v) != OK || !tarn_str_to_i64(v, &n) || n < 1)
+		n = 1;
+	ov_free(v);
+	return (size_t)n;
+}
+
+static tarn_err choose(pipeline *p, const ov_compiled_model_t *m)
+{
+	size_t cpus = (size_t)tarn_thread_cpus();
+	p->n_turn = p->o->requests ? p->o->requests : optimal_requests(m);
+	p->n_worker = p->o->workers ? p->o->workers : p->n_turn < cpus ? p->n_turn : cpus;
+	CHECK(p->n_turn <= MAX_REQUESTS && p->n_worker <= MAX_WORKERS, TARN_USAGE,
+	      "%zu requests and %zu workers; at most %d and %d", p->n_turn, p->n_worker, MAX_REQUESTS, MAX_WORKERS);
+	p->report.requests = p->n_turn;
+	p->report.workers = p->n_worker;
+	p->turn = tarn_mem_zalloc(p->n_turn, sizeof *p->turn);
+	return p->turn ? TARN_OK : tarn_err_nomem(p->n_turn * sizeof *p->turn);
+}
+
+static ov_status_e make_requests(pipeline *p, const ov_compiled_model_t *m)
+{
+	for (size_t i = 0; i < p->n_turn; i++) {
+		turn *t = &p->turn[i];
+		t->line = p;
+		ov_status_e status = ov_compiled_model_create_infer_request(m, &t->request);
+		if (status != OK)
+			return status;
+		const ov_callback_t callback = {on_done, t};
+		status = ov_infer_request_set_callback(t->request, &callback);
+		if (status != OK)
+			return status;
+	}
+	return OK;
+}
+
+/* A request's callback may still hold the lock it signalled with: freeing a request waits for it. */
+static void close_line(pipeline *p)
+{
+	for (size_t i = 0; p->turn && i < p->n_turn; i++) {
+		if (p->turn[i].request)
+			(void)ov_infer_request_wait(p->turn[i].request);
+		ov_infer_request_free(p->turn[i].request);
+	}
+	tarn_mem_free(p->turn);
+	tarn_cond_fini(&p->changed);
+	tarn_mutex_fini(&p->lock);
+	tarn_mutex_fini(&p->source);
+}
+
+ov_status_e tarn_run_pipeline(ov_compiled_model_t *compiled_model, const tarn_pipeline_options *options,
+			      tarn_pipeline_report *report)
+{
+	NEED(compiled_model && options && options->fill);
+	pipeline p = {.o = options};
+	tarn_mutex_init(&p.source);
+	tarn_mutex_init(&p.lock);
+	tarn_cond_init(&p.changed);
+	ov_status_e status = tarn_status(choose(&p, compiled_model));
+	if (status == OK)
+		status = make_requests(&p, compiled_model);
+	if (status == OK)
+		status = tarn_status(run(&p));
+	if (status == OK && p.status != OK) {
+		tarn_last_error_set(&p.failure);
+		status = p.status;
+	}
+	if (report)
+		*report = p.report;
+	close_line(&p);
+	return status;
+}
