@@ -7,13 +7,41 @@
 #include "ops/ops.h"
 #include "pass/rewrite.h"
 
+/* What becomes of each symbol there was: a size, or another symbol with the same name and its own bounds. */
+typedef struct binding {
+	int64_t *value; /* -1: none */
+	tarn_dim *to;   /* 0: none */
+} binding;
+
+/* A free dimension with new bounds stays one dimension in all inputs that have it. */
+static tarn_err narrow(tarn_model *m, const tarn_value *v, tarn_dim now, tarn_dim fresh, tarn_dim *to)
+{
+	tarn_sym *f = &m->syms.sym.at[-(fresh + 1)];
+	if (fresh == now || f->op != TARN_SYM_NAMED || f->name)
+		return TARN_OK;
+	if (!*to) {
+		f->name = tarn_sym_get(&m->syms, now)->name;
+		*to = fresh;
+		return TARN_OK;
+	}
+	tarn_sym *all = &m->syms.sym.at[-(*to + 1)];
+	int64_t lo = all->lo > f->lo ? all->lo : f->lo, hi = all->hi < f->hi ? all->hi : f->hi;
+	CHECK(lo <= hi, TARN_SHAPE, "dimension '%s' would be %lld..%lld and %lld..%lld (input '%s'); give one range",
+	      all->name ? all->name : "?", (long long)all->lo, (long long)all->hi, (long long)f->lo, (long long)f->hi, v->name);
+	all->lo = lo;
+	all->hi = hi;
+	return TARN_OK;
+}
+
 /* A named dimension has one size in all inputs. */
-static tarn_err bind(const tarn_model *m, const tarn_value *v, int axis, tarn_dim size, int64_t *value)
+static tarn_err bind(tarn_model *m, const tarn_value *v, int axis, tarn_dim size, const binding *b)
 {
 	tarn_dim now = v->shape.dim[axis];
-	if (now >= 0 || size < 0 || tarn_sym_get(&m->syms, now)->op != TARN_SYM_NAMED)
+	if (now >= 0 || tarn_sym_get(&m->syms, now)->op != TARN_SYM_NAMED)
 		return TARN_OK;
-	int64_t *known = &value[-(now + 1)];
+	if (size < 0)
+		return narrow(m, v, now, size, &b->to[-(now + 1)]);
+	int64_t *known = &b->value[-(now + 1)];
 	const char *name = tarn_sym_get(&m->syms, now)->name;
 	CHECK(*known < 0 || *known == size, TARN_SHAPE, "dimension '%s' would be %lld and %lld (input '%s'); give one size",
 	      name ? name : "?", (long long)*known, (long long)size, v->name);
@@ -21,7 +49,7 @@ static tarn_err bind(const tarn_model *m, const tarn_value *v, int axis, tarn_di
 	return TARN_OK;
 }
 
-static tarn_err bind_all(const tarn_model *m, const tarn_shape *shape, int n, int64_t *value)
+static tarn_err bind_all(tarn_model *m, const tarn_shape *shape, int n, const binding *b)
 {
 	for (int i = 0; i < n; i++) {
 		const tarn_value *v = m->main->input.at[i];
@@ -32,22 +60,26 @@ static tarn_err bind_all(const tarn_model *m, const tarn_shape *shape, int n, in
 		CHECK(v->shape.rank < 0 || v->shape.rank == shape[i].rank, TARN_SHAPE,
 		      "input '%s' has %d dimensions, the new shape has %d", v->name, v->shape.rank, shape[i].rank);
 		for (int k = 0; k < v->shape.rank; k++)
-			TRY(bind(m, v, k, shape[i].dim[k], value));
+			TRY(bind(m, v, k, shape[i].dim[k], b));
 	}
 	return TARN_OK;
 }
 
-static void apply(tarn_model *m, const tarn_shape *shape, int n, const int64_t *value)
+static void apply(tarn_model *m, const tarn_shape *shape, int n, const binding *b)
 {
 	for (size_t i = 0; i < m->main->input.len; i++) {
 		tarn_value *v = m->main->input.at[i];
+		tarn_shape was = v->shape;
 		if ((int)i < n && shape[i].rank >= 0)
 			v->shape = shape[i];
 		for (int k = 0; k < v->shape.rank; k++) {
-			int64_t size =
-				v->shape.dim[k] < 0 ? tarn_dim_value(&m->syms, v->shape.dim[k], value, m->syms.sym.len) : -1;
+			tarn_dim now = v->shape.dim[k];
+			tarn_dim to = now < 0 && was.rank == v->shape.rank && was.dim[k] < 0 ? b->to[-(was.dim[k] + 1)] : 0;
+			int64_t size = now < 0 ? tarn_dim_value(&m->syms, now, b->value, m->syms.sym.len) : -1;
 			if (size >= 0)
 				v->shape.dim[k] = size;
+			else if (to)
+				v->shape.dim[k] = to;
 		}
 	}
 }
@@ -58,18 +90,19 @@ tarn_err tarn_model_reshape(tarn_model *m, const tarn_shape *shape, int n)
 	CHECK(n >= 0 && (size_t)n <= g->input.len, TARN_SHAPE, "%d shapes for %zu inputs", n, g->input.len);
 	tarn_arena scratch = {0};
 	tarn_err err;
-	int64_t *value = tarn_arena_zalloc(&scratch, m->syms.sym.len + 1, sizeof *value);
+	binding b = {tarn_arena_zalloc(&scratch, m->syms.sym.len + 1, sizeof *b.value),
+		     tarn_arena_zalloc(&scratch, m->syms.sym.len + 1, sizeof *b.to)};
 	tarn_shape *before = tarn_arena_zalloc(&scratch, g->input.len + 1, sizeof *before);
-	if (!value || !before) {
+	if (!b.value || !b.to || !before) {
 		err = tarn_err_nomem(g->input.len * sizeof *before);
 		goto out;
 	}
 	for (size_t i = 0; i < m->syms.sym.len; i++)
-		value[i] = -1;
+		b.value[i] = -1;
 	for (size_t i = 0; i < g->input.len; i++)
 		before[i] = g->input.at[i]->shape;
-	TRY_GOTO(out, bind_all(m, shape, n, value));
-	apply(m, shape, n, value);
+	TRY_GOTO(out, bind_all(m, shape, n, &b));
+	apply(m, shape, n, &b);
 	err = tarn_graph_infer(g);
 	if (err == TARN_OK)
 		goto out;
