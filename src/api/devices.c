@@ -4,6 +4,17 @@
 #include "dev/cpu/device.h"
 #include "dev/npu/device.h"
 #include "dev/ref/ref.h"
+#include "dyn/bound.h"
+
+static void ref_core(void *core)
+{
+	tarn_ref_take(&((struct ov_core *)core)->refs);
+}
+
+static void unref_core(void *core)
+{
+	tarn_core_unref(core);
+}
 
 void tarn_devices_init(struct ov_core *core)
 {
@@ -11,7 +22,21 @@ void tarn_devices_init(struct ov_core *core)
 	for (int i = 0; i < TARN_N_DEVICES; i++) {
 		core->device[i].api = table[i];
 		tarn_mutex_init(&core->device[i].lock);
+		core->bucket[i] = (tarn_bucket_device){.inner = &core->device[i],
+						       .bound = tarn_model_bound,
+						       .owner = core,
+						       .owner_ref = ref_core,
+						       .owner_unref = unref_core};
+		tarn_mutex_init(&core->bucketed[i].lock);
+		tarn_bucket_device_init(&core->bucketed[i], &core->bucket[i]);
 	}
+}
+
+tarn_device *tarn_devices_choose(struct ov_core *core, tarn_device *d, const tarn_model *m, const tarn_buffer *blob,
+				 const tarn_props *props)
+{
+	bool bucketed = m ? tarn_bucket_wants(d, m, props) : blob && tarn_bucket_is_blob(blob);
+	return bucketed ? &core->bucketed[d - core->device] : d;
 }
 
 bool tarn_device_is_simulated(tarn_device *d, tarn_str *mode)

@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "base/thread.h"
+#include "dev/wrap/bucket.h"
 #include "fmt/fmt.h"
 #include "rt/cache.h"
 #include "rt/program.h"
@@ -106,6 +107,8 @@ struct ov_core {
 	tarn_props props;      /* set for no device in particular */
 	tarn_props auto_props; /* of AUTO */
 	tarn_device device[TARN_N_DEVICES];
+	tarn_device bucketed[TARN_N_DEVICES]; /* the same, for models with bounded dimensions */
+	tarn_bucket_device bucket[TARN_N_DEVICES];
 };
 void tarn_core_unref(struct ov_core *core);
 
@@ -127,6 +130,10 @@ TARN_MUST tarn_err tarn_core_import(struct ov_core *core, tarn_buffer *blob, con
  * candidates AUTO left out with their reasons. */
 void tarn_devices_init(struct ov_core *core);
 TARN_MUST tarn_err tarn_devices_find(struct ov_core *core, const char *name, tarn_device **d, bool *is_auto, tarn_str *why);
+/* The device that compiles this model (or loads these bytes; the other is NULL) in d's stead when sizes are free inside bounds;
+ * else d. */
+tarn_device *tarn_devices_choose(struct ov_core *core, tarn_device *d, const tarn_model *m, const tarn_buffer *blob,
+				 const tarn_props *props);
 /* Are that open device's figures from a model instead of hardware? Then its mode, "exact" or "paced", is appended. */
 bool tarn_device_is_simulated(tarn_device *d, tarn_str *mode);
 

@@ -269,49 +269,70 @@ static tarn_err add_notes(tarn_program *p, const char *why)
 	return TARN_OK;
 }
 
-/* The device and everything that applies to it. */
-static tarn_err resolve(struct ov_core *core, const char *device, const tarn_props *props, tarn_device **d, bool *is_auto,
-			tarn_props *full, tarn_props *auto_props, tarn_str *why)
+/* What applies to a program, from the core, the device (for one that stands in for it) and the call. */
+typedef struct target {
+	tarn_device *d;
+	bool is_auto;
+	tarn_props full, auto_props;
+	tarn_str why; /* what AUTO left out */
+} target;
+
+static void target_fini(target *t)
 {
-	TRY(tarn_devices_find(core, device, d, is_auto, why));
-	TRY(tarn_device_open(*d));
-	TRY(add_common(core, *d, full));
-	if (*is_auto)
-		return add_auto(core, *d, props, full, auto_props);
-	return props ? tarn_props_overlay(full, props) : TARN_OK;
+	tarn_props_fini(&t->full);
+	tarn_props_fini(&t->auto_props);
+	tarn_str_fini(&t->why);
+}
+
+/* A stand-in has no properties of its own: the device's go under what is there. */
+static tarn_err use_stand_in(target *t, tarn_device *d)
+{
+	tarn_props under = {0};
+	tarn_err err = tarn_device_props(t->d, &under);
+	if (!err)
+		err = tarn_props_overlay(&under, &t->full);
+	tarn_props_fini(&t->full);
+	t->full = under;
+	t->d = d;
+	return err;
+}
+
+/* The device for a model, or for the bytes of a compiled one (the other is NULL), and everything that applies to it. */
+static tarn_err resolve(struct ov_core *core, const char *device, const tarn_props *props, const tarn_model *m,
+			const tarn_buffer *blob, target *t)
+{
+	TRY(tarn_devices_find(core, device, &t->d, &t->is_auto, &t->why));
+	TRY(tarn_device_open(t->d));
+	TRY(add_common(core, t->d, &t->full));
+	if (t->is_auto)
+		TRY(add_auto(core, t->d, props, &t->full, &t->auto_props));
+	else if (props)
+		TRY(tarn_props_overlay(&t->full, props));
+	tarn_device *d = tarn_devices_choose(core, t->d, m, blob, &t->full);
+	return d == t->d ? TARN_OK : use_stand_in(t, d);
 }
 
 tarn_err tarn_core_ask_cache(struct ov_core *core, const tarn_model *m, const char *device, const tarn_props *props,
 			     const char **runs_on, tarn_cache_question *q)
 {
-	tarn_device *d = NULL;
-	tarn_str why = {0};
-	tarn_props full = {0}, auto_props = {0};
-	bool is_auto;
-	tarn_err err = resolve(core, device, props, &d, &is_auto, &full, &auto_props, &why);
+	target t = {0};
+	tarn_err err = resolve(core, device, props, m, NULL, &t);
 	if (!err)
-		err = tarn_cache_ask(d, m, &full, q);
+		err = tarn_cache_ask(t.d, m, &t.full, q);
 	if (!err)
-		*runs_on = d->api->name;
-	tarn_str_fini(&why);
-	tarn_props_fini(&full);
-	tarn_props_fini(&auto_props);
+		*runs_on = t.d->api->name;
+	target_fini(&t);
 	return err;
 }
 
 tarn_err tarn_core_estimate(struct ov_core *core, const tarn_model *m, const char *device, const tarn_props *props,
 			    tarn_estimate *e)
 {
-	tarn_device *d = NULL;
-	tarn_str why = {0};
-	tarn_props full = {0}, auto_props = {0};
-	bool is_auto;
-	tarn_err err = resolve(core, device, props, &d, &is_auto, &full, &auto_props, &why);
+	target t = {0};
+	tarn_err err = resolve(core, device, props, m, NULL, &t);
 	if (!err)
-		err = tarn_program_estimate(d, m, &full, e);
-	tarn_str_fini(&why);
-	tarn_props_fini(&full);
-	tarn_props_fini(&auto_props);
+		err = tarn_program_estimate(t.d, m, &t.full, e);
+	target_fini(&t);
 	return err;
 }
 
@@ -319,31 +340,28 @@ tarn_err tarn_core_estimate(struct ov_core *core, const tarn_model *m, const cha
 static tarn_err load(struct ov_core *core, const tarn_model *m, tarn_buffer *blob, const char *device, const tarn_props *props,
 		     ov_compiled_model_t **out)
 {
-	tarn_device *d = NULL;
-	tarn_str why = {0};
-	tarn_props full = {0};
+	target t = {0};
 	tarn_program *p = NULL;
 	tarn_err err;
 	ov_compiled_model_t *cm = tarn_mem_zalloc(1, sizeof *cm);
 	if (!cm)
 		return tarn_err_nomem(sizeof *cm);
-	TRY_GOTO(done, resolve(core, device, props, &d, &cm->is_auto, &full, &cm->auto_props, &why));
+	TRY_GOTO(done, resolve(core, device, props, m, blob, &t));
 	if (m)
-		TRY_GOTO(done, tarn_program_compile(d, m, &full, &p));
+		TRY_GOTO(done, tarn_program_compile(t.d, m, &t.full, &p));
 	else
-		TRY_GOTO(done, tarn_program_import(d, blob, &full, &p));
-	TRY_GOTO(done, add_notes(p, why.at));
+		TRY_GOTO(done, tarn_program_import(t.d, blob, &t.full, &p));
+	TRY_GOTO(done, add_notes(p, t.why.at));
 	tarn_ref_take(&core->refs);
 	p->release = release_core;
 	p->owner = core;
-	cm->p = p;
+	*cm = (ov_compiled_model_t){p, t.is_auto, t.auto_props};
+	t.auto_props = (tarn_props){0};
 	*out = cm;
 done:
-	tarn_str_fini(&why);
-	tarn_props_fini(&full);
+	target_fini(&t);
 	if (err) {
 		tarn_program_unref(p);
-		tarn_props_fini(&cm->auto_props);
 		tarn_mem_free(cm);
 	}
 	return err;

@@ -202,11 +202,8 @@ tarn_err tarn_blob_payload(const tarn_blob *blob, tarn_buffer *whole, tarn_buffe
 	return TARN_OK;
 }
 
-/* A model that has the program's name and inputs and nothing else. */
-static tarn_err make_model(tarn_program *p, const char *name)
+static tarn_err fill_model(const tarn_program *p, const char *name, tarn_model *m)
 {
-	TRY(tarn_model_new(&p->model));
-	tarn_model *m = p->model;
 	m->name = tarn_arena_strdup(&m->arena, name);
 	if (!m->name)
 		return tarn_err_nomem(strlen(name));
@@ -220,6 +217,20 @@ static tarn_err make_model(tarn_program *p, const char *name)
 		tarn_value *v;
 		TRY(tarn_value_input(m->main, p->in[i].name, p->in[i].type, &s, &v));
 	}
+	return TARN_OK;
+}
+
+tarn_err tarn_program_strip(tarn_program *p, const char *name)
+{
+	tarn_model *m;
+	TRY(tarn_model_new(&m));
+	tarn_err err = fill_model(p, name, m);
+	if (err) {
+		tarn_model_unref(m);
+		return err;
+	}
+	tarn_model_unref(p->model);
+	p->model = m;
 	return TARN_OK;
 }
 
@@ -249,7 +260,7 @@ tarn_err tarn_program_unpack(tarn_program *p, tarn_buffer *whole)
 	for (uint32_t i = 0; i < n_out && r.ok; i++)
 		get_port(&r, &p->arena, &p->out[i]);
 	CHECK(r.ok, TARN_BAD_FILE, "compiled model has unreadable inputs; compile it again");
-	TRY(make_model(p, name));
+	TRY(tarn_program_strip(p, name));
 	tarn_buffer *payload;
 	TRY(tarn_blob_payload(&blob, whole, &payload));
 	tarn_err err = p->device->api->import(p, payload);

@@ -123,6 +123,11 @@ tarn_err tarn_port_fits(const tarn_port *p, const tarn_tensor *t)
 		fits = p->hi[i] >= TARN_DIM_MAX || (t->dim[i] >= p->lo[i] && t->dim[i] <= p->hi[i]);
 	if (fits)
 		return TARN_OK;
+	for (int i = 0; p->rank == t->rank && i < p->rank; i++)
+		CHECK(p->lo[i] == p->hi[i] || p->hi[i] >= TARN_DIM_MAX || (t->dim[i] >= p->lo[i] && t->dim[i] <= p->hi[i]),
+		      TARN_SHAPE, "'%s' takes %lld to %lld elements along axis %d, the tensor has %lld; give %s", p->name,
+		      (long long)p->lo[i], (long long)p->hi[i], i, (long long)t->dim[i],
+		      t->dim[i] > p->hi[i] ? "a larger bound, or less data" : "more data");
 	tarn_str want = {0}, have = {0};
 	tarn_shape s = tarn_tensor_shape(t);
 	port_print(p, &want);

@@ -46,6 +46,7 @@ typedef struct tarn_account {
 typedef struct tarn_device_api {
 	const char *name; /* "CPU" */
 	bool hidden;      /* not in AVAILABLE_DEVICES, never chosen by AUTO (REF) */
+	bool fixed;       /* takes static shapes only: models with bounded dimensions go through dev/wrap/bucket.h */
 	/* Probes and opens. TARN_DEVICE with the reason and the remedy when it is not there. NULL: always there, nothing to
 	 * open. */
 	tarn_err (*open)(tarn_device *d);

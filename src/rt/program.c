@@ -88,6 +88,36 @@ static tarn_err take_ports(tarn_program *p)
 	return TARN_OK;
 }
 
+/* Unless the device says that a cache of its own had it, a compiler ran. */
+static tarn_err compile(tarn_program *p)
+{
+	int before = p->compilations;
+	TRY(p->device->api->compile(p));
+	if (p->compilations == before && !strcmp(p->cache_level, "none"))
+		p->compilations++;
+	return TARN_OK;
+}
+
+tarn_err tarn_program_build(tarn_device *d, tarn_model *m, const tarn_props *props, tarn_program **out)
+{
+	tarn_program *p;
+	tarn_err err = tarn_program_new(d, props, &p);
+	if (err) {
+		tarn_model_unref(m);
+		return err;
+	}
+	p->model = m;
+	TRY_GOTO(done, take_ports(p));
+	TRY_GOTO(done, compile(p));
+	if (d->api->run)
+		TRY_GOTO(done, tarn_stream_new(p->n_stream, &p->stream));
+	*out = p;
+	p = NULL;
+done:
+	tarn_program_unref(p);
+	return err;
+}
+
 tarn_err tarn_program_compile(tarn_device *d, const tarn_model *m, const tarn_props *props, tarn_program **out)
 {
 	tarn_program *p;
@@ -104,12 +134,8 @@ tarn_err tarn_program_compile(tarn_device *d, const tarn_model *m, const tarn_pr
 		TRY_GOTO(done, tarn_cache_find(p, dir, key.at));
 	}
 	if (!p->cache_hit) {
-		int before = p->compilations;
-		TRY_GOTO(done, d->api->compile(p));
-		/* Unless the device says that a cache of its own had it. */
-		if (p->compilations == before && !strcmp(p->cache_level, "none"))
-			p->compilations++;
-		tarn_metric_add(TARN_METRIC_COMPILATIONS, p->compilations - before);
+		TRY_GOTO(done, compile(p));
+		tarn_metric_add(TARN_METRIC_COMPILATIONS, p->compilations);
 		if (cached)
 			TRY_GOTO(done, tarn_cache_store(p, dir, key.at));
 	}

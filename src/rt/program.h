@@ -25,5 +25,11 @@ TARN_MUST tarn_err tarn_program_get(tarn_program *p, const char *key, tarn_str *
 /* Internal to rt: an empty program of the device; ports of a model; the device's import with ports already there. */
 TARN_MUST tarn_err tarn_program_new(tarn_device *d, const tarn_props *props, tarn_program **p);
 TARN_MUST tarn_err tarn_program_unpack(tarn_program *p, tarn_buffer *blob);
+/* A model that has p's name and inputs and nothing else takes the place of p->model. */
+TARN_MUST tarn_err tarn_program_strip(tarn_program *p, const char *name);
+
+/* For devices made of other devices' programs: compiles m itself, without the runtime's cache and counters. Takes over the
+ * reference to m, also on failure. */
+TARN_MUST tarn_err tarn_program_build(tarn_device *d, tarn_model *m, const tarn_props *props, tarn_program **p);
 
 #endif

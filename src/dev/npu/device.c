@@ -233,6 +233,7 @@ tarn_err tarn_npu_state(tarn_device *dev, tarn_npu_simulation *out)
 
 const tarn_device_api tarn_dev_npu = {
 	.name = "NPU",
+	.fixed = true,
 	.open = open_device,
 	.close = close_device,
 	.full_name = full_name,
