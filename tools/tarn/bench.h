@@ -4,6 +4,8 @@
 #ifndef TARN_TOOL_BENCH_H
 #define TARN_TOOL_BENCH_H
 
+#include <signal.h>
+
 #include "input.h"
 #include "session.h"
 
@@ -21,8 +23,9 @@ typedef struct bench {
 	ov_tensor_t **tensor; /* n_in for each request, for refilling */
 	uint64_t seed;
 	bool said_batch;
-	struct live *live; /* NULL: inputs are not prepared in the loop */
-	long workers;      /* threads that start inferences, and prepare their inputs when they are live */
+	struct live *live;  /* NULL: inputs are not prepared in the loop */
+	const char *source; /* of live inputs, for people: a folder, or standard input; NULL: none */
+	long workers;       /* threads that start inferences, and prepare their inputs when they are live */
 	/* results */
 	double first_ms, duration_ms;
 	double *latency; /* of each inference, ms */
@@ -45,10 +48,15 @@ typedef struct bench_shares {
 int bench_measure(bench *b);
 int bench_report_text(bench *b);
 int bench_report_json(bench *b, FILE *out);
-/* Fills the inputs of request i anew: from the next samples, with --live, by that worker; else with other random values. */
+/* Fills the inputs of request i anew: from the next samples, with --live or --stdin, by that worker; else with other random
+ * values. BENCH_NO_MORE: the source has ended. */
+enum { BENCH_NO_MORE = -1 };
 int bench_fill(bench *b, long i, long worker, long ticket);
 
-/* --live: opens the data for each worker; before it, the requests have their tensors. */
+/* Set by an interrupt: nothing more is started. */
+extern volatile sig_atomic_t bench_stop;
+
+/* --live and --stdin: opens the source for each worker; before it, the requests have their tensors. */
 int bench_live_open(bench *b, size_t input);
 void bench_live_close(bench *b);
 int bench_live_fill(bench *b, long i, long worker, long ticket);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tarn bench --live: every input is read, decoded and prepared inside the loop, straight into the request's own tensor. */
+/* tarn bench --live and --stdin: every input is read, decoded and prepared inside the loop, straight into the request's own
+ * tensor. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "bench.h"
+#include "frames.h"
 
 /* A data set belongs to one thread at a time: each worker has its own. */
 struct live {
+	frames *frames; /* of standard input; NULL: data sets */
 	tarn_dataset_t **data;
 	long n;
 	size_t input, samples;
@@ -50,6 +53,21 @@ static int open_all(bench *b, const tarn_data_options_t *prep, ov_element_type_e
 	return l->samples ? 0 : fail(3, "bench", "%s has no samples; give a folder of images", b->o->live);
 }
 
+/* One frame fills one inference, or one row of a batch. */
+static int open_frames(bench *b, const tarn_data_options_t *prep, ov_element_type_e type, const ov_shape_t *shape)
+{
+	int64_t dims[16], n = shape->rank < 16 ? shape->rank : 16;
+	if (n > 0)
+		memcpy(dims, shape->dims, (size_t)n * sizeof *dims);
+	b->live->batch = 1;
+	if (n == 4 && dims[0] > 1) {
+		b->live->batch = (long)dims[0];
+		dims[0] = 1;
+	}
+	return frames_open("bench", b->o->frames, b->workers, type, &(ov_shape_t){n, dims}, prep, &bench_stop,
+			   &b->live->frames);
+}
+
 int bench_live_open(bench *b, size_t input)
 {
 	tarn_data_options_t prep;
@@ -70,7 +88,7 @@ int bench_live_open(bench *b, size_t input)
 		goto done;
 	}
 	b->live->input = input;
-	code = open_all(b, &prep, type, &shape);
+	code = b->o->frames ? open_frames(b, &prep, type, &shape) : open_all(b, &prep, type, &shape);
 	for (int64_t k = 1; k < shape.rank; k++)
 		b->live->short_side = shape.dims[k] > b->live->short_side ? (long)shape.dims[k] : b->live->short_side;
 	if (b->o->resize > 0)
@@ -86,10 +104,19 @@ void bench_live_close(bench *b)
 {
 	for (long i = 0; b->live && i < b->live->n; i++)
 		tarn_close_dataset(b->live->data[i]);
-	if (b->live)
+	if (b->live) {
+		frames_close(b->live->frames);
 		free(b->live->data);
+	}
 	free(b->live);
 	b->live = NULL;
+}
+
+static int fill_one(const struct live *l, long worker, size_t number, void *to, size_t bytes)
+{
+	if (l->frames)
+		return frames_fill(l->frames, worker, to);
+	return tarn_read_sample(l->data[worker], number % l->samples, to, bytes) == OK ? 0 : fail_last("bench");
 }
 
 int bench_live_fill(bench *b, long i, long worker, long ticket)
@@ -102,9 +129,9 @@ int bench_live_fill(bench *b, long i, long worker, long ticket)
 		return fail_last("bench");
 	bytes /= (size_t)l->batch;
 	for (long k = 0; k < l->batch; k++) {
-		size_t sample = (size_t)(ticket * l->batch + k) % l->samples;
-		if (tarn_read_sample(l->data[worker], sample, (char *)at + (size_t)k * bytes, bytes) != OK)
-			return fail_last("bench");
+		int code = fill_one(l, worker, (size_t)(ticket * l->batch + k), (char *)at + (size_t)k * bytes, bytes);
+		if (code)
+			return code == FRAMES_END ? BENCH_NO_MORE : code;
 	}
 	return 0;
 }
@@ -139,7 +166,7 @@ static long jpeg_short_side(const char *path)
 bool bench_live_decodes_in_full(const bench *b)
 {
 	char *name = NULL, path[4096];
-	if (!b->live || b->o->scaled_decode || tarn_get_dataset_name(b->live->data[0], 0, &name) != OK)
+	if (!b->o->live || !b->live || b->o->scaled_decode || tarn_get_dataset_name(b->live->data[0], 0, &name) != OK)
 		return false;
 	int n = snprintf(path, sizeof path, "%s/%s", b->o->live, name);
 	ov_free(name);

@@ -12,12 +12,12 @@
 #include "say.h"
 #include "tarn/profile.h"
 
-static volatile sig_atomic_t stop;
+volatile sig_atomic_t bench_stop;
 
 static void on_interrupt(int sig)
 {
 	(void)sig;
-	stop = 1;
+	bench_stop = 1;
 }
 
 /* A second interrupt ends the program. */
@@ -69,6 +69,8 @@ static void progress(const bench *b, double begin, bool end)
 	last = now;
 	if (end)
 		fprintf(stderr, "\r\033[K");
+	else if (b->o->frames && !b->niter && isinf(b->seconds))
+		fprintf(stderr, "\r%zu inferences", b->n);
 	else if (b->niter)
 		fprintf(stderr, "\r%zu of %ld inferences", b->n, b->niter);
 	else
@@ -77,7 +79,7 @@ static void progress(const bench *b, double begin, bool end)
 
 static bool done(const bench *b, long started, double begin)
 {
-	if (stop)
+	if (bench_stop)
 		return true;
 	return b->niter ? started >= b->niter : now_ms() - begin >= b->seconds * 1e3;
 }
@@ -112,6 +114,10 @@ static int measure_sync(bench *b)
 	for (long i = 0; !code && !done(b, i, begin); i++) {
 		pace(b, i, begin);
 		code = prepare(b, 0, 0, i, &ms);
+		if (code == BENCH_NO_MORE) {
+			code = 0;
+			break;
+		}
 		b->prepare += ms;
 		double start = now_ms();
 		if (!code && ov_infer_request_infer(b->request[0]) != OK)
@@ -218,6 +224,12 @@ static void work(crew *c, long worker)
 		double ms;
 		pace(b, ticket, c->begin);
 		int code = prepare(b, t->index, worker, ticket, &ms);
+		if (code == BENCH_NO_MORE) {
+			pthread_mutex_lock(&c->lock);
+			end_crew(c, 0);
+			pthread_mutex_unlock(&c->lock);
+			break;
+		}
 		pthread_mutex_lock(&c->lock);
 		b->prepare += ms;
 		t->start = now_ms();
@@ -323,8 +335,11 @@ static int measure_async(bench *b)
 int bench_measure(bench *b)
 {
 	catch_interrupt();
-	for (long i = 0; b->live && i < b->nireq; i++) {
+	/* A stream is not read ahead of what runs. */
+	for (long i = 0; b->live && i < (b->o->frames ? 1 : b->nireq); i++) {
 		int code = bench_fill(b, i, 0, i);
+		if (code == BENCH_NO_MORE)
+			return fail(3, "bench", "standard input has no whole frame; pipe raw frames into it");
 		if (code)
 			return code;
 	}
@@ -336,7 +351,7 @@ int bench_measure(bench *b)
 		printf("First inference took %.2f ms\n", b->first_ms);
 	int code = b->async ? measure_async(b) : measure_sync(b);
 	progress(b, begin, true);
-	b->interrupted = stop;
+	b->interrupted = bench_stop;
 	if (!code && !b->n)
 		code = fail(1, "bench", "interrupted before any inference was measured");
 	return code;

@@ -197,7 +197,7 @@ static void json_head(const bench *b, json *j, const tarn_load_info *load)
 	else
 		json_null(j, "nthreads");
 	json_int(j, "batch", b->batch);
-	json_text(j, "live", b->o->live);
+	json_text(j, "live", b->source);
 	if (b->live)
 		json_int(j, "workers", b->workers);
 	else

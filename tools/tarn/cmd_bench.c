@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tarn bench: OpenVINO benchmark_app's eleven steps. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,11 +62,14 @@ static int choose(bench *b)
 		return fail(2, "bench", "-niter must be at least 1, -nireq at most 4096");
 	if (o->workers == 0 || o->workers > 256)
 		return fail(2, "bench", "-workers must be 1 to 256");
-	if ((o->workers > 0 || o->scaled_decode) && !o->live)
+	if (o->live && o->frames)
+		return fail(2, "bench", "-live and --stdin are two sources; give one");
+	b->source = o->frames ? "standard input" : o->live;
+	if ((o->workers > 0 && !b->source) || (o->scaled_decode && !o->live))
 		return fail(2, "bench", "-workers and -scaled-decode prepare live inputs; add -live DIR");
-	b->inference_only = o->live ? false : !o->inference_only || !strcmp(o->inference_only, "true");
+	b->inference_only = b->source ? false : !o->inference_only || !strcmp(o->inference_only, "true");
 	b->niter = o->niter > 0 ? o->niter : 0;
-	b->seconds = o->seconds >= 0 ? o->seconds : 10;
+	b->seconds = o->seconds >= 0 ? o->seconds : o->frames ? INFINITY : 10;
 	b->seed = o->seed > 0 ? (uint64_t)o->seed * 0x9e3779b97f4a7c15u : 0x9e3779b97f4a7c15u;
 	return 0;
 }
@@ -181,17 +185,18 @@ int bench_fill(bench *b, long r, long worker, long ticket)
 	return 0;
 }
 
-/* With --live: the one input that -i says nothing about takes the samples. */
+/* With --live or --stdin: the one input that -i says nothing about takes the samples. */
 static int open_live(bench *b, const input_set *set)
 {
 	size_t input = 0, open = 0;
-	if (!b->o->live)
+	if (!b->source)
 		return 0;
 	for (size_t i = 0; i < set->n; i++)
 		if (!set->tensor[i] && !open++)
 			input = i;
 	if (open != 1)
-		return fail(2, "bench", "-live feeds one input, %zu have no data; give all others with -i NAME=FILE", open);
+		return fail(2, "bench", "%s feeds one input, %zu have no data; give all others with -i NAME=FILE",
+			    b->o->live ? "-live" : "--stdin", open);
 	return bench_live_open(b, input);
 }
 
@@ -271,7 +276,7 @@ static int load(bench *b)
 	if (b->o->nireq <= 0 && b->niter && b->niter < b->nireq)
 		b->nireq = b->niter; /* no more requests than inferences, unless asked for */
 	long processors = sysconf(_SC_NPROCESSORS_ONLN), most = b->nireq < processors ? b->nireq : processors;
-	b->workers = !b->o->live || !b->async ? 1 : b->o->workers > 0 ? b->o->workers : most > 0 ? most : 1;
+	b->workers = !b->source || !b->async ? 1 : b->o->workers > 0 ? b->o->workers : most > 0 ? most : 1;
 	if (b->async && b->niter % b->nireq)
 		b->niter += b->nireq - b->niter % b->nireq;
 	if (!b->o->json)
@@ -305,11 +310,14 @@ static int measure(bench *b)
 		return code;
 	step(b, 10, "Measuring performance");
 	if (!b->o->json && b->live)
-		printf("Inputs are read from %s, decoded and prepared in the loop by %ld thread%s\n", b->o->live, b->workers,
+		printf("Inputs are read from %s, decoded and prepared in the loop by %ld thread%s\n", b->source, b->workers,
 		       b->workers > 1 ? "s" : "");
 	if (!b->o->json && b->niter)
 		printf("Start inference %s, %ld inference requests, limits: %ld iterations\n",
 		       b->async ? "asynchronously" : "synchronously", b->nireq, b->niter);
+	else if (!b->o->json && isinf(b->seconds))
+		printf("Start inference %s, %ld inference requests, until the input ends\n",
+		       b->async ? "asynchronously" : "synchronously", b->nireq);
 	else if (!b->o->json)
 		printf("Start inference %s, %ld inference requests, limits: %.1f s\n",
 		       b->async ? "asynchronously" : "synchronously", b->nireq, b->seconds);
