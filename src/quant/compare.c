@@ -4,48 +4,55 @@
 
 #include "base/mem.h"
 #include "quant/run.h"
-#include "rt/program.h"
+
+/* What the float model said, and what the other one adds to signal and noise. */
+typedef struct outputs {
+	tarn_tensor *want; /* samples x n */
+	size_t n;
+	double *power, *noise;
+} outputs;
+
+static tarn_err keep(void *ctx, size_t i, tarn_request *r)
+{
+	outputs *o = ctx;
+	for (size_t k = 0; k < o->n; k++)
+		TRY(tarn_tensor_copy(&r->out[k], &o->want[i * o->n + k]));
+	return TARN_OK;
+}
+
+static tarn_err compare(void *ctx, size_t i, tarn_request *r)
+{
+	outputs *o = ctx;
+	for (size_t k = 0; k < o->n; k++) {
+		const tarn_tensor *a = &o->want[i * o->n + k], *b = &r->out[k];
+		CHECK(tarn_tensor_count(a) == tarn_tensor_count(b), TARN_INTERNAL, "output %zu changed its size", k);
+		for (int64_t e = 0, count = tarn_tensor_count(a); tarn_dtype_is_float(a->type) && e < count; e++) {
+			double x = tarn_tensor_f64(a, e), d = x - tarn_tensor_f64(b, e);
+			o->power[k] += x * x;
+			o->noise[k] += d * d;
+		}
+	}
+	return TARN_OK;
+}
 
 tarn_err tarn_quant_compare(const tarn_model *f, const tarn_model *q, const tarn_quant_options *o, tarn_quant_report *rep)
 {
-	const tarn_model *models[2] = {f, q};
-	tarn_program *program[2] = {NULL, NULL};
-	tarn_request *r[2] = {NULL, NULL};
-	size_t n = f->main->output.len, samples = o->n_sample < 16 ? o->n_sample : 16;
-	double *power = tarn_arena_zalloc(&rep->arena, n, sizeof *power),
-	       *noise = tarn_arena_zalloc(&rep->arena, n, sizeof *noise);
+	size_t n = f->main->output.len;
+	quant_slice slice = {0, 1, o->n_sample < 16 ? o->n_sample : 16};
+	outputs x = {tarn_mem_zalloc(n * slice.n + 1, sizeof *x.want), n, tarn_arena_zalloc(&rep->arena, n, sizeof *x.power),
+		     tarn_arena_zalloc(&rep->arena, n, sizeof *x.noise)};
 	rep->sqnr_db = tarn_arena_zalloc(&rep->arena, n, sizeof *rep->sqnr_db);
-	if (!power || !noise || !rep->sqnr_db)
-		return tarn_err_nomem(n * sizeof *power);
-	tarn_err err = TARN_OK;
-	for (int m = 0; m < 2; m++) {
-		TRY_GOTO(out, tarn_program_compile(o->device, models[m], NULL, &program[m]));
-		TRY_GOTO(out, tarn_request_new(program[m], &r[m]));
-	}
-	for (size_t i = 0; i < samples; i++) {
-		CHECK_GOTO(out, !tarn_quant_stopped(o), TARN_CANCELLED, "comparing was interrupted");
-		for (int m = 0; m < 2; m++)
-			TRY_GOTO(out, tarn_quant_run_sample(r[m], o, i));
-		for (size_t k = 0; k < n; k++) {
-			const tarn_tensor *a = &r[0]->out[k], *b = &r[1]->out[k];
-			CHECK_GOTO(out, tarn_tensor_count(a) == tarn_tensor_count(b), TARN_INTERNAL,
-				   "output %zu changed its size", k);
-			for (int64_t e = 0, count = tarn_tensor_count(a); tarn_dtype_is_float(a->type) && e < count; e++) {
-				double x = tarn_tensor_f64(a, e), d = x - tarn_tensor_f64(b, e);
-				power[k] += x * x;
-				noise[k] += d * d;
-			}
-		}
-		if (o->progress)
-			o->progress(o->ctx, "comparing", i + 1, samples);
-	}
+	tarn_err err;
+	CHECK_GOTO(out, x.want && x.power && x.noise && rep->sqnr_db, TARN_NOMEM, "out of memory");
+	TRY_GOTO(out, tarn_quant_run(f, NULL, 0, o, slice, "comparing", keep, &x));
+	TRY_GOTO(out, tarn_quant_run(q, NULL, 0, o, slice, "comparing", compare, &x));
 	for (size_t k = 0; k < n; k++)
-		rep->sqnr_db[k] = power[k] > 0 ? 10 * log10(power[k] / (noise[k] > 0 ? noise[k] : power[k] * 1e-20)) : NAN;
+		rep->sqnr_db[k] =
+			x.power[k] > 0 ? 10 * log10(x.power[k] / (x.noise[k] > 0 ? x.noise[k] : x.power[k] * 1e-20)) : NAN;
 	rep->n_output = (int)n;
 out:
-	for (int m = 0; m < 2; m++) {
-		tarn_request_free(r[m]);
-		tarn_program_unref(program[m]);
-	}
+	for (size_t i = 0; x.want && i < n * slice.n; i++)
+		tarn_tensor_fini(&x.want[i]);
+	tarn_mem_free(x.want);
 	return err;
 }

@@ -4,7 +4,9 @@
 
 #include "base/mem.h"
 #include "quant/run.h"
-#include "rt/program.h"
+
+/* About so many values of each sample go into a histogram; the step between them is odd, so that no channel is passed over. */
+enum { HIST_PART = 16384 };
 
 static void range_of(const tarn_tensor *t, double *lo, double *hi)
 {
@@ -35,17 +37,21 @@ static void note_mean(quant_stat *s, const tarn_tensor *t)
 	}
 }
 
-static tarn_err note(const quant_plan *p, int v, const tarn_tensor *t)
+static tarn_err note(quant_plan *p, int v, const tarn_tensor *t)
 {
 	quant_stat *s = &p->stat[v];
+	int64_t count = tarn_tensor_count(t);
 	double lo, hi;
-	if (!tarn_tensor_count(t))
+	if (!count)
 		return TARN_OK;
 	range_of(t, &lo, &hi);
 	CHECK(isfinite(lo) && isfinite(hi), TARN_BAD_FILE,
 	      "value '%s' becomes infinite or undefined for a sample; check the data's range", p->m->main->value.at[v]->name);
 	if (s->mean)
 		note_mean(s, t);
+	if (!s->hist.bin && !(s->hist.bin = tarn_arena_zalloc(&p->arena, QUANT_BINS, sizeof *s->hist.bin)))
+		return tarn_err_nomem(QUANT_BINS * sizeof *s->hist.bin);
+	tarn_quant_hist_add(&s->hist, t->data, count, count / HIST_PART | 1, fmax(fabs(lo), fabs(hi)));
 	s->lo = s->samples ? fmin(s->lo, lo) : lo;
 	s->hi = s->samples ? fmax(s->hi, hi) : hi;
 	s->sum_lo += lo;
@@ -72,38 +78,34 @@ static void finish_means(quant_plan *p)
 			p->stat[v].mean[c] /= (double)(p->stat[v].samples ? p->stat[v].samples : 1);
 }
 
+typedef struct watch {
+	quant_plan *p;
+	const int *which;
+	int n;
+} watch;
+
+static tarn_err see(void *ctx, size_t i, tarn_request *r)
+{
+	(void)i;
+	const watch *w = ctx;
+	const tarn_graph *g = w->p->m->main;
+	for (size_t k = 0; k < g->input.len; k++)
+		if (w->p->marked[g->input.at[k]->id])
+			TRY(note(w->p, (int)g->input.at[k]->id, &r->in[k]));
+	for (int k = 0; k < w->n; k++)
+		TRY(note(w->p, w->which[k], &r->out[k]));
+	return TARN_OK;
+}
+
 tarn_err tarn_quant_observe(quant_plan *p, const tarn_quant_options *o)
 {
-	tarn_graph *g = p->m->main;
-	tarn_model *watched = NULL;
-	tarn_program *program = NULL;
-	tarn_request *r = NULL;
-	int n, *which = tarn_arena_zalloc(&p->arena, g->value.len + 1, sizeof *which);
+	size_t values = p->m->main->value.len;
+	int *which = tarn_arena_zalloc(&p->arena, values + 1, sizeof *which);
 	if (!which)
-		return tarn_err_nomem(g->value.len * sizeof *which);
-	tarn_err err;
+		return tarn_err_nomem(values * sizeof *which);
 	CHECK(o->n_sample, TARN_BAD_FILE, "there are no samples to calibrate on");
-	n = watched_values(p, which);
-	/* When only inputs are marked, the model runs as it is. */
-	if (n)
-		TRY_GOTO(out, tarn_quant_watched(p->m, which, n, &watched));
-	TRY_GOTO(out, tarn_program_compile(o->device, watched ? watched : p->m, NULL, &program));
-	TRY_GOTO(out, tarn_request_new(program, &r));
-	for (size_t i = 0; i < o->n_sample; i++) {
-		CHECK_GOTO(out, !tarn_quant_stopped(o), TARN_CANCELLED, "calibration was interrupted");
-		TRY_GOTO(out, tarn_quant_run_sample(r, o, i));
-		for (size_t k = 0; k < g->input.len; k++)
-			if (p->marked[g->input.at[k]->id])
-				TRY_GOTO(out, note(p, (int)g->input.at[k]->id, &r->in[k]));
-		for (int k = 0; k < n; k++)
-			TRY_GOTO(out, note(p, which[k], &r->out[k]));
-		if (o->progress)
-			o->progress(o->ctx, "calibrating", i + 1, o->n_sample);
-	}
+	watch w = {p, which, watched_values(p, which)};
+	TRY(tarn_quant_run(p->m, which, w.n, o, (quant_slice){0, 1, o->n_sample}, "calibrating", see, &w));
 	finish_means(p);
-out:
-	tarn_request_free(r);
-	tarn_program_unref(program);
-	tarn_model_unref(watched);
-	return err;
+	return TARN_OK;
 }

@@ -44,7 +44,9 @@ static tarn_err allocate(quant_plan *p)
 	p->group = tarn_arena_zalloc(a, v, sizeof *p->group);
 	p->stat = tarn_arena_zalloc(a, v, sizeof *p->stat);
 	p->grid = tarn_arena_zalloc(a, v, sizeof *p->grid);
-	if (!p->keep_float || !p->int8 || !p->moves || !p->weight || !p->marked || !p->group || !p->stat || !p->grid)
+	p->estimated = tarn_arena_zalloc(a, v, sizeof *p->estimated);
+	if (!p->keep_float || !p->int8 || !p->moves || !p->weight || !p->marked || !p->group || !p->stat || !p->grid ||
+	    !p->estimated)
 		return tarn_err_nomem(v * sizeof *p->stat);
 	return TARN_OK;
 }
@@ -61,7 +63,8 @@ tarn_err tarn_quant_plan_init(quant_plan *p, const tarn_model *m, const tarn_qua
 {
 	tarn_model *passed = NULL, *sized = NULL;
 	tarn_err err;
-	*p = (quant_plan){.preset = o->preset};
+	*p = (quant_plan){.preset = o->preset,
+			  .estimator = o->estimator == TARN_QUANT_SEARCHED ? TARN_QUANT_BY_SQNR : o->estimator};
 	TRY(tarn_model_clone(m, &passed));
 	TRY_GOTO(out, tarn_pass_standard(passed));
 	/* A clone leaves dead values behind: the indices of this one stay what they are when it is cloned again. */

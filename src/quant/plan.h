@@ -17,20 +17,15 @@
 #ifndef TARN_QUANT_PLAN_H
 #define TARN_QUANT_PLAN_H
 
+#include "quant/hist.h"
 #include "quant/quant.h"
-
-/* An 8-bit grid: value = (code - zero) * scale. */
-typedef struct quant_grid {
-	tarn_dtype type; /* U8 or I8; NONE: no grid */
-	float scale;
-	int zero;
-} quant_grid;
 
 /* What was seen of one value. */
 typedef struct quant_stat {
 	size_t samples;        /* that had elements */
 	double lo, hi;         /* over everything */
 	double sum_lo, sum_hi; /* of the samples' minima and maxima */
+	quant_hist hist;       /* of a part of each sample */
 	/* Inputs of products whose bias can be corrected: mean of each channel over samples and positions (sums until observing
 	 * ends); NULL: not wanted. */
 	double *mean;
@@ -50,6 +45,7 @@ typedef struct quant_plan {
 	tarn_model *m;            /* the float model */
 	const tarn_model *sized;  /* the same nodes at the sizes of the first sample, for costs; NULL: sizes cannot be had */
 	tarn_quant_preset preset; /* never AUTO */
+	tarn_quant_estimator estimator; /* never SEARCHED */
 	tarn_arena arena;
 	bool *keep_float; /* by node index, the caller's: stays float whatever the operator is */
 	/* Placed. */
@@ -60,7 +56,8 @@ typedef struct quant_plan {
 	/* Observed, estimated; by value id. A group's grid stands with each of its values. */
 	quant_stat *stat;
 	quant_grid *grid;
-	quant_weight *weight; /* by node index */
+	tarn_quant_estimator *estimated; /* which estimator the grid is from */
+	quant_weight *weight;            /* by node index */
 } quant_plan;
 
 /* The plan keeps no reference to m. TARN_USAGE when m is quantized already. */
@@ -87,10 +84,6 @@ const char *tarn_quant_float_reason(const tarn_graph *g, const tarn_node *n, boo
 const tarn_tensor *tarn_quant_weights_of(const tarn_node *n, int *axis);
 bool tarn_quant_is(const tarn_node *n, const char *op);             /* n may be NULL */
 bool tarn_quant_any_of(const tarn_node *n, const char *const *ops); /* list ends with NULL */
-
-/* Symmetric: h = max(|lo|, |hi|); values all >= 0: u8, scale h/255, zero 0; else s8, scale h/127, zero 0.
- * Asymmetric: u8 over [min(lo,0), max(hi,0)], widened so that 0 lies on the grid. */
-quant_grid tarn_quant_grid(double lo, double hi, bool symmetric);
 
 /* Output error of q against f over at most 16 samples, into the report. */
 TARN_MUST tarn_err tarn_quant_compare(const tarn_model *f, const tarn_model *q, const tarn_quant_options *o,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
-#include "quant/plan.h"
+#include "quant/judge.h"
 
 void tarn_quant_report_fini(tarn_quant_report *r)
 {
@@ -9,27 +9,40 @@ void tarn_quant_report_fini(tarn_quant_report *r)
 	*r = (tarn_quant_report){0};
 }
 
+static tarn_err judged(quant_plan *p, const tarn_quant_options *o)
+{
+	quant_judge j;
+	tarn_err err = tarn_quant_judge_init(&j, p->m, o);
+	if (err == TARN_OK)
+		err = tarn_quant_search(p, o, &j);
+	tarn_quant_judge_fini(&j);
+	return err;
+}
+
 static tarn_err run_stages(quant_plan *p, const tarn_quant_options *o, tarn_quant_report *r, tarn_model **out)
 {
-	r->preset = p->preset;
 	r->samples = o->n_sample;
 	TRY(tarn_quant_place(p, o, r));
 	CHECK(r->nodes_int8, TARN_UNSUPPORTED, "no node of the model can run in INT8");
 	TRY(tarn_quant_observe(p, o));
-	TRY(tarn_quant_estimate(p));
-	TRY(tarn_quant_weights(p));
+	TRY(judged(p, o));
+	r->preset = p->preset;
 	TRY(tarn_quant_write(p, out));
 	return tarn_quant_compare(p->m, *out, o, r);
 }
 
 tarn_err tarn_quant_ptq(const tarn_model *m, const tarn_quant_options *o, tarn_model **out, tarn_quant_report *r)
 {
-	quant_plan p;
+	quant_cache c;
+	quant_plan p = {0};
 	tarn_model *q = NULL;
-	tarn_err err = tarn_quant_plan_init(&p, m, o);
+	tarn_err err = tarn_quant_cache_init(&c, o, m->main->input.len);
 	if (err == TARN_OK)
-		err = run_stages(&p, o, r, &q);
+		err = tarn_quant_plan_init(&p, m, &c.o);
+	if (err == TARN_OK)
+		err = run_stages(&p, &c.o, r, &q);
 	tarn_quant_plan_fini(&p);
+	tarn_quant_cache_fini(&c);
 	if (err == TARN_OK)
 		*out = q;
 	else

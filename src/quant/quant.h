@@ -23,8 +23,21 @@ typedef enum tarn_quant_preset {
 	TARN_QUANT_MIXED,       /* asymmetric activations: u8 with a zero point */
 } tarn_quant_preset;
 
+/* How the range of an activation follows from what was seen of it. */
+typedef enum tarn_quant_estimator {
+	TARN_QUANT_SEARCHED,     /* what serves the outputs best of BY_SQNR, MEAN_MIN_MAX and MIN_MAX */
+	TARN_QUANT_BY_SQNR,      /* for each tensor the one below whose grid has the highest SQNR */
+	TARN_QUANT_MEAN_MIN_MAX, /* mean of the samples' minima and maxima */
+	TARN_QUANT_MIN_MAX,
+	TARN_QUANT_PERCENTILE, /* leaves out 1 in 20000 at each end */
+	TARN_QUANT_MSE,        /* least mean squared error */
+	TARN_QUANT_ENTROPY,    /* least Kullback-Leibler divergence */
+	TARN_QUANT_ESTIMATORS, /* how many there are */
+} tarn_quant_estimator;
+
 typedef struct tarn_quant_options {
 	tarn_quant_preset preset;
+	tarn_quant_estimator estimator;
 	const char *const *ignore; /* names of nodes that stay float; a name no node has is TARN_USAGE */
 	int n_ignore;
 	/* Fills in[0 .. inputs-1] with new tensors (own buffers) for sample i. */

@@ -1,29 +1,100 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "quant/run.h"
 
+#include "base/mem.h"
 #include "rt/program.h"
 
-tarn_err tarn_quant_watched(const tarn_model *m, const int *which, int n, tarn_model **out)
+enum { KEPT_BYTES = 256 << 20 };
+
+static tarn_err cached_sample(void *ctx, size_t i, tarn_tensor *in)
+{
+	quant_cache *c = ctx;
+	tarn_tensor *kept = &c->kept[i * c->n_in];
+	if (kept->type != TARN_DTYPE_NONE) {
+		for (size_t k = 0; k < c->n_in; k++)
+			in[k] = tarn_tensor_share(&kept[k]);
+		return TARN_OK;
+	}
+	TRY(c->from->sample(c->from->ctx, i, in));
+	size_t bytes = 0;
+	for (size_t k = 0; k < c->n_in; k++)
+		bytes += in[k].buf && in[k].type != TARN_DTYPE_NONE ? tarn_tensor_bytes(&in[k]) : c->left;
+	if (bytes >= c->left)
+		return TARN_OK;
+	c->left -= bytes;
+	for (size_t k = 0; k < c->n_in; k++)
+		kept[k] = tarn_tensor_share(&in[k]);
+	return TARN_OK;
+}
+
+static void cached_progress(void *ctx, const char *what, size_t done, size_t total)
+{
+	const quant_cache *c = ctx;
+	if (c->from->progress)
+		c->from->progress(c->from->ctx, what, done, total);
+}
+
+static bool cached_stop(void *ctx)
+{
+	const quant_cache *c = ctx;
+	return c->from->stop && c->from->stop(c->from->ctx);
+}
+
+tarn_err tarn_quant_cache_init(quant_cache *c, const tarn_quant_options *o, size_t n_in)
+{
+	*c = (quant_cache){.o = *o, .from = o, .n_in = n_in, .left = KEPT_BYTES};
+	c->o.ctx = c;
+	c->o.sample = cached_sample;
+	c->o.progress = cached_progress;
+	c->o.stop = cached_stop;
+	c->kept = tarn_mem_zalloc(o->n_sample * n_in + 1, sizeof *c->kept);
+	return c->kept ? TARN_OK : tarn_err_nomem(o->n_sample * n_in * sizeof *c->kept);
+}
+
+void tarn_quant_cache_fini(quant_cache *c)
+{
+	for (size_t i = 0; c->kept && i < c->o.n_sample * c->n_in; i++)
+		tarn_tensor_fini(&c->kept[i]);
+	tarn_mem_free(c->kept);
+	*c = (quant_cache){0};
+}
+
+quant_slice tarn_quant_slice(const tarn_quant_options *o, size_t most, int part)
+{
+	quant_slice s = {.n = o->n_sample < most ? o->n_sample : most};
+	s.step = s.n ? o->n_sample / s.n : 1;
+	s.first = part && s.step > 1 ? s.step / 2 : 0;
+	return s;
+}
+
+/* A copy of the model whose outputs are the n values `which`; its own would only shadow their names. */
+static tarn_err watched_copy(const tarn_model *m, const int *which, int n, tarn_model **out)
 {
 	tarn_model *copy;
 	TRY(tarn_model_clone(m, &copy));
 	tarn_graph *c = copy->main;
-	tarn_err err;
-	CHECK_GOTO(out, c->value.len == m->main->value.len, TARN_INTERNAL, "a copy of the model has other values");
+	tarn_err err = TARN_OK;
+	if (!n)
+		goto out;
 	TRY_GOTO(out, VEC_RESERVE(&c->output, (size_t)n));
-	/* The model's own outputs are not needed, and would only shadow the names. */
-	for (int i = 0; i < n; i++)
-		c->output.at[i] = c->value.at[which[i]];
+	for (int i = 0; i < n; i++) {
+		/* A copy may number its values anew. */
+		const char *name = m->main->value.at[which[i]]->name;
+		c->output.at[i] = tarn_graph_find(c, name);
+		CHECK_GOTO(out, c->output.at[i], TARN_INTERNAL, "a copy of the model lacks value '%s'", name);
+	}
 	c->output.len = (size_t)n;
 	tarn_graph_sweep(c);
-	*out = copy;
-	return TARN_OK;
 out:
-	tarn_model_unref(copy);
+	if (err == TARN_OK)
+		*out = copy;
+	else
+		tarn_model_unref(copy);
 	return err;
 }
 
-tarn_err tarn_quant_run_sample(tarn_request *r, const tarn_quant_options *o, size_t i)
+/* The tensors stay in the request until the next call. */
+static tarn_err run_sample(tarn_request *r, const tarn_quant_options *o, size_t i)
 {
 	TRY(tarn_request_begin(r));
 	for (int k = 0; k < r->n_in; k++)
@@ -40,7 +111,37 @@ tarn_err tarn_quant_run_sample(tarn_request *r, const tarn_quant_options *o, siz
 	return tarn_request_infer(r);
 }
 
-bool tarn_quant_stopped(const tarn_quant_options *o)
+tarn_err tarn_quant_run(const tarn_model *m, const int *which, int n, const tarn_quant_options *o, quant_slice slice,
+			const char *what, quant_see *see, void *ctx)
 {
-	return o->stop && o->stop(o->ctx);
+	tarn_model *watched = NULL;
+	tarn_program *program = NULL;
+	tarn_request *r = NULL;
+	tarn_err err;
+	TRY(watched_copy(m, which, n, &watched));
+	TRY_GOTO(out, tarn_program_compile(o->device, watched, NULL, &program));
+	TRY_GOTO(out, tarn_request_new(program, &r));
+	for (size_t i = 0; i < slice.n; i++) {
+		CHECK_GOTO(out, !(o->stop && o->stop(o->ctx)), TARN_CANCELLED, "%s was interrupted", what);
+		TRY_GOTO(out, run_sample(r, o, slice.first + i * slice.step));
+		TRY_GOTO(out, see(ctx, i, r));
+		if (o->progress)
+			o->progress(o->ctx, what, i + 1, slice.n);
+	}
+out:
+	tarn_request_free(r);
+	tarn_program_unref(program);
+	tarn_model_unref(watched);
+	return err;
+}
+
+tarn_err tarn_quant_same_values(const tarn_model *m, const int *which, int n, const tarn_model *q, int *same)
+{
+	for (int i = 0; i < n; i++) {
+		const char *name = m->main->value.at[which[i]]->name;
+		const tarn_value *v = tarn_graph_find(q->main, name);
+		CHECK(v && v->def, TARN_INTERNAL, "the quantized model has no value '%s'", name);
+		same[i] = (int)v->id;
+	}
+	return TARN_OK;
 }

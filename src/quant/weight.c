@@ -17,25 +17,85 @@ const tarn_tensor *tarn_quant_weights_of(const tarn_node *n, int *axis)
 	return w && w->type == TARN_F32 ? w : NULL;
 }
 
+/* One output channel of the weights: the elements with o = i / inner % channels. */
+typedef struct row {
+	const float *x;
+	int64_t first, inner, stride, count; /* runs of `inner` elements, `stride` apart, below count */
+	float most;
+} row;
+
+static row row_of(const tarn_tensor *w, const quant_weight *q, int64_t channel)
+{
+	row r = {.x = w->data, .inner = 1, .count = tarn_tensor_count(w)};
+	for (int i = q->axis + 1; i < w->rank; i++)
+		r.inner *= w->dim[i];
+	r.first = channel * r.inner;
+	r.stride = q->channels * r.inner;
+	for (int64_t at = r.first; at < r.count; at += r.stride)
+		for (int64_t i = at; i < at + r.inner; i++)
+			r.most = fmaxf(r.most, fabsf(r.x[i]));
+	return r;
+}
+
+static float weight_code(float x, float scale, int top)
+{
+	return fmaxf((float)-top, fminf((float)top, rintf(x / scale)));
+}
+
+static double noise_of(const row *r, float scale, int top)
+{
+	double sum = 0;
+	for (int64_t at = r->first; at < r->count; at += r->stride)
+		for (int64_t i = at; i < at + r->inner; i++) {
+			float off = r->x[i] - weight_code(r->x[i], scale, top) * scale;
+			sum += (double)off * off;
+		}
+	return sum;
+}
+
+/* The scale with the least squared error: the largest weight gets one of the upper codes (which also finds the grid of weights
+ * that lie on one already), or a little is cut off. */
+static float best_scale(const row *r, int top)
+{
+	float best = r->most / (float)top;
+	double least = noise_of(r, best, top);
+	for (int code = top - 1; code > top / 2; code--) {
+		float s = r->most / (float)code;
+		double noise = noise_of(r, s, top);
+		if (noise < least) {
+			least = noise;
+			best = s;
+		}
+	}
+	for (int cut = 1; cut <= 20; cut++) {
+		float s = r->most * (1 - 0.02f * (float)cut) / (float)top;
+		double noise = noise_of(r, s, top);
+		if (noise < least) {
+			least = noise;
+			best = s;
+		}
+	}
+	return best;
+}
+
 static tarn_err find_scales(const tarn_node *n, const tarn_tensor *w, quant_weight *q)
 {
-	int64_t inner = 1, count = tarn_tensor_count(w);
-	for (int i = q->axis + 1; i < w->rank; i++)
-		inner *= w->dim[i];
-	const float *x = w->data;
+	const int top = 127;
 	float most = 0;
-	memset(q->scale, 0, (size_t)q->channels * sizeof *q->scale);
-	for (int64_t i = 0; i < count; i++) {
-		float a = fabsf(x[i]), *s = &q->scale[i / inner % q->channels];
+	for (int64_t i = 0, count = tarn_tensor_count(w); i < count; i++) {
+		float a = fabsf(((const float *)w->data)[i]);
 		CHECK(isfinite(a), TARN_BAD_FILE, "weights of node '%s' are not finite", n->name);
-		*s = a > *s ? a : *s;
 		most = a > most ? a : most;
 	}
 	/* a channel of (nearly) zeros must not get a scale of zero */
-	for (int64_t c = 0; c < q->channels; c++)
-		q->scale[c] = fmaxf(q->scale[c], fmaxf(0.01f * most, 8e-5f)) / 127;
-	for (int64_t i = 0; i < count; i++)
-		q->code[i] = (int8_t)fmaxf(-127, fminf(127, rintf(x[i] / q->scale[i / inner % q->channels])));
+	float least = fmaxf(most * 1e-6f, 1e-30f) / (float)top;
+	for (int64_t c = 0; c < q->channels; c++) {
+		row r = row_of(w, q, c);
+		q->scale[c] = fmaxf(best_scale(&r, top), least);
+		for (int64_t at = r.first; at < r.count; at += r.stride)
+			for (int64_t i = at; i < at + r.inner; i++)
+				q->code[i] = (int8_t)weight_code(r.x[i], q->scale[c], top);
+	}
 	return TARN_OK;
 }
 

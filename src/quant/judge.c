@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "quant/judge.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "ops/ops.h"
+
+static const char *const squashing[] = {"Softmax", "LogSoftmax", "Sigmoid", "HardSigmoid", "Tanh", NULL};
+
+/* What to compare for output v: behind moves and a squashing function. */
+static const tarn_value *telling(const tarn_value *v)
+{
+	const tarn_value *at = v;
+	for (int depth = 0; depth < 8 && at->def && at->def->in[0] && !at->def->in[0]->konst; depth++) {
+		if (tarn_quant_any_of(at->def, squashing))
+			return at->def->in[0]->def ? at->def->in[0] : v;
+		if (!(at->def->op->flags & TARN_OP_VIEW))
+			break;
+		at = at->def->in[0];
+	}
+	return v;
+}
+
+static bool listed(const quant_judge *j, int id)
+{
+	for (int i = 0; i < j->n; i++)
+		if (j->which[i] == id)
+			return true;
+	return false;
+}
+
+static tarn_err choose(quant_judge *j)
+{
+	const tarn_graph *g = j->m->main;
+	j->which = tarn_mem_zalloc(g->output.len + 1, sizeof *j->which);
+	if (!j->which)
+		return tarn_err_nomem(g->output.len * sizeof *j->which);
+	for (size_t i = 0; i < g->output.len; i++) {
+		const tarn_value *v = telling(g->output.at[i]);
+		if (v->def && tarn_dtype_is_float(v->type) && !listed(j, (int)v->id))
+			j->which[j->n++] = (int)v->id;
+	}
+	j->samples = tarn_quant_slice(j->o, QUANT_JUDGED, 0);
+	return TARN_OK;
+}
+
+static tarn_err keep(void *ctx, size_t i, tarn_request *r)
+{
+	quant_judge *j = ctx;
+	for (int k = 0; k < j->n; k++)
+		TRY(tarn_tensor_copy(&r->out[k], &j->want[i * (size_t)j->n + (size_t)k]));
+	return TARN_OK;
+}
+
+/* Signal and noise of each compared value. */
+typedef struct comparison {
+	const quant_judge *j;
+	double *sums;
+} comparison;
+
+static tarn_err compare(void *ctx, size_t i, tarn_request *r)
+{
+	comparison *c = ctx;
+	for (int k = 0; k < c->j->n; k++) {
+		const tarn_tensor *a = &c->j->want[i * (size_t)c->j->n + (size_t)k], *b = &r->out[k];
+		int64_t count = tarn_tensor_count(a);
+		CHECK(count == tarn_tensor_count(b), TARN_INTERNAL, "output %d changed its size", k);
+		for (int64_t e = 0; e < count; e++) {
+			double x = tarn_tensor_f64(a, e), d = x - tarn_tensor_f64(b, e);
+			c->sums[2 * k] += x * x;
+			c->sums[2 * k + 1] += d * d;
+		}
+	}
+	return TARN_OK;
+}
+
+tarn_err tarn_quant_judge_init(quant_judge *j, const tarn_model *m, const tarn_quant_options *o)
+{
+	*j = (quant_judge){.o = o, .m = m};
+	TRY(choose(j));
+	if (!j->n)
+		return TARN_OK;
+	j->want = tarn_mem_zalloc(j->samples.n * (size_t)j->n + 1, sizeof *j->want);
+	j->best = tarn_mem_zalloc((size_t)j->n, sizeof *j->best);
+	if (!j->want || !j->best)
+		return tarn_err_nomem(j->samples.n * sizeof *j->want);
+	return tarn_quant_run(m, j->which, j->n, o, j->samples, "running the float model", keep, j);
+}
+
+void tarn_quant_judge_fini(quant_judge *j)
+{
+	for (size_t i = 0; j->want && i < j->samples.n * (size_t)j->n; i++)
+		tarn_tensor_fini(&j->want[i]);
+	tarn_mem_free(j->want);
+	tarn_mem_free(j->best);
+	tarn_mem_free(j->which);
+	*j = (quant_judge){0};
+}
+
+/* db may be j->best's successor. */
+static bool is_better(const quant_judge *j, const double *db, double worth)
+{
+	const double noticeable = 0.5;
+	double gain = 0;
+	for (int k = 0; k < j->n; k++) {
+		if (j->judged && db[k] < j->best[k] - noticeable)
+			return false;
+		gain += (db[k] - j->best[k]) / j->n;
+	}
+	return !j->judged || gain > worth;
+}
+
+tarn_err tarn_quant_judge_better(quant_judge *j, const tarn_model *q, double worth, bool *better)
+{
+	comparison c = {j, tarn_mem_zalloc((size_t)j->n * 3 + 1, sizeof *c.sums)};
+	int *which = tarn_mem_zalloc((size_t)j->n + 1, sizeof *which);
+	tarn_err err;
+	*better = !j->judged;
+	CHECK_GOTO(out, c.sums && which, TARN_NOMEM, "out of memory");
+	TRY_GOTO(out, tarn_quant_same_values(j->m, j->which, j->n, q, which));
+	if (!j->n)
+		goto out;
+	TRY_GOTO(out, tarn_quant_run(q, which, j->n, j->o, j->samples, "judging", compare, &c));
+	double *db = c.sums + 2 * j->n;
+	for (int k = 0; k < j->n; k++)
+		db[k] = c.sums[2 * k] > 0 ? 10 * log10(c.sums[2 * k] / fmax(c.sums[2 * k + 1], c.sums[2 * k] * 1e-20)) : 0;
+	*better = is_better(j, db, worth);
+	if (*better)
+		memcpy(j->best, db, (size_t)j->n * sizeof *db);
+out:
+	j->judged |= err == TARN_OK;
+	tarn_mem_free(c.sums);
+	tarn_mem_free(which);
+	return err;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside quant: how close a quantized model's outputs are to the float model's, on a few samples kept for it. Where a model
+ * ends in a softmax or sigmoid, what goes into it is compared: it says more than probabilities that are all 0 or 1. Lives from
+ * tarn_quant_judge_init to _fini; the options must stay. Not thread-safe.
+ */
+#ifndef TARN_QUANT_JUDGE_H
+#define TARN_QUANT_JUDGE_H
+
+#include "quant/run.h"
+
+enum { QUANT_JUDGED = 16 };
+
+typedef struct quant_judge {
+	const tarn_quant_options *o;
+	const tarn_model *m; /* the plan's float model */
+	int *which;          /* the values compared, by id */
+	int n;
+	quant_slice samples;
+	tarn_tensor *want; /* samples x n: what the float model says */
+	double *best;      /* by compared value: SQNR in dB of the best so far */
+	bool judged;       /* is there a best? */
+} quant_judge;
+
+/* Runs the float model. */
+TARN_MUST tarn_err tarn_quant_judge_init(quant_judge *j, const tarn_model *m, const tarn_quant_options *o);
+void tarn_quant_judge_fini(quant_judge *j);
+/* Is q better than the best so far: by `worth` dB in the mean over the compared values, none of them noticeably worse? Then it
+ * becomes the best. The first one always does. `q` was written from a model with the same value names. */
+TARN_MUST tarn_err tarn_quant_judge_better(quant_judge *j, const tarn_model *q, double worth, bool *better);
+
+/* search.c: settles what the options leave open, and leaves the plan ready to be written. */
+TARN_MUST tarn_err tarn_quant_search(quant_plan *p, const tarn_quant_options *o, quant_judge *j);
+
+#endif
