@@ -17,7 +17,7 @@ typedef struct header {
 	char magic[8];
 	uint32_t version, platform;
 	uint64_t size, checksum, arch_hash;
-	uint32_t flags, tiles; /* flags: 1 = profiled, 2 = shares follow the times, 4 = then accounts */
+	uint32_t flags, tiles; /* flags: 1 = profiled, 2 = shares follow the times, 4 = then accounts, 8 = wide */
 	uint64_t weight_at, reserved;
 } header;
 _Static_assert(sizeof(header) == 64, "layout");
@@ -156,7 +156,8 @@ static tarn_err put_accounts(npu_writer *w, const tarn_arch *arch, const npu_pla
 	return TARN_OK;
 }
 
-static tarn_err assemble(npu_writer *w, const tarn_cc_flags *flags, const tarn_arch *arch, int tiles, tarn_cc_blob *blob)
+static tarn_err assemble(npu_writer *w, const tarn_cc_flags *flags, const tarn_arch *arch, const npu_plan *plan,
+			 tarn_cc_blob *blob)
 {
 	TRY(tarn_str_done(&w->out));
 	TRY(tarn_str_done(&w->weight));
@@ -168,8 +169,8 @@ static tarn_err assemble(npu_writer *w, const tarn_cc_flags *flags, const tarn_a
 	if (w->weight.len)
 		memcpy(at + tables, w->weight.at, w->weight.len);
 	header h = {.magic = MAGIC, .version = VERSION, .platform = (uint32_t)arch->platform, .size = size};
-	h.flags = (uint32_t)flags->profiling | 2 | 4;
-	h.tiles = (uint32_t)tiles;
+	h.flags = (uint32_t)flags->profiling | 2 | 4 | (plan->layers.wide ? 8 : 0);
+	h.tiles = (uint32_t)plan->tiles;
 	h.arch_hash = tarn_arch_hash(arch);
 	h.weight_at = tables;
 	h.checksum = tarn_hash(at + sizeof h, size - sizeof h, VERSION);
@@ -183,22 +184,18 @@ tarn_err tarn_npu_compile(tarn_model *m, const tarn_cc_flags *flags, const tarn_
 	tarn_arena a = {0};
 	npu_writer w = {0};
 	npu_args args;
-	npu_layers layers;
 	npu_plan plan;
 	tarn_err err;
-	int tiles = flags->tiles > 0 && flags->tiles < arch->tiles ? flags->tiles : arch->tiles;
 	TRY_GOTO(out, tarn_npu_check_static(m));
 	TRY_GOTO(out, tarn_npu_args_make(m->main, flags, &a, &args));
 	TRY_GOTO(out, tarn_npu_lower(m));
-	TRY_GOTO(out, tarn_npu_group(m->main, &a, &layers));
-	TRY_GOTO(out, tarn_npu_schedule(arch, m->main, &layers, tiles, &a, &plan));
-	TRY_GOTO(out, tarn_npu_suppose(arch, flags->what_if, &a, &plan));
+	TRY_GOTO(out, tarn_npu_plan_make(arch, m->main, flags, &a, &plan));
 	put_args(&w, &args);
-	TRY_GOTO(out, tarn_npu_graph_write(&w, m->main));
+	TRY_GOTO(out, tarn_npu_graph_write(&w, m->main, plan.layers.wide));
 	put_times(&w, &plan);
 	put_shares(&w, arch, &plan);
 	TRY_GOTO(out, put_accounts(&w, arch, &plan));
-	err = assemble(&w, flags, arch, plan.tiles, blob);
+	err = assemble(&w, flags, arch, &plan, blob);
 out:
 	tarn_str_fini(&w.out);
 	tarn_str_fini(&w.weight);
@@ -399,6 +396,8 @@ static tarn_err load(const uint8_t *bytes, size_t size, const header *h, tarn_np
 	TRY(err);
 	TRY(join_args(p));
 	TRY(tarn_npu_group(p->model->main, &p->arena, &p->layers));
+	if (h->flags & 8)
+		tarn_npu_widen(&p->layers);
 	TRY(get_times(&r, h->flags, p));
 	return tarn_npu_exec_new(p->model->main, &p->layers, &p->exec);
 }

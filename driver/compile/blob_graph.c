@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The lowered graph in a blob: inputs, constants, nodes, outputs. Values are numbered in that order; 0 stands for none.
- * Float weights of products are stored as FP16, the precision the array multiplies in.
+ * Float weights of products are stored as FP16, the precision the array multiplies in; in the wide form as what two of them
+ * make.
  */
 #include <string.h>
 
@@ -31,26 +32,35 @@ static void put_value(npu_writer *w, const tarn_value *v)
 		tarn_npu_put_u64(w, (uint64_t)v->shape.dim[i]);
 }
 
-/* Only ever the second operand of products? *run: how many weights in a row belong to one output channel. */
-static bool is_float_weight(const tarn_graph *g, const tarn_value *v, size_t *run)
+/* Of each constant that is only ever the second operand of float products, by value id: how many weights in a row belong to one
+ * output channel. 0: anything else. */
+static tarn_err find_weights(const tarn_graph *g, tarn_arena *a, size_t **run)
 {
 	static const char *const products[] = {"Conv", "ConvTranspose", "MatMul", "Gemm"};
-	bool any = false;
-	*run = 1;
-	for (size_t i = 0; i < g->node.len; i++)
-		for (int k = 0; k < g->node.at[i]->n_in; k++) {
-			if (g->node.at[i]->in[k] != v)
+	size_t *r = tarn_arena_zalloc(a, g->value.len + 1, sizeof *r);
+	bool *other = tarn_arena_zalloc(a, g->value.len + 1, sizeof *other);
+	if (!r || !other)
+		return tarn_err_nomem(g->value.len * sizeof *r);
+	for (size_t i = 0; i < g->node.len; i++) {
+		const tarn_node *n = g->node.at[i];
+		bool product = false;
+		for (size_t p = 0; p < 4; p++)
+			product |= tarn_npu_is(n, products[p]);
+		for (int k = 0; k < n->n_in; k++) {
+			const tarn_value *v = n->in[k];
+			if (!v || !v->konst)
 				continue;
-			bool product = false;
-			if (tarn_npu_is(g->node.at[i], "Conv") && v->shape.dim[0] > 0)
-				*run = tarn_tensor_bytes(v->konst) / sizeof(float) / (size_t)v->shape.dim[0];
-			for (size_t p = 0; p < 4; p++)
-				product |= tarn_npu_is(g->node.at[i], products[p]);
-			if (k != 1 || !product)
-				return false;
-			any = true;
+			other[v->id] |= k != 1 || !product || v->type != TARN_F32;
+			if (tarn_npu_is(n, "Conv") && v->shape.rank > 0 && v->shape.dim[0] > 0)
+				r[v->id] = tarn_tensor_bytes(v->konst) / sizeof(float) / (size_t)v->shape.dim[0];
+			else if (!r[v->id])
+				r[v->id] = 1;
 		}
-	return any && v->type == TARN_F32;
+	}
+	for (size_t i = 0; i < g->value.len; i++)
+		r[i] = other[i] ? 0 : r[i];
+	*run = r;
+	return TARN_OK;
 }
 
 /* What rounding takes from a weight of a channel goes to the channel's next one: the sum of its weights stays, and with it the
@@ -63,16 +73,50 @@ static uint16_t to_half(float f, float *carry)
 	return h;
 }
 
+/* The sum of two numbers of 11 bits, the second what the first leaves: weights of the wide form. Each output channel's are
+ * scaled by a power of two before they are stored as FP16, so that only bits count and no exponent is too small. */
+static float eleven_bits(float f)
+{
+	uint32_t u;
+	memcpy(&u, &f, 4);
+	if ((u & 0x7f800000u) == 0x7f800000u)
+		return f;
+	u = (u + 0xfffu + (u >> 13 & 1)) & ~0x1fffu;
+	memcpy(&f, &u, 4);
+	return f;
+}
+
+static float to_pair(float f)
+{
+	float high = eleven_bits(f), low = eleven_bits(f - high);
+	return low - low == 0 ? high + low : f;
+}
+
+static void put_pairs(npu_writer *w, const float *f, size_t n)
+{
+	float block[256];
+	for (size_t i = 0; i < n;) {
+		size_t k = 0;
+		for (; k < 256 && i < n; k++, i++)
+			block[k] = to_pair(f[i]);
+		tarn_str_add_n(&w->weight, (const char *)block, k * sizeof *block);
+	}
+}
+
 /* run: 0 as it is; else FP16, in runs of so many. */
-static void put_tensor(npu_writer *w, const tarn_tensor *t, size_t run)
+static void put_tensor(npu_writer *w, const tarn_tensor *t, size_t run, bool wide)
 {
 	static const char zeros[64];
 	size_t bytes = tarn_tensor_bytes(t), at = w->weight.len;
 	tarn_str_add_n(&w->weight, zeros, (64 - at % 64) % 64);
-	tarn_npu_put_u32(w, run != 0);
+	tarn_npu_put_u32(w, run != 0 && !wide);
 	tarn_npu_put_u64(w, w->weight.len);
 	if (!run) {
 		tarn_str_add_n(&w->weight, t->data, bytes);
+		return;
+	}
+	if (wide) {
+		put_pairs(w, t->data, bytes / sizeof(float));
 		return;
 	}
 	const float *f = t->data;
@@ -114,7 +158,7 @@ static void put_attr(npu_writer *w, const tarn_attr_def *d, const tarn_attr *a)
 		tarn_npu_put_u32(w, (uint32_t)a->t->rank);
 		for (int i = 0; i < a->t->rank; i++)
 			tarn_npu_put_u64(w, (uint64_t)a->t->dim[i]);
-		put_tensor(w, a->t, 0);
+		put_tensor(w, a->t, 0, false);
 		break;
 	default:
 		tarn_npu_put_u64(w, (uint64_t)a->i);
@@ -143,17 +187,19 @@ static tarn_err put_node(npu_writer *w, const tarn_node *n, number *num)
 	return TARN_OK;
 }
 
-tarn_err tarn_npu_graph_write(npu_writer *w, const tarn_graph *g)
+tarn_err tarn_npu_graph_write(npu_writer *w, const tarn_graph *g, bool wide)
 {
 	tarn_arena scratch = {0};
 	tarn_err err;
 	number num = {tarn_arena_zalloc(&scratch, g->value.len + 1, sizeof *num.of), 1};
 	int *uses;
+	size_t *run = NULL;
 	if (!num.of) {
 		err = tarn_err_nomem(g->value.len * sizeof *num.of);
 		goto out;
 	}
 	TRY_GOTO(out, tarn_graph_uses(g, &scratch, &uses));
+	TRY_GOTO(out, find_weights(g, &scratch, &run));
 	tarn_npu_put_u32(w, (uint32_t)g->input.len);
 	for (size_t i = 0; i < g->input.len; i++) {
 		num.of[g->input.at[i]->id] = num.next++;
@@ -169,8 +215,7 @@ tarn_err tarn_npu_graph_write(npu_writer *w, const tarn_graph *g)
 			continue;
 		num.of[i] = num.next++;
 		put_value(w, v);
-		size_t run;
-		put_tensor(w, v->konst, is_float_weight(g, v, &run) ? run : 0);
+		put_tensor(w, v->konst, run[i], wide);
 	}
 	tarn_npu_put_u32(w, (uint32_t)g->node.len);
 	for (size_t i = 0; i < g->node.len; i++)

@@ -104,18 +104,15 @@ static void row(const tarn_arch *arch, const npu_plan *plan, int i, bool turbo, 
 static tarn_err estimate(tarn_model *m, const tarn_cc_flags *flags, const tarn_arch *arch, tarn_arena *a,
 			 ze_tarn_graph_estimate_t *graph, ze_tarn_layer_estimate_t **layers, uint32_t *n)
 {
-	npu_layers l;
 	npu_plan plan;
-	int tiles = flags->tiles > 0 && flags->tiles < arch->tiles ? flags->tiles : arch->tiles;
 	TRY(tarn_npu_lower(m));
-	TRY(tarn_npu_group(m->main, a, &l));
-	TRY(tarn_npu_schedule(arch, m->main, &l, tiles, a, &plan));
-	TRY(tarn_npu_suppose(arch, flags->what_if, a, &plan));
-	ze_tarn_layer_estimate_t *rows = tarn_mem_zalloc((size_t)l.n + 1, sizeof *rows);
+	TRY(tarn_npu_plan_make(arch, m->main, flags, a, &plan));
+	int count = plan.layers.n;
+	ze_tarn_layer_estimate_t *rows = tarn_mem_zalloc((size_t)count + 1, sizeof *rows);
 	if (!rows)
-		return tarn_err_nomem((size_t)l.n * sizeof *rows);
+		return tarn_err_nomem((size_t)count * sizeof *rows);
 	uint64_t macs = 0;
-	for (int i = 0; i < l.n; i++) {
+	for (int i = 0; i < count; i++) {
 		row(arch, &plan, i, flags->turbo, &rows[i]);
 		macs += rows[i].macs;
 	}
@@ -127,7 +124,7 @@ static tarn_err estimate(tarn_model *m, const tarn_cc_flags *flags, const tarn_a
 					    .band_low = fminf(band, 0.95f),
 					    .band_high = band};
 	*layers = rows;
-	*n = (uint32_t)l.n;
+	*n = (uint32_t)count;
 	return TARN_OK;
 }
 

@@ -21,7 +21,7 @@ static const option options[] = {
 	{"PERF_COUNT", BOOL, NULL},
 	{"PERFORMANCE_HINT", WORD, "LATENCY THROUGHPUT UNDEFINED CUMULATIVE_THROUGHPUT"},
 	{"INFERENCE_PRECISION_HINT", WORD, "f16 i8 FP16 I8"},
-	{"EXECUTION_MODE_HINT", WORD, "PERFORMANCE"},
+	{"EXECUTION_MODE_HINT", WORD, "PERFORMANCE ACCURACY"},
 	{"LOG_LEVEL", WORD, "LOG_NONE LOG_ERROR LOG_WARNING LOG_INFO LOG_DEBUG LOG_TRACE"},
 	{"DEVICE_ID", TEXT, NULL},
 	{"COMPILATION_NUM_THREADS", NUMBER, NULL},
@@ -248,6 +248,10 @@ static void interpret(tarn_cc_flags *f)
 		f->platform = strstr(v, "3720") ? 3720 : strstr(v, "4000") ? 4000 : 0;
 	if ((v = tarn_cc_flags_find(f, "PERFORMANCE_HINT")) && strstr(v, "THROUGHPUT"))
 		f->hint = TARN_CC_THROUGHPUT;
+	if ((v = tarn_cc_flags_find(f, "EXECUTION_MODE_HINT")))
+		f->mode = !strcmp(v, "ACCURACY") ? TARN_CC_ACCURACY : TARN_CC_PERFORMANCE;
+	else if ((v = tarn_cc_flags_find(f, "INFERENCE_PRECISION_HINT")) && !strcasecmp(v, "f16"))
+		f->mode = TARN_CC_PERFORMANCE;
 	if ((v = tarn_cc_flags_find(f, "NPU_COMPILATION_MODE_PARAMS")) && (v = strstr(v, "optimization-level=")) &&
 	    v[19] >= '0' && v[19] <= '2')
 		f->optimization_level = v[19] - '0';

@@ -19,6 +19,7 @@
 /* For experiments: parts of the machine that take no time. */
 typedef enum tarn_cc_what_if { TARN_CC_AS_IS, TARN_CC_FREE_BANDWIDTH, TARN_CC_FREE_COMPUTE } tarn_cc_what_if;
 typedef enum tarn_cc_hint { TARN_CC_LATENCY, TARN_CC_THROUGHPUT } tarn_cc_hint;
+typedef enum tarn_cc_mode { TARN_CC_AUTO, TARN_CC_PERFORMANCE, TARN_CC_ACCURACY } tarn_cc_mode;
 
 /* An interface tensor named in the flags: by index, or by friendly name (older callers) with index -1. */
 typedef struct tarn_cc_io {
@@ -44,6 +45,7 @@ typedef struct tarn_cc_flags {
 	int tiles;               /* NPU_TILES; 0: the compiler chooses by the hint */
 	int platform;            /* NPU_PLATFORM; 0: the device's */
 	tarn_cc_hint hint;       /* PERFORMANCE_HINT */
+	tarn_cc_mode mode;       /* EXECUTION_MODE_HINT; f16 asked for: PERFORMANCE; AUTO: neither given */
 	int optimization_level;  /* NPU_COMPILATION_MODE_PARAMS optimization-level=, 1 by default */
 	tarn_cc_what_if what_if; /* NPU_COMPILATION_MODE_PARAMS what-if=free-bandwidth or free-compute */
 } tarn_cc_flags;

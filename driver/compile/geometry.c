@@ -14,11 +14,11 @@ static int64_t count(const tarn_value *v)
 	return n;
 }
 
-uint64_t tarn_npu_value_bytes(const tarn_value *v)
+uint64_t tarn_npu_value_bytes(const tarn_value *v, bool wide)
 {
 	uint64_t bits = (uint64_t)tarn_dtype_info(v->type)->bits;
 	if (tarn_dtype_is_float(v->type))
-		bits = 16;
+		bits = wide ? 32 : 16;
 	return ((uint64_t)count(v) * bits + 7) / 8;
 }
 
@@ -211,6 +211,37 @@ static void elementwise(const npu_layer *l, npu_geometry *g)
 	types(l, g);
 }
 
+/* A product of pairs (h + l)(u + v) is h u + l u + h v: an array three times as deep, or three passes where channels stay apart
+ * and SHAVEs add up. Its operands are made into pairs by SHAVEs first. Where the array cannot write FP32, a second pass whose
+ * sum begins at minus the rounded result gives the low half. What l v would add lies below 2^-22. */
+static void widen(const tarn_arch *arch, const npu_layer *l, npu_geometry *g)
+{
+	tarn_dpu_workload *w = &g->whole;
+	if (w->op == TARN_DPU_ELTWISE || w->op == TARN_DPU_MAXPOOL || w->op == TARN_DPU_AVEPOOL) {
+		g->on_dpu = false;
+		return;
+	}
+	if (w->op == TARN_DPU_DW_CONV) {
+		g->repeat *= 3;
+		g->added = 2 * (uint64_t)count(l->main->out[0]);
+	} else {
+		w->in_c *= 3;
+		if (w->op == TARN_DPU_CM_CONV && w->in_c >= 16)
+			w->op = TARN_DPU_CONV;
+	}
+	g->copy_bytes *= 2;
+	if (arch->fp32_output) {
+		w->out = TARN_DPU_F32;
+	} else {
+		if (w->op != TARN_DPU_DW_CONV)
+			w->in_c += w->out_c;
+		g->repeat *= 2;
+	}
+	for (int i = 0; i < l->main->n_in && i < 2; i++)
+		if (l->main->in[i] && !l->main->in[i]->konst)
+			g->halved += (uint64_t)count(l->main->in[i]);
+}
+
 static uint64_t constants(const npu_layer *l, const npu_geometry *g)
 {
 	uint64_t bytes = 0;
@@ -219,9 +250,9 @@ static uint64_t constants(const npu_layer *l, const npu_geometry *g)
 		if (!v)
 			continue;
 		if (v->konst)
-			bytes += tarn_npu_value_bytes(v);
+			bytes += tarn_npu_value_bytes(v, l->wide);
 		else if (l->integer && tarn_npu_is(v->def, "DequantizeLinear") && v->def->in[0]->konst)
-			bytes += tarn_npu_value_bytes(v->def->in[0]);
+			bytes += tarn_npu_value_bytes(v->def->in[0], false);
 	}
 	/* The weights table: four words for each output channel. */
 	if (bytes && g->on_dpu && g->whole.op != TARN_DPU_ELTWISE)
@@ -243,6 +274,8 @@ void tarn_npu_geometry(const tarn_arch *arch, const npu_layer *l, npu_geometry *
 		else
 			elementwise(l, g);
 	}
+	if (g->on_dpu && l->wide)
+		widen(arch, l, g);
 	if (g->on_dpu && tarn_timing_dpu_check(arch, &g->whole) != TARN_OK)
 		g->on_dpu = false;
 	tarn_cost c;
@@ -252,9 +285,9 @@ void tarn_npu_geometry(const tarn_arch *arch, const npu_layer *l, npu_geometry *
 	for (int i = 0; i < n->n_in; i++) {
 		const tarn_value *v = n->in[i] ? tarn_npu_layer_in(l, i) : NULL;
 		if (v && !v->konst && !(l->integer && i > 0))
-			g->in_bytes += tarn_npu_value_bytes(v);
+			g->in_bytes += tarn_npu_value_bytes(v, l->wide);
 	}
 	for (int i = 0; i < n->n_out; i++)
 		if (n->out[i])
-			g->out_bytes += tarn_npu_value_bytes(tarn_npu_layer_out(l, i));
+			g->out_bytes += tarn_npu_value_bytes(tarn_npu_layer_out(l, i), l->wide);
 }

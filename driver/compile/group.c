@@ -185,6 +185,13 @@ static void group_one(grouping *p, const tarn_node *n, npu_layer *l)
 	}
 }
 
+void tarn_npu_widen(npu_layers *layers)
+{
+	layers->wide = true;
+	for (int i = 0; i < layers->n; i++)
+		layers->at[i].wide = true;
+}
+
 tarn_err tarn_npu_group(const tarn_graph *g, tarn_arena *a, npu_layers *layers)
 {
 	grouping p = {.g = g};
@@ -206,6 +213,6 @@ tarn_err tarn_npu_group(const tarn_graph *g, tarn_arena *a, npu_layers *layers)
 		}
 		group_one(&p, node, &at[n++]);
 	}
-	*layers = (npu_layers){at, n};
+	*layers = (npu_layers){.at = at, .n = n};
 	return TARN_OK;
 }

@@ -56,11 +56,13 @@ typedef struct npu_layer {
 	npu_engine engine;
 	bool integer; /* codes times codes into int32 */
 	bool view;    /* nothing moves */
+	bool wide;    /* floats of 22 bits: pairs of FP16 on the array, FP32 on SHAVEs */
 } npu_layer;
 
 typedef struct npu_layers {
 	npu_layer *at;
 	int n;
+	bool wide; /* all of them */
 } npu_layers;
 
 bool tarn_npu_is(const tarn_node *n, const char *op);
@@ -75,6 +77,8 @@ const tarn_value *tarn_npu_layer_out(const npu_layer *l, int i);
 /* What input i reads from memory: the codes behind a dequantizer, NULL when absent. */
 const tarn_value *tarn_npu_layer_in(const npu_layer *l, int i);
 TARN_MUST tarn_err tarn_npu_group(const tarn_graph *g, tarn_arena *a, npu_layers *layers);
+/* Gives every layer the wide form (wide.c says what that is). */
+void tarn_npu_widen(npu_layers *layers);
 /* Bounds of a Clip or ReLU as floats. */
 void tarn_npu_clip_bounds(const tarn_node *n, float *lo, float *hi);
 
@@ -90,6 +94,7 @@ typedef struct npu_geometry {
 	uint64_t weight_bytes;        /* constants read from DDR, all repeats */
 	uint64_t in_bytes, out_bytes; /* per element types of the layer; all inputs */
 	uint64_t copy_bytes;          /* input rearranged by DMA first (kernels the array cannot slide) */
+	uint64_t halved, added;       /* wide layers: elements that SHAVEs turn into pairs before, and add up behind */
 	int64_t macs;
 } npu_geometry;
 
@@ -120,8 +125,8 @@ npu_part tarn_npu_part(const npu_geometry *g, const npu_tiling *t, int cut, int 
 int64_t tarn_npu_part_cycles(const tarn_arch *arch, const npu_geometry *g, const npu_tiling *t, npu_part p);
 /* Input rows [first, end) that a range of output rows reads. */
 void tarn_npu_part_rows(const tarn_dpu_workload *w, npu_part p, int32_t *first, int32_t *end);
-/* Stored size of a value: floats as FP16, codes as bytes. */
-uint64_t tarn_npu_value_bytes(const tarn_value *v);
+/* Stored size of a value: floats as FP16, or as pairs of them; codes as bytes. */
+uint64_t tarn_npu_value_bytes(const tarn_value *v, bool wide);
 /* DDR transfer; slower or faster than fitted when the description's bandwidth was changed. */
 double tarn_npu_ddr_us(const tarn_arch *arch, tarn_dma_direction d, uint64_t bytes);
 
@@ -182,6 +187,19 @@ TARN_MUST tarn_err tarn_npu_time_jobs(const tarn_arch *arch, const npu_plan *pla
 TARN_MUST tarn_err tarn_npu_suppose(const tarn_arch *arch, tarn_cc_what_if what_if, tarn_arena *a, npu_plan *plan);
 /* Where the time of one inference goes. */
 TARN_MUST tarn_err tarn_npu_account_of(const tarn_arch *arch, const npu_plan *plan, bool turbo, tarn_npu_account *account);
+
+/* ---- wide.c: floats of 11 bits or of 22 ---- */
+
+/* How far, relative to its largest value, FP16 is expected to move an output that a steep function ends in; 0: nothing steep,
+ * or not known. Judged from the weights alone. */
+TARN_MUST tarn_err tarn_npu_wide_expect(const tarn_graph *g, double *expected);
+/* Layers and their timeline as the flags ask: the wide form for EXECUTION_MODE_HINT=ACCURACY, FP16 for PERFORMANCE, and without
+ * the hint FP16 unless it is expected to be too coarse. */
+TARN_MUST tarn_err tarn_npu_plan_make(const tarn_arch *arch, const tarn_graph *g, const tarn_cc_flags *flags, tarn_arena *a,
+				      npu_plan *plan);
+
+/* ---- limit.c ---- */
+
 /* One sentence: what limits the plan, and whether 8-bit layers or a faster clock would help. Appended. */
 void tarn_npu_limit(const tarn_arch *arch, const npu_plan *plan, tarn_str *s);
 /* Fraction the truth may lie away from the model, of one layer and of all. */
@@ -242,7 +260,8 @@ uint32_t tarn_npu_get_u32(npu_reader *r);
 uint64_t tarn_npu_get_u64(npu_reader *r);
 const char *tarn_npu_get_text(npu_reader *r, tarn_arena *a);
 const void *tarn_npu_get(npu_reader *r, size_t n); /* NULL beyond the end */
-TARN_MUST tarn_err tarn_npu_graph_write(npu_writer *w, const tarn_graph *g);
+/* wide: weights keep 22 bits. */
+TARN_MUST tarn_err tarn_npu_graph_write(npu_writer *w, const tarn_graph *g, bool wide);
 TARN_MUST tarn_err tarn_npu_graph_read(npu_reader *r, tarn_model *m);
 
 /* ---- driver/exec ---- */

@@ -20,7 +20,7 @@ static uint64_t elements_of(const npu_layer *l, tarn_shave_kernel k)
 	bool by_input = k == TARN_SHAVE_REDUCE || k == TARN_SHAVE_SORT || k == TARN_SHAVE_NORM || k == TARN_SHAVE_SOFTMAX;
 	uint64_t most = 0;
 	for (int i = 0; i < l->main->n_out; i++)
-		most += l->main->out[i] ? tarn_npu_value_bytes(l->main->out[i]) * 8 /
+		most += l->main->out[i] ? tarn_npu_value_bytes(l->main->out[i], false) * 8 /
 						  (uint64_t)(tarn_dtype_is_float(l->main->out[i]->type)
 								     ? 16
 								     : tarn_dtype_info(l->main->out[i]->type)->bits)
@@ -44,13 +44,13 @@ static tarn_err shave_job(const tarn_arch *arch, const npu_layer *l, const npu_g
 	/* Sums of products that the array does not take: assumed at one product per cycle. */
 	if (j->shave == TARN_SHAVE_GENERIC && g->macs > (int64_t)n)
 		n = (uint64_t)g->macs;
-	bool wide = l->main->n_out && l->main->out[0] && !tarn_dtype_is_float(l->main->out[0]->type) &&
-		    tarn_dtype_info(l->main->out[0]->type)->bits > 16;
+	const tarn_value *out = l->main->n_out ? l->main->out[0] : NULL;
+	bool wide = l->wide || (out && !tarn_dtype_is_float(out->type) && tarn_dtype_info(out->type)->bits > 16);
 	j->shave_us =
 		tarn_timing_shave_us(arch, j->shave, n, wide ? TARN_DPU_F32 : TARN_DPU_F16, tiles * arch->shaves_per_tile);
 	if (j->shave == TARN_SHAVE_RECURRENT && g->macs > 0) {
 		/* Products of one row: one pixel in sixteen of the array is in use. */
-		j->dpu_cycles = (int64_t)ceil((double)g->macs * 16 / arch->mac_fp16 / tiles);
+		j->dpu_cycles = (int64_t)ceil((double)g->macs * (l->wide ? 3 : 1) * 16 / arch->mac_fp16 / tiles);
 		j->dpu_us = tarn_timing_dpu_us(arch, (double)j->dpu_cycles, 0);
 	}
 	j->weight_bytes = g->weight_bytes;
@@ -82,6 +82,11 @@ static tarn_err job_of(const tarn_arch *arch, const npu_layer *l, int tiles, npu
 	j->dpu_ideal = (int64_t)(tarn_timing_dpu_ideal(arch, &g.whole) * g.repeat);
 	j->dpu_us = tarn_timing_dpu_us(arch, (double)j->tiling.cycles, 0);
 	j->copy_us = tarn_timing_dma_us(arch, TARN_DMA_CMX2CMX, g.copy_bytes);
+	int shaves = tiles * arch->shaves_per_tile;
+	if (g.halved)
+		j->shave_us += tarn_timing_shave_us(arch, TARN_SHAVE_CONVERT, g.halved, TARN_DPU_F32, shaves);
+	if (g.added)
+		j->shave_us += tarn_timing_shave_us(arch, TARN_SHAVE_ADD, g.added, TARN_DPU_F32, shaves);
 	j->weight_bytes = j->tiling.weight_bytes;
 	return TARN_OK;
 }
@@ -124,7 +129,7 @@ static tarn_err residence_init(residence *r, tarn_arena *a)
 		r->of[i] = (uint32_t)i;
 		r->home[i] = (home){.v = v, .last = -1};
 		if (!v->konst && v->shape.rank >= 0 && tarn_shape_is_static(&v->shape) && v->type)
-			r->home[i].bytes = tarn_npu_value_bytes(v);
+			r->home[i].bytes = tarn_npu_value_bytes(v, r->layers->wide);
 	}
 	for (int i = 0; i < r->layers->n; i++)
 		if (r->layers->at[i].view)

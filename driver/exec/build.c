@@ -255,6 +255,7 @@ tarn_err tarn_npu_exec_new(const tarn_graph *g, const npu_layers *layers, npu_ex
 	if (!x)
 		return tarn_err_nomem(sizeof *x);
 	x->g = g;
+	x->wide = layers->wide;
 	tarn_err err = build(x, layers);
 	if (err != TARN_OK)
 		tarn_npu_exec_free(x);

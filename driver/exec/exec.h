@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The functional executor: steps that compute what the simulated engines would. Values are held as f32 on the FP16 grid (every
- * float result is rounded to FP16 when a layer has ended), codes as bytes; products of floats sum in f32, of codes in int32.
+ * float result is rounded to FP16 when a layer has ended) or, in wide programs, on the grid of pairs of FP16; codes as bytes;
+ * products of floats sum in f32, of codes in int32.
  *
  * Built once per program; weights are packed by the first run. A run uses one arena, planned by lifetimes: one run at a time.
  * No sum depends on the number of threads: work is split by outputs only.
@@ -57,6 +58,7 @@ struct npu_exec {
 	char *memory;       /* aligned; NULL until the first run */
 	size_t memory_bytes;
 	bool packed;
+	bool wide;       /* floats are pairs of FP16 */
 	bool overflowed; /* said already that a value left the range of FP16 */
 };
 
@@ -82,8 +84,9 @@ tarn_epilogue tarn_npu_epilogue(const tarn_node *act);
 
 /* fn(arg, begin, end) over n items, at least `grain` in a task. */
 void tarn_npu_split(tarn_pool *pool, int64_t n, int64_t grain, void (*fn)(void *arg, int64_t begin, int64_t end), void *arg);
-/* To the FP16 grid, in place: round to nearest even, overflow to infinity. */
-void tarn_npu_round_f16(tarn_pool *pool, float *x, size_t n);
+/* To the FP16 grid, in place: round to nearest even, overflow to infinity. Wide: to the sum of two such numbers, the second
+ * what the first leaves. */
+void tarn_npu_round(tarn_pool *pool, bool wide, float *x, size_t n);
 
 /* Builders: *taken stays false when the layer is not theirs. They write the value before the quantizer, in *form, rounded or
  * not as the layer needs; *fused says whether the activation is done. */

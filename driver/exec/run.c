@@ -38,30 +38,43 @@ void tarn_npu_split(tarn_pool *pool, int64_t n, int64_t grain, void (*fn)(void *
 
 /* ---- FP16 grid ---- */
 
+static inline float on_grid(float x)
+{
+	uint32_t u, sign, a;
+	memcpy(&u, &x, 4);
+	sign = u & 0x80000000u;
+	a = u & 0x7fffffffu;
+	/* Normal numbers: the 13 low bits go, to nearest even. Below 2^-14 the grid is 2^-24, which adding 0.5 leaves. */
+	uint32_t normal = (a + 0xfffu + (a >> 13 & 1)) & ~0x1fffu, small;
+	float f;
+	memcpy(&f, &a, 4);
+	f = (f + 0.5f) - 0.5f;
+	memcpy(&small, &f, 4);
+	uint32_t r = a < 0x38800000u ? small : a >= 0x477ff000u ? (a > 0x7f800000u ? a : 0x7f800000u) : normal;
+	r |= sign;
+	memcpy(&f, &r, 4);
+	return f;
+}
+
 static void round_work(void *arg, int64_t begin, int64_t end)
 {
 	float *x = arg;
+	for (int64_t i = begin; i < end; i++)
+		x[i] = on_grid(x[i]);
+}
+
+static void round_pair_work(void *arg, int64_t begin, int64_t end)
+{
+	float *x = arg;
 	for (int64_t i = begin; i < end; i++) {
-		uint32_t u, sign, a;
-		memcpy(&u, &x[i], 4);
-		sign = u & 0x80000000u;
-		a = u & 0x7fffffffu;
-		/* Normal numbers: the 13 low bits go, to nearest even. Below 2^-14 the grid is 2^-24, which adding 0.5 leaves.
-		 */
-		uint32_t normal = (a + 0xfffu + (a >> 13 & 1)) & ~0x1fffu, small;
-		float f;
-		memcpy(&f, &a, 4);
-		f = (f + 0.5f) - 0.5f;
-		memcpy(&small, &f, 4);
-		uint32_t r = a < 0x38800000u ? small : a >= 0x477ff000u ? (a > 0x7f800000u ? a : 0x7f800000u) : normal;
-		r |= sign;
-		memcpy(&x[i], &r, 4);
+		float high = on_grid(x[i]), low = on_grid(x[i] - high);
+		x[i] = low != 0 && low - low == 0 ? high + low : high;
 	}
 }
 
-void tarn_npu_round_f16(tarn_pool *pool, float *x, size_t n)
+void tarn_npu_round(tarn_pool *pool, bool wide, float *x, size_t n)
 {
-	tarn_npu_split(pool, (int64_t)n, 16384, round_work, x);
+	tarn_npu_split(pool, (int64_t)n, 16384, wide ? round_pair_work : round_work, x);
 }
 
 /* Finite numbers beyond the largest FP16 become infinite. The hardware would do the same without a word; here it is said, once
@@ -226,8 +239,8 @@ tarn_err tarn_exec_run(const tarn_npu_program *program, void *const *args, tarn_
 		int slot = x->at[NPU_PLAIN][g->input.at[i]->id];
 		TRY(load_arg(x, &program->args.at[i], args[i], slot));
 		if (x->slot.at[slot].type == TARN_F32)
-			tarn_npu_round_f16(pool, (float *)(void *)(x->memory + x->slot.at[slot].offset),
-					   (size_t)tarn_npu_count(g->input.at[i]));
+			tarn_npu_round(pool, x->wide, (float *)(void *)(x->memory + x->slot.at[slot].offset),
+				       (size_t)tarn_npu_count(g->input.at[i]));
 	}
 	npu_run r = {x, pool};
 	for (size_t i = 0; i < x->step.len; i++) {
@@ -240,7 +253,7 @@ tarn_err tarn_exec_run(const tarn_npu_program *program, void *const *args, tarn_
 				size_t count = (size_t)tarn_npu_count(x->slot.at[s->out[k]].v);
 				if (!x->overflowed)
 					warn_overflow(x, s, npu_ptr(&r, s->out[k]), count);
-				tarn_npu_round_f16(pool, npu_ptr(&r, s->out[k]), count);
+				tarn_npu_round(pool, x->wide, npu_ptr(&r, s->out[k]), count);
 			}
 	}
 	for (size_t i = 0; i < g->output.len; i++)

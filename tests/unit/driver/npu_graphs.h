@@ -29,9 +29,9 @@ static inline tarn_cc_blob compiled(const tarn_model *m, const char *text, int p
 }
 
 /* Runs the model on the executor: in and out as the graph's. out[i] are new F32 tensors (or of the output's type). */
-static inline void run_npu(const tarn_model *m, const tarn_tensor *in, tarn_tensor *out)
+static inline void run_npu(const tarn_model *m, const char *flags, const tarn_tensor *in, tarn_tensor *out)
 {
-	tarn_cc_blob blob = compiled(m, NULL, 4000);
+	tarn_cc_blob blob = compiled(m, flags, 4000);
 	tarn_npu_program *p;
 	assert_ok(tarn_blob_load(blob.at, blob.size, 4000, &p));
 	uint32_t n;
@@ -60,7 +60,7 @@ static inline void run_npu(const tarn_model *m, const tarn_tensor *in, tarn_tens
 }
 
 /* Reference and executor on the same seeded inputs; the relative error of the worst output. */
-static inline double against_reference(const tarn_model *m)
+static inline double against_reference_with(const tarn_model *m, const char *flags)
 {
 	tarn_tensor in[4], want[4] = {{0}}, got[4] = {{0}};
 	const tarn_tensor *at[4];
@@ -74,7 +74,7 @@ static inline double against_reference(const tarn_model *m)
 	assert_ok(tarn_graph_infer(c->main));
 	assert_ok(tarn_graph_eval(c->main, at, want, NULL, NULL));
 	tarn_model_unref(c);
-	run_npu(m, in, got);
+	run_npu(m, flags, in, got);
 	double worst = 0;
 	for (size_t i = 0; i < n_out; i++) {
 		worst = fmax(worst, relative_error(&got[i], &want[i]));
@@ -84,6 +84,11 @@ static inline double against_reference(const tarn_model *m)
 	for (size_t i = 0; i < n_in; i++)
 		tarn_tensor_fini(&in[i]);
 	return worst;
+}
+
+static inline double against_reference(const tarn_model *m)
+{
+	return against_reference_with(m, NULL);
 }
 
 static inline tarn_value *conv(tarn_graph *g, tarn_value *x, int ic, int oc, int k, int stride, int pad, int groups)

@@ -154,7 +154,7 @@ static void arguments_follow_the_flags(void **state)
 	assert_ok(tarn_tensor_new(TARN_F32, 4, (const int64_t[]){1, 4, 10, 10}, &x));
 	for (int i = 0; i < 400; i++)
 		((float *)x.data)[i] = in[i];
-	run_npu(m, &x, y);
+	run_npu(m, NULL, &x, y);
 	for (int i = 0; i < 16 * 400; i++)
 		assert_true(tarn_f16_to_f32(out[i]) == ((float *)y[0].data)[i]);
 	test_free(out);

@@ -40,9 +40,9 @@ static void convolutions(void **state)
 	}
 }
 
-static void a_small_network(void **state)
+/* What the array, the SHAVEs and DMA do to floats, all in one. */
+static tarn_model *small_network(void)
 {
-	(void)state;
 	tarn_graph *g;
 	tarn_model *m = new_model(&g);
 	tarn_value *x = input(g, dims(4, 1, 3, 32, 32));
@@ -64,7 +64,37 @@ static void a_small_network(void **state)
 	tarn_value *soft = node(g, "Softmax", node(g, "Mul", fc, scalar(g, 0.05f), NULL), NULL, NULL);
 	output(g, soft);
 	output(g, cat);
-	finish(m, 1e-2);
+	return m;
+}
+
+static void a_small_network(void **state)
+{
+	(void)state;
+	finish(small_network(), 1e-2);
+}
+
+/* The same with floats of 22 bits: their step is 2^-22, or 2.4e-7. */
+static void in_the_wide_form(void **state)
+{
+	(void)state;
+	tarn_model *m = small_network();
+	assert_ok(tarn_graph_infer(m->main));
+	double fp16 = against_reference(m), wide = against_reference_with(m, "--config EXECUTION_MODE_HINT=\"ACCURACY\"");
+	if (!(wide > 0 && wide < 5e-6 && fp16 > 50 * wide))
+		fail_msg("relative error %g, of FP16 %g", wide, fp16);
+	tarn_model_unref(m);
+}
+
+static void rounding_to_pairs(void **state)
+{
+	(void)state;
+	float x[] = {1.0f, 1.0f + 0x1p-22f, 1.0f + 0x1p-23f, 3 + 0x1p-20f, 65504 + 8, 65520, 0x1p-24f, -0.0f, 0x1p-25f};
+	/* The low half of 1 + 2^-23 would be 2^-23, which FP16 has as a subnormal; of 2^-25, a tie, nothing. */
+	float want[] = {1.0f, 1.0f + 0x1p-22f, 1.0f + 0x1p-23f, 3 + 0x1p-20f, 65504 + 8, INFINITY, 0x1p-24f, -0.0f, 0};
+	size_t n = sizeof x / sizeof *x;
+	tarn_npu_round(NULL, true, x, n);
+	for (size_t i = 0; i < n; i++)
+		assert_memory_equal(&x[i], &want[i], sizeof x[i]);
 }
 
 static void products_and_rows(void **state)
@@ -110,7 +140,7 @@ static void rounding_is_to_fp16(void **state)
 	float want[] = {1.0f,      1.0f,     1.0f + 0x1p-9f, 65504, 65504, INFINITY,
 			-INFINITY, 0x1p-24f, 0x1p-24f,       0,     -0.0f, 0x1.9p-19f};
 	size_t n = sizeof x / sizeof *x;
-	tarn_npu_round_f16(NULL, x, n);
+	tarn_npu_round(NULL, false, x, n);
 	for (size_t i = 0; i + 1 < n; i++)
 		assert_memory_equal(&x[i], &want[i], sizeof *x);
 	assert_true(fabsf(x[n - 1] - 3e-6f) <= 0x1p-25f);
@@ -145,8 +175,9 @@ static void overflow_is_said(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(convolutions),        cmocka_unit_test(a_small_network),  cmocka_unit_test(products_and_rows),
-		cmocka_unit_test(rounding_is_to_fp16), cmocka_unit_test(overflow_is_said),
+		cmocka_unit_test(convolutions),      cmocka_unit_test(a_small_network),   cmocka_unit_test(in_the_wide_form),
+		cmocka_unit_test(rounding_to_pairs), cmocka_unit_test(products_and_rows), cmocka_unit_test(rounding_is_to_fp16),
+		cmocka_unit_test(overflow_is_said),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,7 +104,7 @@ static void check_one(const one *c)
 	assert_ok(tarn_tensor_new(TARN_U8, 4, shape.dim, &in));
 	for (int64_t i = 0; i < tarn_tensor_count(&in); i++) /* the ends of the range too */
 		((uint8_t *)in.data)[i] = (uint8_t)(i % 7 ? between(0, 255) : i % 2 ? 255 : 0);
-	run_npu(m, &in, &out);
+	run_npu(m, NULL, &in, &out);
 	const int8_t *w = conv_node->in[1]->def->in[0]->konst->data;
 	const float *sw = conv_node->in[1]->def->in[1]->konst->data;
 	const int32_t *b = conv_node->in[2]->def->in[0]->konst->data;
@@ -186,7 +186,7 @@ static void codes_do_not_depend_on_the_host(void **state)
 		tarn_tensor out = {0};
 		if (!tarn_isa_set((tarn_isa)isa))
 			continue;
-		run_npu(m, &in, &out);
+		run_npu(m, NULL, &in, &out);
 		assert_int_equal(out.type, TARN_U8);
 		if (first.data) {
 			assert_memory_equal(out.data, first.data, tarn_tensor_bytes(&first));

@@ -37,7 +37,7 @@ static void positions(void **state)
 	assert_ok(tarn_graph_infer(g));
 	const int64_t at[SEQ] = {7, 8, 9, 30, 31, 1000}, before = 5;
 	tarn_tensor in[2] = {int_tensor(SEQ, at), int_tensor(1, &before)}, out[3] = {{0}};
-	run_npu(m, in, out);
+	run_npu(m, NULL, in, out);
 	int64_t sum = 0;
 	for (int i = 0; i < SEQ; i++) {
 		int64_t want = (2 * (at[i] - before) + 1) % ROWS;
