@@ -67,6 +67,11 @@ TARN_API ov_status_e tarn_start_timeline(size_t capacity);
 TARN_API ov_status_e tarn_stop_timeline(void);
 TARN_API ov_status_e tarn_list_timeline(tarn_timeline *timeline);
 TARN_API void tarn_free_timeline(tarn_timeline *timeline);
+/* Writes the timeline as a trace that ui.perfetto.dev and chrome://tracing open: tracks of the host for each request, of the
+ * queue and of the device; with a request that ran with PERF_COUNT, the layers of its last inference, too. The file appears
+ * whole or not at all. */
+TARN_API ov_status_e tarn_write_trace(const char *path, const ov_compiled_model_t *compiled_model,
+				      const ov_infer_request_t *request);
 /* Nanoseconds of the monotonic clock all moments are on. */
 TARN_API int64_t tarn_get_clock(void);
 /* The caller begins to fill this request's inputs; that lasts until it starts the request. asked_ns: since when it waited for a

@@ -95,12 +95,15 @@ static void pace(const bench *b, long started, double begin)
 		nanosleep(&t, NULL);
 }
 
-/* Fills the inputs unless they stay as they are; *ms is what that took. */
-static int prepare(bench *b, long i, long worker, long ticket, double *ms)
+/* Fills the inputs unless they stay as they are; *ms is what that took. asked_ns: since when the worker waited for the request.
+ */
+static int prepare(bench *b, long i, long worker, long ticket, int64_t asked_ns, double *ms)
 {
 	*ms = 0;
 	if (b->inference_only)
 		return 0;
+	if (b->o->trace && tarn_begin_preparation(b->request[i], asked_ns) != OK)
+		return fail_last("bench");
 	double begin = now_ms();
 	int code = bench_fill(b, i, worker, ticket);
 	*ms = now_ms() - begin;
@@ -113,7 +116,7 @@ static int measure_sync(bench *b)
 	int code = 0;
 	for (long i = 0; !code && !done(b, i, begin); i++) {
 		pace(b, i, begin);
-		code = prepare(b, 0, 0, i, &ms);
+		code = prepare(b, 0, 0, i, 0, &ms);
 		if (code == BENCH_NO_MORE) {
 			code = 0;
 			break;
@@ -220,10 +223,14 @@ static void work(crew *c, long worker)
 	bench *b = c->b;
 	long ticket;
 	struct turn *t;
-	while ((t = next_turn(c, &ticket))) {
+	for (;;) {
+		int64_t asked_ns = tarn_get_clock();
+		t = next_turn(c, &ticket);
+		if (!t)
+			break;
 		double ms;
 		pace(b, ticket, c->begin);
-		int code = prepare(b, t->index, worker, ticket, &ms);
+		int code = prepare(b, t->index, worker, ticket, asked_ns, &ms);
 		if (code == BENCH_NO_MORE) {
 			pthread_mutex_lock(&c->lock);
 			end_crew(c, 0);

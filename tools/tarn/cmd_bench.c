@@ -15,6 +15,8 @@
 
 int cmd_bench(const options *o);
 
+enum { TIMELINE_EVENTS = 100000 };
+
 static void step(const bench *b, int n, const char *title)
 {
 	if (!b->o->json)
@@ -301,6 +303,15 @@ static int report(bench *b)
 	return code;
 }
 
+static int write_trace(const bench *b)
+{
+	if (tarn_write_trace(b->o->trace, b->s.compiled, b->request[0]) != OK)
+		return fail_last("bench");
+	if (!b->o->json)
+		printf("Timeline written to %s; open it at ui.perfetto.dev\n", b->o->trace);
+	return 0;
+}
+
 static int measure(bench *b)
 {
 	step(b, 9, "Creating infer requests and preparing input tensors");
@@ -321,7 +332,12 @@ static int measure(bench *b)
 	else if (!b->o->json)
 		printf("Start inference %s, %ld inference requests, limits: %.1f s\n",
 		       b->async ? "asynchronously" : "synchronously", b->nireq, b->seconds);
+	/* The first inference is not what is looked at, but it shows. */
+	if (b->o->trace && tarn_start_timeline(TIMELINE_EVENTS) != OK)
+		return fail_last("bench");
 	code = bench_measure(b);
+	if (!code && b->o->trace)
+		code = write_trace(b);
 	if (!code)
 		bench_find_counters(b);
 	if (!code)
