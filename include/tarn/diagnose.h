@@ -7,13 +7,14 @@
 #define TARN_DIAGNOSE_H
 
 #include "openvino/c/openvino.h"
+#include "tarn/profile.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 #define TARN_API __attribute__((visibility("default")))
 
-/* Shares lie between 0 and 1; NAN: not known. */
+/* Shares lie between 0 and 1; NAN: not known. What stands below `decodes_in_full` may stay 0: not known. */
 typedef struct tarn_diag_counters {
 	int64_t inferences;
 	double prepare, copy_in, device, copy_out, wait, other; /* of host time, summed over requests; together 1 */
@@ -27,17 +28,91 @@ typedef struct tarn_diag_counters {
 	bool rate_limited;    /* from outside */
 	bool exact;           /* the device is simulated in exact mode: no relation to the host's clock */
 	bool decodes_in_full; /* JPEGs larger than needed are decoded at full size */
+
+	bool on_cpu;           /* the device runs on the host's processors */
+	int streams;           /* inferences the device runs at once */
+	double prepare_cpu;    /* the processor time of `prepare`, in the same unit: less where threads wait for a processor */
+	double prepare_scaled; /* what `prepare` would be with JPEGs decoded at a smaller size */
+	double gap_prepare, gap_copy, gap_host, gap_input; /* of the time measured: tarn_timeline_summary */
+	double run_delay;                                  /* of host time: threads that could run waited for a processor */
+	double cpu_others;                                 /* of all processors: used by other programs */
+	double device_ms;                                  /* of one inference; the unit of the times below */
+	double stall_weights, stall_activations, compute, array, vector, recurrent,
+		fixed;                      /* of device_ms: waiting for weights, for
+					     * activations; products, channels padded; the array not filled; other engines; steps that wait for each
+					     * other		      (part of the others); the fixed cost of an inference. All but recurrent together 1 */
+	int tiles, device_tiles;            /* in use, there; on the CPU: threads and processors */
+	double clock;                       /* of the nominal clock, 1 or more is healthy */
+	double int8_ms, tiles_ms, turbo_ms; /* device_ms with layers on 8 bits; on all tiles; at the highest clock */
+	double batch_ms;                    /* of one of `batch` samples that go together */
+	int batch;
+	double free_bandwidth_ms, free_compute_ms; /* if transfers, or engines, took no time */
 } tarn_diag_counters;
 
 typedef struct tarn_verdict {
-	const char *name; /* static: "data preparation", "transfer and copies", "memory bandwidth", "compute", "too little
-			   * parallelism", "healthy", or "uncertain" (the sentence says what is missing) */
-	char *sentence;   /* with the figures it rests on */
-	char *next;       /* what to try: a fragment of a command line where there is one */
+	const char *name;   /* static: "data preparation", "transfer and copies", "memory bandwidth", "compute", "too little
+			     * parallelism", "host scheduling", "clock", "healthy", or "uncertain" (the sentence says what is
+			     * missing) */
+	char *sentence;     /* with the figures it rests on */
+	char *next;         /* what to try: a fragment of a command line where there is one */
+	const char *detail; /* static: which of its kind, such as "weights" or "tiles unused" */
+	const char *change; /* static: the word of the change that is advised (tarn_list_changes); NULL: none of the list */
+	double gain;        /* promised by it, times the rate; NAN: not known */
 } tarn_verdict;
 
 TARN_API ov_status_e tarn_diagnose_counters(const tarn_diag_counters *counters, tarn_verdict *verdict);
 TARN_API void tarn_free_verdict(tarn_verdict *verdict);
+
+/* What could be changed, and what a model of the pipeline says it gains: the rate is that of the slowest of all requests on
+ * their way, all workers, all processors, the copies out, the device; a change replaces some of their times. */
+typedef struct tarn_diag_change {
+	const char *word, *what; /* static */
+	char *flags;             /* for tarn bench, or what to do */
+	double gain;             /* times the rate; NAN: it does not apply, or nothing is known of it */
+} tarn_diag_change;
+typedef struct tarn_change_list {
+	tarn_diag_change *at;
+	size_t size;
+} tarn_change_list;
+TARN_API ov_status_e tarn_list_changes(const tarn_diag_counters *counters, tarn_change_list *changes);
+TARN_API void tarn_free_changes(tarn_change_list *changes);
+
+/* What a timeline (tarn/profile.h) adds up to. GENERAL_ERROR when no event says when the device worked. */
+typedef struct tarn_timeline_summary {
+	size_t inferences;
+	double window_ms; /* from the first moment told to the last */
+	/* Of one inference, mean, ms: waiting for a free request; filling inputs; copying; queued; device; from its end to the
+	 * host's notice; copying; the callback. */
+	double slot, prepare, copy_in, queue, device, notice, copy_out, callback;
+	/* Of the window, together 1: the device had work; it was idle while the next input was prepared; copied; while the host
+	 * noticed a result or handed over the next inference; while nothing was asked of it. */
+	double busy, gap_prepare, gap_copy, gap_host, gap_input;
+} tarn_timeline_summary;
+TARN_API ov_status_e tarn_summarize_timeline(const tarn_timeline *timeline, tarn_timeline_summary *summary);
+
+/* From the rate a device is advertised with down to the one a measurement achieved, loss by loss, in whole thousandths of 1e12
+ * operations per second: advertised = achieved + the sum of the losses, exactly. */
+typedef struct tarn_waterfall_row {
+	const char *word, *what; /* static: "tiles", "clock", "precision", "padding", "array", "memory stalls" ... */
+	int64_t loss;
+	bool known; /* false: the device does not tell, the next known row holds it */
+} tarn_waterfall_row;
+enum { TARN_WATERFALL_ROWS = 9 };
+typedef struct tarn_waterfall_info {
+	int64_t advertised, achieved;
+	tarn_waterfall_row row[TARN_WATERFALL_ROWS];
+} tarn_waterfall_info;
+/* interval_ms: between two inferences, on the host's clock. macs: of one, when the account has none. NOT_FOUND when the
+ * advertised rate or the work is not known. */
+TARN_API ov_status_e tarn_make_waterfall(const tarn_device_account *account, double device_ms, double interval_ms, int64_t macs,
+					 tarn_waterfall_info *waterfall);
+
+/* Two variants measured in turns, n rounds: rates a[i] and b[i], one right after the other. */
+typedef struct tarn_comparison_info {
+	double gain, low, high; /* rate of b over that of a, and its 95 % confidence interval (Student's t of the logarithms) */
+	bool shown;             /* the interval leaves 1 out; else no difference is shown */
+} tarn_comparison_info;
+TARN_API ov_status_e tarn_compare_rates(const double *a, const double *b, size_t n, tarn_comparison_info *comparison);
 
 /* What can be said of a model without any device. tarn_freeze_model first: what is computed once does not count. */
 typedef struct tarn_model_facts {

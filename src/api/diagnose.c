@@ -1,47 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tarn/diagnose.h"
 
+#include <math.h>
+
 #include "api/handles.h"
 #include "base/mem.h"
 #include "diag/verdict.h"
 #include "rt/facts.h"
 
+static tarn_counters counters_of(const tarn_diag_counters *in)
+{
+	return (tarn_counters){
+#define COUNTER(type, field) .field = in->field,
+#include "diag/counters.def"
+#undef COUNTER
+	};
+}
+
 static tarn_err diagnose(const tarn_diag_counters *in, tarn_verdict *out)
 {
-	const tarn_counters c = {
-		.inferences = in->inferences,
-		.prepare = in->prepare,
-		.copy_in = in->copy_in,
-		.device = in->device,
-		.copy_out = in->copy_out,
-		.wait = in->wait,
-		.other = in->other,
-		.busy = in->busy,
-		.mac = in->mac,
-		.ddr = in->ddr,
-		.int8 = in->int8,
-		.in_flight = in->in_flight,
-		.optimal = in->optimal,
-		.workers = in->workers,
-		.processors = in->processors,
-		.rate_limited = in->rate_limited,
-		.exact = in->exact,
-		.decodes_in_full = in->decodes_in_full,
-	};
+	const tarn_counters c = counters_of(in);
 	tarn_str sentence = {0}, next = {0};
-	tarn_verdict v = {NULL, NULL, NULL};
-	tarn_err err = tarn_verdict_find(&c, &v.name, &sentence, &next);
+	tarn_verdict v = {.gain = NAN};
+	tarn_finding f;
+	tarn_err err = tarn_verdict_find(&c, &f, &sentence, &next);
 	if (!err)
 		err = tarn_text_out(sentence.at, &v.sentence);
 	if (!err)
 		err = tarn_text_out(next.at, &v.next);
 	tarn_str_fini(&sentence);
 	tarn_str_fini(&next);
-	if (err)
+	if (err) {
 		tarn_free_verdict(&v);
-	else
-		*out = v;
-	return err;
+		return err;
+	}
+	v.name = f.name;
+	v.detail = f.detail;
+	v.change = f.change < TARN_CHANGE_COUNT ? tarn_change_word(f.change) : NULL;
+	v.gain = f.gain;
+	*out = v;
+	return TARN_OK;
 }
 
 ov_status_e tarn_diagnose_counters(const tarn_diag_counters *counters, tarn_verdict *verdict)
@@ -56,7 +54,49 @@ void tarn_free_verdict(tarn_verdict *verdict)
 		return;
 	tarn_mem_free(verdict->sentence);
 	tarn_mem_free(verdict->next);
-	*verdict = (tarn_verdict){NULL, NULL, NULL};
+	*verdict = (tarn_verdict){.gain = NAN};
+}
+
+static tarn_err list_changes(const tarn_diag_counters *in, tarn_change_list *out)
+{
+	const tarn_counters c = counters_of(in);
+	tarn_change_list list = {tarn_mem_zalloc(TARN_CHANGE_COUNT, sizeof *list.at), TARN_CHANGE_COUNT};
+	if (!list.at)
+		return tarn_err_nomem(sizeof *list.at * TARN_CHANGE_COUNT);
+	tarn_err err = TARN_OK;
+	for (int i = 0; i < TARN_CHANGE_COUNT && !err; i++) {
+		tarn_str flags = {0};
+		tarn_diag_change *to = &list.at[i];
+		to->word = tarn_change_word((tarn_change)i);
+		to->what = tarn_change_what((tarn_change)i);
+		to->gain = tarn_change_gain(&c, (tarn_change)i);
+		tarn_change_flags(&c, (tarn_change)i, &flags);
+		err = tarn_str_done(&flags);
+		if (!err)
+			err = tarn_text_out(flags.at, &to->flags);
+		tarn_str_fini(&flags);
+	}
+	if (err)
+		tarn_free_changes(&list);
+	else
+		*out = list;
+	return err;
+}
+
+ov_status_e tarn_list_changes(const tarn_diag_counters *counters, tarn_change_list *changes)
+{
+	NEED(counters && changes);
+	return tarn_status(list_changes(counters, changes));
+}
+
+void tarn_free_changes(tarn_change_list *changes)
+{
+	if (!changes)
+		return;
+	for (size_t i = 0; i < changes->size; i++)
+		tarn_mem_free(changes->at[i].flags);
+	tarn_mem_free(changes->at);
+	*changes = (tarn_change_list){NULL, 0};
 }
 
 static tarn_err facts_of(const tarn_model *m, tarn_model_facts *out)

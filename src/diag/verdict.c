@@ -2,43 +2,47 @@
 #include "diag/verdict.h"
 
 #include <math.h>
-#include <string.h>
+
+#include "diag/words.h"
 
 /* Where a share begins to count. A device that is busy four fifths of the time cannot become faster by more than a quarter
  * through anything the host does; MACs and memory are rarely beyond two thirds of their peaks in practice. */
 #define BUSY 0.8
 #define DDR_LIMIT 0.6
 #define MAC_LIMIT 0.5
-#define PREPARE_LIMIT 0.4
-#define COPY_LIMIT 0.25
+#define WORTH 1.25 /* a gain that names a cause */
+#define TILES_WORTH 1.15
+#define NOMINAL 0.93 /* of the nominal clock */
+#define MEMORY_WORTH 1.2
+#define HALF 0.5
+#define SERIAL_LIMIT 0.4
 #define OTHER_LIMIT 0.4
+#define GAP_LIMIT 0.25
+#define DELAY_LIMIT 0.3
 enum { ENOUGH = 10 };
-
-static double copy_share(const tarn_counters *c)
-{
-	return c->copy_in + c->copy_out;
-}
-
-/* One synchronous request: the device has work exactly while the host waits for it. */
-static double busy_of(const tarn_counters *c)
-{
-	return isnan(c->busy) && c->in_flight == 1 ? c->device : c->busy;
-}
 
 static bool is_busy(const tarn_counters *c)
 {
-	return busy_of(c) >= BUSY;
+	return tarn_counters_busy(c) >= BUSY;
 }
 
-/* Host and device side by side instead of in turns. */
-static double overlap_gain(const tarn_counters *c)
+/* Does the device tell where its time goes? */
+static bool tells(const tarn_counters *c)
 {
-	double host = 1 - c->device, longer = host > c->device ? host : c->device;
-	return longer > 0 ? 1 / longer : 1;
+	return c->stall_weights + c->stall_activations + c->compute + c->array + c->vector + c->fixed > 0.9;
 }
 
-/* ---- predicates, named as in rules.def
- * ----------------------------------------------------------------------------------------- */
+static bool mostly_int8(const tarn_counters *c)
+{
+	return c->int8 >= 0.5;
+}
+
+static double largest(double a, double b)
+{
+	return a > b ? a : b;
+}
+
+/* ---- predicates, named as in rules.def ---- */
 
 static bool no_shares(const tarn_counters *c)
 {
@@ -68,17 +72,68 @@ static bool rate_limited(const tarn_counters *c)
 
 static bool no_busy(const tarn_counters *c)
 {
-	return isnan(busy_of(c));
+	return isnan(tarn_counters_busy(c));
+}
+
+static bool slow_clock(const tarn_counters *c)
+{
+	return is_busy(c) && tarn_counter_known(c->clock) && c->clock < NOMINAL;
+}
+
+static bool tiles_unused(const tarn_counters *c)
+{
+	return is_busy(c) && !c->on_cpu && tarn_change_gain(c, TARN_CHANGE_TILES) >= TILES_WORTH;
+}
+
+static bool threads_unused(const tarn_counters *c)
+{
+	return is_busy(c) && c->on_cpu && c->tiles > 0 && c->tiles < c->device_tiles && !c->workers;
+}
+
+static bool serial(const tarn_counters *c)
+{
+	return is_busy(c) && tells(c) && c->recurrent >= SERIAL_LIMIT;
+}
+
+static bool small(const tarn_counters *c)
+{
+	double lost = c->fixed + c->array, memory = c->stall_weights + c->stall_activations;
+	return is_busy(c) && tells(c) && lost >= HALF && lost > memory && lost > c->vector;
+}
+
+/* Would it gain more from free transfers than from free engines? */
+static bool stalls(const tarn_counters *c)
+{
+	double bandwidth = tarn_change_gain(c, TARN_CHANGE_FREE_BANDWIDTH),
+	       compute = tarn_change_gain(c, TARN_CHANGE_FREE_COMPUTE);
+	if (isnan(bandwidth) || isnan(compute))
+		return c->stall_weights + c->stall_activations > largest(c->compute + c->array, c->vector);
+	return bandwidth >= MEMORY_WORTH && bandwidth > compute;
+}
+
+static bool memory_weights_int8(const tarn_counters *c)
+{
+	return is_busy(c) && tells(c) && stalls(c) && c->stall_weights >= c->stall_activations;
+}
+
+static bool memory_weights(const tarn_counters *c)
+{
+	return memory_weights_int8(c) && !mostly_int8(c);
+}
+
+static bool memory_activations_int8(const tarn_counters *c)
+{
+	return is_busy(c) && tells(c) && stalls(c);
+}
+
+static bool memory_activations(const tarn_counters *c)
+{
+	return memory_activations_int8(c) && !mostly_int8(c);
 }
 
 static bool memory(const tarn_counters *c)
 {
-	return is_busy(c) && c->ddr >= DDR_LIMIT && !(c->mac > c->ddr);
-}
-
-static bool mostly_int8(const tarn_counters *c)
-{
-	return c->int8 >= 0.5;
+	return is_busy(c) && !tells(c) && c->ddr >= DDR_LIMIT && !(c->mac > c->ddr);
 }
 
 static bool memory_float(const tarn_counters *c)
@@ -91,14 +146,24 @@ static bool memory_int8(const tarn_counters *c)
 	return memory(c) && mostly_int8(c);
 }
 
+static bool vector_engines(const tarn_counters *c)
+{
+	return is_busy(c) && tells(c) && c->vector > c->compute + c->array;
+}
+
+static bool computes(const tarn_counters *c)
+{
+	return is_busy(c) && (tells(c) || c->mac >= MAC_LIMIT);
+}
+
 static bool compute_float(const tarn_counters *c)
 {
-	return is_busy(c) && c->mac >= MAC_LIMIT && !mostly_int8(c);
+	return computes(c) && !mostly_int8(c);
 }
 
 static bool compute_int8(const tarn_counters *c)
 {
-	return is_busy(c) && c->mac >= MAC_LIMIT && mostly_int8(c);
+	return computes(c) && mostly_int8(c);
 }
 
 static bool layers(const tarn_counters *c)
@@ -111,10 +176,34 @@ static bool device_busy(const tarn_counters *c)
 	return is_busy(c);
 }
 
-/* Only where overlap alone promises a quarter more; else the longer side is what limits. */
+static bool others_run(const tarn_counters *c)
+{
+	return c->run_delay >= DELAY_LIMIT && c->cpu_others >= GAP_LIMIT;
+}
+
+/* Several requests, and still nobody at hand when the device is done. */
+static bool late_host(const tarn_counters *c)
+{
+	return c->in_flight > 1 && c->gap_host >= GAP_LIMIT && c->gap_host > c->gap_prepare && c->gap_host > c->gap_copy;
+}
+
+static double copies_of(const tarn_counters *c)
+{
+	return c->copy_in + c->copy_out;
+}
+
+/* Requests are on their way all the time, and what one spends its time with is no single thing: only where overlap alone
+ * promises a quarter more; else the longest part is what limits. */
+static bool in_turns(const tarn_counters *c)
+{
+	tarn_pipeline p = tarn_pipeline_of(c);
+	double longest = largest(largest(c->prepare, copies_of(c)), c->device);
+	return tarn_pipeline_slowest(&p) == TARN_STAGE_REQUESTS && longest * WORTH <= 1 - c->wait;
+}
+
 static bool one_request(const tarn_counters *c)
 {
-	return c->in_flight == 1 && overlap_gain(c) >= 1.25;
+	return c->in_flight == 1 && in_turns(c);
 }
 
 static bool one_live(const tarn_counters *c)
@@ -122,9 +211,20 @@ static bool one_live(const tarn_counters *c)
 	return one_request(c) && c->workers > 0;
 }
 
+/* The stage that limits, with one request in flight as if its parts overlapped. */
 static bool prepare(const tarn_counters *c)
 {
-	return c->prepare >= PREPARE_LIMIT && c->prepare >= copy_share(c) && c->prepare >= c->other;
+	tarn_pipeline p = tarn_pipeline_of(c);
+	tarn_stage s = tarn_pipeline_slowest(&p);
+	if (s == TARN_STAGE_REQUESTS)
+		return !in_turns(c) && c->prepare >= copies_of(c) && c->prepare >= c->other;
+	return (s == TARN_STAGE_WORKERS || s == TARN_STAGE_PROCESSORS) && c->prepare >= copies_of(c);
+}
+
+static bool prepare_decode(const tarn_counters *c)
+{
+	double scaled = tarn_change_gain(c, TARN_CHANGE_SCALED), workers = tarn_change_gain(c, TARN_CHANGE_WORKERS);
+	return prepare(c) && c->decodes_in_full && !(workers > scaled) && (scaled > 1.05 || c->workers >= c->processors);
 }
 
 static bool prepare_workers(const tarn_counters *c)
@@ -132,19 +232,23 @@ static bool prepare_workers(const tarn_counters *c)
 	return prepare(c) && c->workers > 0 && c->workers < c->processors;
 }
 
-static bool prepare_decode(const tarn_counters *c)
-{
-	return prepare(c) && c->decodes_in_full;
-}
-
 static bool copies(const tarn_counters *c)
 {
-	return copy_share(c) >= COPY_LIMIT && copy_share(c) >= c->other;
+	tarn_pipeline p = tarn_pipeline_of(c);
+	tarn_stage s = tarn_pipeline_slowest(&p);
+	if (s == TARN_STAGE_REQUESTS)
+		return !in_turns(c) && copies_of(c) >= c->other && copies_of(c) > c->prepare;
+	return s != TARN_STAGE_DEVICE && copies_of(c) > c->prepare;
 }
 
 static bool few_requests(const tarn_counters *c)
 {
-	return c->in_flight < c->optimal;
+	return c->in_flight < c->optimal || (in_turns(c) && c->other < OTHER_LIMIT);
+}
+
+static bool starved(const tarn_counters *c)
+{
+	return c->gap_input >= GAP_LIMIT;
 }
 
 static bool unexplained(const tarn_counters *c)
@@ -158,105 +262,32 @@ static bool nothing(const tarn_counters *c)
 	return true;
 }
 
+#define TARN_CHANGE_NONE TARN_CHANGE_COUNT
 static const struct rule {
 	bool (*holds)(const tarn_counters *c);
-	const char *name, *sentence, *next;
+	const char *name, *detail;
+	tarn_change change;
+	const char *sentence, *next;
 } rules[] = {
-#define RULE(sym, name, sentence, next) {sym, name, sentence, next},
+#define RULE(sym, name, detail, change, sentence, next) {sym, name, detail, TARN_CHANGE_##change, sentence, next},
 #include "diag/rules.def"
 #undef RULE
 };
 
-/* ---- sentences
- * ----------------------------------------------------------------------------------------------------------------- */
-
-static int at_least(int a, int b)
-{
-	return a > b ? a : b;
-}
-
-static int want_workers(const tarn_counters *c)
-{
-	return c->processors > 0 ? c->processors : at_least(2, c->workers);
-}
-
-/* One request runs, one waits, and each worker fills one. */
-static int want_nireq(const tarn_counters *c)
-{
-	if (c->optimal > c->in_flight)
-		return c->optimal;
-	int n = c->workers > 0 ? 2 + want_workers(c) : 2 * c->in_flight;
-	return at_least(n, at_least(4, c->in_flight));
-}
-
-static void add_share(tarn_str *s, double v)
-{
-	if (isnan(v))
-		tarn_str_add(s, "an unknown share");
-	else
-		tarn_str_addf(s, "%.0f %%", v * 100);
-}
-
-static void add_optional(tarn_str *s, const char *before, double v, const char *after)
-{
-	if (!isnan(v))
-		tarn_str_addf(s, "%s%.0f %%%s", before, v * 100, after);
-}
-
-static void add_word(tarn_str *s, const tarn_counters *c, const char *word, size_t n)
-{
-	const struct {
-		const char *word;
-		double share;
-	} shares[] = {{"prepare", c->prepare}, {"copies", copy_share(c)}, {"copy_in", c->copy_in}, {"copy_out", c->copy_out},
-		      {"device", c->device},   {"wait", c->wait},         {"other", c->other},     {"busy", busy_of(c)},
-		      {"mac", c->mac},         {"ddr", c->ddr},           {"int8", c->int8}};
-	const struct {
-		const char *word;
-		int64_t count;
-	} counts[] = {{"n", c->inferences},
-		      {"nireq", c->in_flight},
-		      {"workers", c->workers},
-		      {"processors", c->processors},
-		      {"want_nireq", want_nireq(c)},
-		      {"want_workers", want_workers(c)},
-		      {"more_nireq", 2 * at_least(1, c->in_flight)}};
-	for (size_t i = 0; i < sizeof shares / sizeof *shares; i++)
-		if (strlen(shares[i].word) == n && !strncmp(shares[i].word, word, n)) {
-			add_share(s, shares[i].share);
-			return;
-		}
-	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-		if (strlen(counts[i].word) == n && !strncmp(counts[i].word, word, n)) {
-			tarn_str_addf(s, "%lld", (long long)counts[i].count);
-			return;
-		}
-	if (!strncmp(word, "gain", n))
-		tarn_str_addf(s, "%.1f", overlap_gain(c));
-	else if (!strncmp(word, "and_mac", n))
-		add_optional(s, ", its MACs at ", c->mac, " of their peak");
-	else if (!strncmp(word, "and_ddr", n))
-		add_optional(s, ", moving data at ", c->ddr, " of its DDR bandwidth");
-}
-
-static void expand(tarn_str *s, const tarn_counters *c, const char *text)
-{
-	for (const char *open; (open = strchr(text, '{')); text += strcspn(text, "}") + 1) {
-		tarn_str_add_n(s, text, (size_t)(open - text));
-		text = open;
-		add_word(s, c, open + 1, strcspn(open + 1, "}"));
-	}
-	tarn_str_add(s, text);
-}
-
-tarn_err tarn_verdict_find(const tarn_counters *c, const char **name, tarn_str *sentence, tarn_str *next)
+tarn_err tarn_verdict_find(const tarn_counters *c, tarn_finding *finding, tarn_str *sentence, tarn_str *next)
 {
 	const struct rule *r = rules;
 	while (!r->holds(c))
 		r++;
-	*name = r->name;
-	expand(sentence, c, r->sentence);
-	expand(next, c, r->next);
+	bool advised = r->change != TARN_CHANGE_COUNT;
+	*finding = (tarn_finding){r->name, r->detail, r->change, advised ? tarn_change_gain(c, r->change) : NAN};
+	tarn_words_expand(sentence, c, r->sentence);
+	if (finding->gain >= 1.05)
+		tarn_str_addf(sentence, "; %s should give %.1f times the rate", tarn_change_what(r->change), finding->gain);
+	if (*r->next)
+		tarn_words_expand(next, c, r->next);
+	else
+		tarn_change_flags(c, r->change, next);
 	TRY(tarn_str_done(sentence));
 	return tarn_str_done(next);
 }

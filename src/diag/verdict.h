@@ -5,28 +5,16 @@
 #ifndef TARN_DIAG_VERDICT_H
 #define TARN_DIAG_VERDICT_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "base/str.h"
+#include "diag/pipeline.h"
 
-/* Shares lie between 0 and 1; NAN: not known. */
-typedef struct tarn_counters {
-	int64_t inferences;
-	double prepare, copy_in, device, copy_out, wait, other; /* of host time; together 1 */
-	double busy;                                            /* of the time measured, the device had work */
-	double mac, ddr;                                        /* of the device's peaks, while it ran */
-	double int8;                                            /* of the model's MACs */
-	int in_flight;                                          /* requests */
-	int optimal;                                            /* what the device asks for; 0: not known */
-	int workers;          /* threads that prepare inputs; 0: inputs are not prepared in the loop */
-	int processors;       /* of this host; 0: not known */
-	bool rate_limited;    /* from outside */
-	bool exact;           /* simulated without a relation to the host's clock */
-	bool decodes_in_full; /* JPEGs larger than needed are decoded at full size */
-} tarn_counters;
+typedef struct tarn_finding {
+	const char *name, *detail; /* rules.def's, static */
+	tarn_change change;        /* advised; TARN_CHANGE_COUNT: none of the list */
+	double gain;               /* promised by it, times the rate; NAN: not known */
+} tarn_finding;
 
-/* Appends sentence and next step; *name is one of rules.def's, static. */
-TARN_MUST tarn_err tarn_verdict_find(const tarn_counters *c, const char **name, tarn_str *sentence, tarn_str *next);
+/* Appends sentence and next step. */
+TARN_MUST tarn_err tarn_verdict_find(const tarn_counters *c, tarn_finding *finding, tarn_str *sentence, tarn_str *next);
 
 #endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "diag/pipeline.h"
+
+#include <math.h>
+
+#include "diag/words.h"
+
+double tarn_counters_busy(const tarn_counters *c)
+{
+	return isnan(c->busy) && c->in_flight == 1 ? c->device : c->busy;
+}
+
+static int at_least(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+tarn_pipeline tarn_pipeline_of(const tarn_counters *c)
+{
+	tarn_pipeline p = {.prepare = c->prepare,
+			   .prepare_cpu = c->prepare,
+			   .copy_in = c->copy_in,
+			   .copy_out = c->copy_out,
+			   .device = c->device,
+			   .other = c->other,
+			   .workers = at_least(1, c->workers),
+			   .requests = at_least(1, c->in_flight),
+			   .streams = at_least(1, c->streams),
+			   .processors = c->processors,
+			   .on_cpu = c->on_cpu};
+	/* Waiting for a processor is no work: with more processors, or fewer who want one, it goes. */
+	if (tarn_counter_known(c->prepare_cpu) && c->prepare_cpu < c->prepare)
+		p.prepare_cpu = p.prepare = c->prepare_cpu;
+	return p;
+}
+
+double tarn_pipeline_interval(const tarn_pipeline *p, tarn_stage s)
+{
+	int workers = p->workers < p->requests ? p->workers : p->requests;
+	double cpu = p->prepare_cpu + p->copy_in + p->copy_out;
+	switch (s) {
+	case TARN_STAGE_REQUESTS:
+		return (p->prepare + p->copy_in + p->device + p->copy_out + p->other) / p->requests;
+	case TARN_STAGE_WORKERS:
+		return (p->prepare + p->copy_in) / workers;
+	case TARN_STAGE_PROCESSORS:
+		return p->processors > 0 ? (cpu + (p->on_cpu ? p->device : 0)) / p->processors : 0;
+	case TARN_STAGE_COPY_OUT:
+		return p->copy_out;
+	default:
+		return p->device / p->streams;
+	}
+}
+
+tarn_stage tarn_pipeline_slowest(const tarn_pipeline *p)
+{
+	tarn_stage slowest = TARN_STAGE_REQUESTS;
+	for (int s = 1; s < TARN_STAGE_COUNT; s++)
+		if (tarn_pipeline_interval(p, (tarn_stage)s) > tarn_pipeline_interval(p, slowest))
+			slowest = (tarn_stage)s;
+	return slowest;
+}
+
+/* ---- changes ---- */
+
+static const struct {
+	const char *word, *flags, *what;
+} changes[] = {
+#define CHANGE(sym, word, flags, what) {word, flags, what},
+#include "diag/changes.def"
+#undef CHANGE
+};
+
+const char *tarn_change_word(tarn_change change)
+{
+	return changes[change].word;
+}
+
+const char *tarn_change_what(tarn_change change)
+{
+	return changes[change].what;
+}
+
+void tarn_change_flags(const tarn_counters *c, tarn_change change, tarn_str *text)
+{
+	tarn_words_expand(text, c, changes[change].flags);
+}
+
+int tarn_want_workers(const tarn_counters *c)
+{
+	return c->processors > 0 ? c->processors : at_least(2, c->workers);
+}
+
+int tarn_want_requests(const tarn_counters *c)
+{
+	if (c->optimal > c->in_flight)
+		return c->optimal;
+	int n = c->workers > 0 ? 2 + tarn_want_workers(c) : 2 * c->in_flight;
+	return at_least(n, at_least(4, c->in_flight));
+}
+
+/* Another time of the device; unknown ones change nothing. */
+static bool device_takes(const tarn_counters *c, double ms, tarn_pipeline *p)
+{
+	if (!tarn_counter_known(ms) || !tarn_counter_known(c->device_ms))
+		return false;
+	p->device *= ms / c->device_ms;
+	return true;
+}
+
+bool tarn_change_apply(const tarn_counters *c, tarn_change change, tarn_pipeline *p)
+{
+	switch (change) {
+	case TARN_CHANGE_REQUESTS:
+		p->requests = tarn_want_requests(c);
+		return p->requests > c->in_flight;
+	case TARN_CHANGE_WORKERS:
+		p->workers = tarn_want_workers(c);
+		p->requests = at_least(p->requests, tarn_want_requests(c));
+		return c->workers > 0 && (p->workers > c->workers || p->requests > c->in_flight);
+	case TARN_CHANGE_SCALED:
+		if (!c->decodes_in_full || !tarn_counter_known(c->prepare_scaled) || !(c->prepare > 0))
+			return false;
+		p->prepare *= c->prepare_scaled / c->prepare;
+		p->prepare_cpu *= c->prepare_scaled / c->prepare;
+		return true;
+	case TARN_CHANGE_OWN_MEMORY:
+		p->copy_in = p->copy_out = 0;
+		return c->copy_in + c->copy_out > 0;
+	case TARN_CHANGE_INT8:
+		return device_takes(c, c->int8_ms, p);
+	case TARN_CHANGE_TILES:
+		return c->tiles < c->device_tiles && device_takes(c, c->tiles_ms, p);
+	case TARN_CHANGE_TURBO:
+		return device_takes(c, c->turbo_ms, p);
+	case TARN_CHANGE_BATCH:
+		return c->batch > 1 && device_takes(c, c->batch_ms, p);
+	case TARN_CHANGE_FREE_BANDWIDTH:
+		return device_takes(c, c->free_bandwidth_ms, p);
+	case TARN_CHANGE_FREE_COMPUTE:
+		return device_takes(c, c->free_compute_ms, p);
+	default:
+		return false;
+	}
+}
+
+double tarn_change_gain(const tarn_counters *c, tarn_change change)
+{
+	tarn_pipeline now = tarn_pipeline_of(c), then = now;
+	if (!tarn_change_apply(c, change, &then))
+		return NAN;
+	double before = tarn_pipeline_interval(&now, tarn_pipeline_slowest(&now));
+	double after = tarn_pipeline_interval(&then, tarn_pipeline_slowest(&then));
+	return after > 0 ? before / after : NAN;
+}
