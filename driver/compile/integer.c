@@ -104,7 +104,9 @@ static tarn_err narrow_all(narrowing *x, tarn_arena *a)
 {
 	tarn_graph *g = x->g;
 	size_t n_nodes = g->node.len;
-	tarn_node **node = tarn_arena_memdup(a, g->node.at, (n_nodes + 1) * sizeof *node);
+	if (!n_nodes)
+		return TARN_OK;
+	tarn_node **node = tarn_arena_memdup(a, g->node.at, n_nodes * sizeof *node);
 	x->n_made = g->value.len;
 	x->made = tarn_arena_zalloc(a, x->n_made + 1, sizeof *x->made);
 	if (!node || !x->made)

@@ -32,8 +32,9 @@ tarn_err tarn_depthwise_f32_pack(const tarn_depthwise_spec *s, const float *weig
 	d->w = tarn_mem_alloc_aligned(taps * d->w_stride * sizeof(float));
 	d->bias = tarn_mem_alloc_aligned(d->w_stride * sizeof(float));
 	if (!d->w || !d->bias) {
+		size_t bytes = (taps + 1) * d->w_stride * sizeof(float);
 		tarn_depthwise_f32_free(d);
-		return tarn_err_nomem(taps * d->w_stride * sizeof(float));
+		return tarn_err_nomem(bytes);
 	}
 	memset(d->w, 0, taps * d->w_stride * sizeof(float));
 	memset(d->bias, 0, d->w_stride * sizeof(float));
