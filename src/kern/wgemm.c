@@ -113,8 +113,9 @@ tarn_err tarn_wgemm_pack(const tarn_wgemm_weights *w, tarn_wgemm **out)
 	g->zero = w->zero ? zeroed(cols * g->groups) : NULL;
 	g->bias = zeroed(cols);
 	if (!g->code || !g->scale || !g->bias || (w->zero && !g->zero)) {
+		size_t words = cols * g->blocks;
 		tarn_wgemm_free(g);
-		return tarn_err_nomem(cols * g->blocks * sizeof *g->code);
+		return tarn_err_nomem(words * sizeof *g->code);
 	}
 	for (int p = 0; p < g->panels; p++)
 		pack_codes(g, w, p);
