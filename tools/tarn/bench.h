@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tarn bench: state shared by set-up (cmd_bench.c), measurement (bench_measure.c, bench_live.c) and report (bench_report.c,
+/* tarn bench: state shared by set-up (bench_setup.c), measurement (bench_measure.c, bench_live.c) and report (bench_report.c,
  * bench_verdict.c). */
 #ifndef TARN_TOOL_BENCH_H
 #define TARN_TOOL_BENCH_H
@@ -12,6 +12,7 @@
 typedef struct bench {
 	session s;
 	const options *o;
+	bool quiet; /* prints nothing but errors and notes */
 	bool async, inference_only;
 	const char *hint;  /* as given to the library; NULL: none */
 	long nireq, niter; /* niter 0: by time */
@@ -43,6 +44,11 @@ typedef struct bench {
 typedef struct bench_shares {
 	double prepare, copy_in, device, copy_out, wait, other;
 } bench_shares;
+
+/* Steps 1 to 9, with b->o set and the rest zeroed; 0 or an exit code after its message. To be closed in any case. */
+int bench_open(bench *b);
+void bench_close(bench *b);
+void bench_step(const bench *b, int n, const char *title);
 
 /* Warm-up, then the loop; 0 or an exit code after its message. */
 int bench_measure(bench *b);

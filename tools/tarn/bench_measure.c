@@ -354,7 +354,7 @@ int bench_measure(bench *b)
 	if (ov_infer_request_infer(b->request[0]) != OK)
 		return fail_last("bench");
 	b->first_ms = now_ms() - begin;
-	if (!b->o->json)
+	if (!b->quiet)
 		printf("First inference took %.2f ms\n", b->first_ms);
 	int code = b->async ? measure_async(b) : measure_sync(b);
 	progress(b, begin, true);

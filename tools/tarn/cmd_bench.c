@@ -4,288 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <unistd.h>
 
 #include "bench.h"
 #include "paced.h"
 #include "say.h"
 #include "tarn/profile.h"
-#include "tarn/version.h"
 
 int cmd_bench(const options *o);
 
 enum { TIMELINE_EVENTS = 100000 };
-
-static void step(const bench *b, int n, const char *title)
-{
-	if (!b->o->json)
-		printf("[Step %d/11] %s\n", n, title);
-}
-
-static const struct {
-	const char *given, *hint;
-} hints[] = {
-	{"throughput", "THROUGHPUT"},
-	{"tput", "THROUGHPUT"},
-	{"latency", "LATENCY"},
-	{"cumulative_throughput", "CUMULATIVE_THROUGHPUT"},
-	{"ctput", "CUMULATIVE_THROUGHPUT"},
-	{"none", NULL},
-};
-
-/* Which API and hint: each follows from the other where it is not given. */
-static int choose(bench *b)
-{
-	const options *o = b->o;
-	bool known = !o->hint;
-	for (size_t i = 0; o->hint && i < sizeof hints / sizeof *hints; i++)
-		if (!strcasecmp(o->hint, hints[i].given)) {
-			b->hint = hints[i].hint;
-			known = true;
-		}
-	if (!known)
-		return fail(2, "bench", "-hint cannot be '%s'; give throughput, latency, cumulative_throughput or none",
-			    o->hint);
-	if (o->api && strcmp(o->api, "sync") && strcmp(o->api, "async"))
-		return fail(2, "bench", "-api cannot be '%s'; give sync or async", o->api);
-	b->async = o->api ? !strcmp(o->api, "async") : !(b->hint && !strcmp(b->hint, "LATENCY"));
-	if (!o->hint)
-		b->hint = b->async ? "THROUGHPUT" : "LATENCY";
-	if (o->pcsort && strcmp(o->pcsort, "sort") && strcmp(o->pcsort, "no_sort") && strcmp(o->pcsort, "simple_sort"))
-		return fail(2, "bench", "-pcsort cannot be '%s'; give sort, no_sort or simple_sort", o->pcsort);
-	if (o->inference_only && strcmp(o->inference_only, "true") && strcmp(o->inference_only, "false"))
-		return fail(2, "bench", "-inference_only cannot be '%s'; give true or false", o->inference_only);
-	if (o->percentile == 0 || o->percentile > 100)
-		return fail(2, "bench", "-latency_percentile cannot be %ld; give 1 to 100", o->percentile);
-	if (o->seconds == 0)
-		return fail(2, "bench", "-t must be more than 0 seconds");
-	if (o->niter == 0 || o->nireq > 4096)
-		return fail(2, "bench", "-niter must be at least 1, -nireq at most 4096");
-	if (o->workers == 0 || o->workers > 256)
-		return fail(2, "bench", "-workers must be 1 to 256");
-	if (o->live && o->frames)
-		return fail(2, "bench", "-live and --stdin are two sources; give one");
-	b->source = o->frames ? "standard input" : o->live;
-	if ((o->workers > 0 && !b->source) || (o->scaled_decode && !o->live))
-		return fail(2, "bench", "-workers and -scaled-decode prepare live inputs; add -live DIR");
-	b->inference_only = b->source ? false : !o->inference_only || !strcmp(o->inference_only, "true");
-	b->niter = o->niter > 0 ? o->niter : 0;
-	b->seconds = o->seconds >= 0 ? o->seconds : o->frames ? INFINITY : 10;
-	b->seed = o->seed > 0 ? (uint64_t)o->seed * 0x9e3779b97f4a7c15u : 0x9e3779b97f4a7c15u;
-	return 0;
-}
-
-static void show_inputs(const bench *b)
-{
-	for (size_t i = 0; i < input_count(&b->s) && !b->o->json; i++) {
-		char *name, text[160];
-		ov_element_type_e type;
-		ov_partial_shape_t shape;
-		if (!input_describe(&b->s, i, &name, &type, &shape)) {
-			shape_text(&shape, text, sizeof text);
-			printf("  input %s: %s %s\n", name, type_text(type), text);
-		}
-		ov_free(name);
-		ov_partial_shape_free(&shape);
-	}
-}
-
-/* Every free dimension needs a size from somewhere. Says which is open, with a line that is ready to be mended. */
-static int refuse_free(const bench *b, const char *name, const ov_partial_shape_t *shape)
-{
-	char ready[512];
-	size_t n = (size_t)snprintf(ready, sizeof ready, "%s[", name);
-	long axis = -1;
-	for (int64_t k = 0; k < shape->rank.max && n + 32 < sizeof ready; k++) {
-		const ov_dimension_t *d = &shape->dims[k];
-		bool fixed = d->min == d->max && d->max >= 0;
-		if (!fixed && axis < 0)
-			axis = (long)k;
-		n += (size_t)snprintf(ready + n, sizeof ready - n, "%s%lld", k ? "," : "",
-				      fixed        ? (long long)d->max
-				      : d->min > 0 ? (long long)d->min
-						   : 1LL);
-	}
-	snprintf(ready + (n < sizeof ready - 2 ? n : sizeof ready - 2), 2, "]");
-	if (axis < 0)
-		return fail(2, "bench", "input '%s' has no known number of dimensions; give data with -i %s=FILE.npy", name,
-			    name);
-	return fail(2, "bench", "input '%s' has a free dimension, axis %ld; give sizes: -%s '%s'", name, axis,
-		    strstr(b->s.device, "NPU") ? "shape" : "data_shape", ready);
-}
-
-/* The shape of generated data for an input. */
-static int data_shape(bench *b, const char *name, const ov_partial_shape_t *shape, const shape_arg *list, size_t n,
-		      int64_t dims[16])
-{
-	const shape_arg *a = shapes_find(list, n, name);
-	if (a && shape->rank.min == shape->rank.max && a->rank != shape->rank.max)
-		return fail(2, "bench", "-data_shape gives input '%s' %d dimensions, it has %lld; give as many", name, a->rank,
-			    (long long)shape->rank.max);
-	if (!a && shape->rank.min != shape->rank.max)
-		return refuse_free(b, name, &(ov_partial_shape_t){{0, 0}, NULL});
-	for (int k = 0; k < (a ? a->rank : (int)shape->rank.max); k++) {
-		if (a && a->lo[k] == a->hi[k])
-			dims[k] = a->lo[k];
-		else if (!a && shape->dims[k].min == shape->dims[k].max && shape->dims[k].max >= 0)
-			dims[k] = shape->dims[k].max;
-		else if (!a && k == 0 && shape->dims[k].min <= 1) {
-			dims[k] = 1;
-			if (!b->said_batch)
-				note("input '%s' has a free first axis; 1 is taken, -b or -data_shape gives another", name);
-			b->said_batch = true;
-		} else
-			return refuse_free(b, name, shape);
-	}
-	return 0;
-}
-
-/* A tensor for input i of request r: the request's own memory, shaped and filled. */
-static int make_input(bench *b, long r, size_t i, const input_set *set, const shape_arg *list, size_t n)
-{
-	char *name;
-	ov_element_type_e type;
-	ov_partial_shape_t shape;
-	int64_t dims[16], rank = 0;
-	ov_tensor_t **t = &b->tensor[(size_t)r * b->n_in + i];
-	int code = input_describe(&b->s, i, &name, &type, &shape);
-	if (!code && set->tensor[i]) {
-		if (ov_infer_request_set_input_tensor_by_index(b->request[r], i, set->tensor[i]) != OK ||
-		    ov_infer_request_get_input_tensor_by_index(b->request[r], i, t) != OK)
-			code = fail_last("bench");
-	} else if (!code) {
-		const shape_arg *a = shapes_find(list, n, name);
-		code = data_shape(b, name, &shape, list, n, dims);
-		rank = a ? a->rank : shape.rank.max;
-		if (!code && ov_infer_request_get_input_tensor_by_index(b->request[r], i, t) != OK)
-			code = fail_last("bench");
-		if (!code && ov_tensor_set_shape(*t, (ov_shape_t){rank, dims}) != OK)
-			code = fail_last("bench");
-		if (!code && !input_fill(*t, &b->seed))
-			code = fail(2, "bench", "input '%s' is %s, which is not made up; give data with -i %s=FILE", name,
-				    type_text(type), name);
-	}
-	if (!code && i == 0) {
-		ov_shape_t now = {0, NULL};
-		if (ov_tensor_get_shape(*t, &now) == OK && now.rank > 1)
-			b->batch = (long)now.dims[0];
-		ov_shape_free(&now);
-	}
-	ov_free(name);
-	ov_partial_shape_free(&shape);
-	return code;
-}
-
-int bench_fill(bench *b, long r, long worker, long ticket)
-{
-	if (b->live)
-		return bench_live_fill(b, r, worker, ticket);
-	for (size_t i = 0; i < b->n_in; i++)
-		if (!input_fill(b->tensor[(size_t)r * b->n_in + i], &b->seed))
-			return fail(2, "bench", "inputs of this type are not made up; leave out -inference_only false");
-	return 0;
-}
-
-/* With --live or --stdin: the one input that -i says nothing about takes the samples. */
-static int open_live(bench *b, const input_set *set)
-{
-	size_t input = 0, open = 0;
-	if (!b->source)
-		return 0;
-	for (size_t i = 0; i < set->n; i++)
-		if (!set->tensor[i] && !open++)
-			input = i;
-	if (open != 1)
-		return fail(2, "bench", "%s feeds one input, %zu have no data; give all others with -i NAME=FILE",
-			    b->o->live ? "-live" : "--stdin", open);
-	return bench_live_open(b, input);
-}
-
-static int make_requests(bench *b)
-{
-	shape_arg *list;
-	size_t n;
-	input_set set = {0};
-	int code = shapes_parse("bench", "-data_shape", b->o->data_shape, &list, &n);
-	if (!code)
-		code = input_load(&b->s, &set);
-	b->n_in = input_count(&b->s);
-	b->request = calloc((size_t)b->nireq + 1, sizeof *b->request);
-	b->tensor = calloc((size_t)b->nireq * b->n_in + 1, sizeof *b->tensor);
-	if (!code && (!b->request || !b->tensor))
-		code = fail(1, "bench", "out of memory");
-	for (long r = 0; r < b->nireq && !code; r++) {
-		if (ov_compiled_model_create_infer_request(b->s.compiled, &b->request[r]) != OK)
-			code = fail_last("bench");
-		for (size_t i = 0; i < b->n_in && !code; i++)
-			code = make_input(b, r, i, &set, list, n);
-	}
-	if (!code)
-		code = open_live(b, &set);
-	bool made_up = false;
-	for (size_t i = 0; i < set.n && !b->live; i++)
-		made_up = made_up || !set.tensor[i];
-	if (!code && made_up && !b->o->json)
-		printf("Inputs without data are random: floats in [0,1), integers 0 or 1 (seed %ld)\n",
-		       b->o->seed > 0 ? b->o->seed : 1);
-	input_close(&set);
-	free(list);
-	return code;
-}
-
-static long number_property(const bench *b, const char *key, long otherwise)
-{
-	char *v = NULL;
-	long n = otherwise;
-	if (ov_compiled_model_get_property(b->s.compiled, key, &v) == OK && atol(v) > 0)
-		n = atol(v);
-	ov_free(v);
-	return n;
-}
-
-/* Steps 2 to 8. */
-static int load(bench *b)
-{
-	step(b, 2, "Loading the runtime");
-	if (!b->o->json)
-		printf("  Tarn %s\n", tarn_version());
-	step(b, 3, "Setting device configuration");
-	step(b, 4, "Reading model files");
-	int code = session_open(&b->s, "bench", b->o);
-	if (code)
-		return code;
-	if (!b->o->json)
-		printf("  Read model took %.2f ms\n", b->s.read_ms);
-	step(b, 5, "Resizing model to match image sizes and given batch");
-	code = session_reshape(&b->s);
-	if (code)
-		return code;
-	step(b, 6, "Configuring input of the model");
-	code = session_retype(&b->s);
-	if (code)
-		return code;
-	show_inputs(b);
-	step(b, 7, "Loading the model to the device");
-	code = session_compile(&b->s, b->hint);
-	if (code)
-		return code;
-	if (!b->o->json)
-		printf("  Compile model took %.2f ms\n", b->s.compile_ms);
-	step(b, 8, "Querying optimal runtime parameters");
-	b->streams = number_property(b, "NUM_STREAMS", 1);
-	b->nireq = !b->async ? 1 : b->o->nireq > 0 ? b->o->nireq : number_property(b, "OPTIMAL_NUMBER_OF_INFER_REQUESTS", 1);
-	if (b->o->nireq <= 0 && b->niter && b->niter < b->nireq)
-		b->nireq = b->niter; /* no more requests than inferences, unless asked for */
-	long processors = sysconf(_SC_NPROCESSORS_ONLN), most = b->nireq < processors ? b->nireq : processors;
-	b->workers = !b->source || !b->async ? 1 : b->o->workers > 0 ? b->o->workers : most > 0 ? most : 1;
-	if (b->async && b->niter % b->nireq)
-		b->niter += b->nireq - b->niter % b->nireq;
-	if (!b->o->json)
-		printf("  NUM_STREAMS %ld, OPTIMAL_NUMBER_OF_INFER_REQUESTS %ld\n", b->streams,
-		       number_property(b, "OPTIMAL_NUMBER_OF_INFER_REQUESTS", 1));
-	return 0;
-}
 
 static int report(bench *b)
 {
@@ -307,35 +34,30 @@ static int write_trace(const bench *b)
 {
 	if (tarn_write_trace(b->o->trace, b->s.compiled, b->request[0]) != OK)
 		return fail_last("bench");
-	if (!b->o->json)
+	if (!b->quiet)
 		printf("Timeline written to %s; open it at ui.perfetto.dev\n", b->o->trace);
 	return 0;
 }
 
 static int measure(bench *b)
 {
-	step(b, 9, "Creating infer requests and preparing input tensors");
-	b->batch = 1;
-	int code = make_requests(b);
-	if (code)
-		return code;
-	step(b, 10, "Measuring performance");
-	if (!b->o->json && b->live)
+	bench_step(b, 10, "Measuring performance");
+	if (!b->quiet && b->live)
 		printf("Inputs are read from %s, decoded and prepared in the loop by %ld thread%s\n", b->source, b->workers,
 		       b->workers > 1 ? "s" : "");
-	if (!b->o->json && b->niter)
+	if (!b->quiet && b->niter)
 		printf("Start inference %s, %ld inference requests, limits: %ld iterations\n",
 		       b->async ? "asynchronously" : "synchronously", b->nireq, b->niter);
-	else if (!b->o->json && isinf(b->seconds))
+	else if (!b->quiet && isinf(b->seconds))
 		printf("Start inference %s, %ld inference requests, until the input ends\n",
 		       b->async ? "asynchronously" : "synchronously", b->nireq);
-	else if (!b->o->json)
+	else if (!b->quiet)
 		printf("Start inference %s, %ld inference requests, limits: %.1f s\n",
 		       b->async ? "asynchronously" : "synchronously", b->nireq, b->seconds);
 	/* The first inference is not what is looked at, but it shows. */
 	if (b->o->trace && tarn_start_timeline(TIMELINE_EVENTS) != OK)
 		return fail_last("bench");
-	code = bench_measure(b);
+	int code = bench_measure(b);
 	if (!code && b->o->trace)
 		code = write_trace(b);
 	if (!code)
@@ -368,21 +90,9 @@ int cmd_bench(const options *o)
 	if (wants_child(o))
 		return run_paced(o);
 	bench b = {.o = o};
-	step(&b, 1, "Parsing and validating input arguments");
-	int code = choose(&b);
-	if (!code)
-		code = load(&b);
+	int code = bench_open(&b);
 	if (!code)
 		code = measure(&b);
-	for (long r = 0; b.request && r < b.nireq; r++)
-		ov_infer_request_free(b.request[r]);
-	for (size_t i = 0; b.tensor && i < (size_t)b.nireq * b.n_in; i++)
-		ov_tensor_free(b.tensor[i]);
-	bench_live_close(&b);
-	free(b.request);
-	free(b.tensor);
-	free(b.latency);
-	free(b.device_ms);
-	session_close(&b.s);
+	bench_close(&b);
 	return code;
 }
