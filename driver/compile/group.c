@@ -188,8 +188,10 @@ static void group_one(grouping *p, const tarn_node *n, npu_layer *l)
 void tarn_npu_widen(npu_layers *layers)
 {
 	layers->wide = true;
-	for (int i = 0; i < layers->n; i++)
+	for (int i = 0; i < layers->n; i++) {
 		layers->at[i].wide = true;
+		layers->at[i].narrow_in = false;
+	}
 }
 
 tarn_err tarn_npu_group(const tarn_graph *g, tarn_arena *a, npu_layers *layers)
@@ -214,5 +216,5 @@ tarn_err tarn_npu_group(const tarn_graph *g, tarn_arena *a, npu_layers *layers)
 		group_one(&p, node, &at[n++]);
 	}
 	*layers = (npu_layers){.at = at, .n = n};
-	return TARN_OK;
+	return tarn_npu_keep_range(g, layers, a);
 }

@@ -54,15 +54,17 @@ typedef struct npu_layer {
 	const tarn_node *act;   /* ReLU, Clip or LeakyReLU in the PPE; NULL: none */
 	const tarn_node *quant; /* QuantizeLinear of the result; NULL: none */
 	npu_engine engine;
-	bool integer; /* codes times codes into int32 */
-	bool view;    /* nothing moves */
-	bool wide;    /* floats of 22 bits: pairs of FP16 on the array, FP32 on SHAVEs */
+	bool integer;   /* codes times codes into int32 */
+	bool view;      /* nothing moves */
+	bool wide;      /* floats of 32 bits stored: pairs of FP16 on the array, FP32 on SHAVEs */
+	bool fp32;      /* its result is for SHAVEs alone, and no pair (range.c) */
+	bool narrow_in; /* reads FP16 all the same */
 } npu_layer;
 
 typedef struct npu_layers {
 	npu_layer *at;
 	int n;
-	bool wide; /* all of them */
+	bool wide; /* all of them, and what comes in */
 } npu_layers;
 
 bool tarn_npu_is(const tarn_node *n, const char *op);
@@ -77,6 +79,8 @@ const tarn_value *tarn_npu_layer_out(const npu_layer *l, int i);
 /* What input i reads from memory: the codes behind a dequantizer, NULL when absent. */
 const tarn_value *tarn_npu_layer_in(const npu_layer *l, int i);
 TARN_MUST tarn_err tarn_npu_group(const tarn_graph *g, tarn_arena *a, npu_layers *layers);
+/* range.c: marks layers whose results need FP32. */
+TARN_MUST tarn_err tarn_npu_keep_range(const tarn_graph *g, npu_layers *layers, tarn_arena *a);
 /* Gives every layer the wide form (wide.c says what that is). */
 void tarn_npu_widen(npu_layers *layers);
 /* Bounds of a Clip or ReLU as floats. */

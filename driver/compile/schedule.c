@@ -45,7 +45,8 @@ static tarn_err shave_job(const tarn_arch *arch, const npu_layer *l, const npu_g
 	if (j->shave == TARN_SHAVE_GENERIC && g->macs > (int64_t)n)
 		n = (uint64_t)g->macs;
 	const tarn_value *out = l->main->n_out ? l->main->out[0] : NULL;
-	bool wide = l->wide || (out && !tarn_dtype_is_float(out->type) && tarn_dtype_info(out->type)->bits > 16);
+	bool half = j->shave == TARN_SHAVE_REDUCE && l->narrow_in; /* the few results do not count */
+	bool wide = (l->wide && !half) || (out && !tarn_dtype_is_float(out->type) && tarn_dtype_info(out->type)->bits > 16);
 	j->shave_us =
 		tarn_timing_shave_us(arch, j->shave, n, wide ? TARN_DPU_F32 : TARN_DPU_F16, tiles * arch->shaves_per_tile);
 	if (j->shave == TARN_SHAVE_RECURRENT && g->macs > 0) {
@@ -131,6 +132,11 @@ static tarn_err residence_init(residence *r, tarn_arena *a)
 		if (!v->konst && v->shape.rank >= 0 && tarn_shape_is_static(&v->shape) && v->type)
 			r->home[i].bytes = tarn_npu_value_bytes(v, r->layers->wide);
 	}
+	for (int i = 0; i < r->layers->n; i++)
+		if (r->layers->at[i].fp32) {
+			const tarn_value *v = tarn_npu_layer_out(&r->layers->at[i], 0);
+			r->home[v->id].bytes = tarn_npu_value_bytes(v, true);
+		}
 	for (int i = 0; i < r->layers->n; i++)
 		if (r->layers->at[i].view)
 			r->of[tarn_npu_layer_out(&r->layers->at[i], 0)->id] = tarn_npu_layer_in(&r->layers->at[i], 0)->id;

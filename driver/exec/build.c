@@ -133,7 +133,7 @@ static tarn_err finish(npu_exec *x, const npu_layer *l, const npu_built *b)
 		s->out[0] = out;
 		return TARN_OK;
 	}
-	x->step.at[x->step.len - 1].round = true;
+	x->step.at[x->step.len - 1].round = !l->fp32;
 	return TARN_OK;
 }
 

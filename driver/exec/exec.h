@@ -44,7 +44,7 @@ struct npu_step {
 	int *in, *out; /* slots, -1 absent */
 	int n_in, n_out;
 	size_t rows, cols; /* reorders and elementwise: kernel's own meaning */
-	bool round;        /* results to the FP16 grid */
+	bool round;        /* results to the grid; what is kept in FP32 is not */
 	void *state;
 };
 

@@ -131,6 +131,32 @@ static void products_and_rows(void **state)
 	finish(m, 1e-2);
 }
 
+static tarn_value *mean_over(tarn_graph *g, const char *op, tarn_value *x, int axis)
+{
+	return node(g, op, x, ints(g, 1, axis), NULL);
+}
+
+/* Numbers around 500, whose squares FP16 does not have: root mean square, and the variance as the mean of squares less the
+ * square of the mean, along an axis that no layer normalisation has. */
+static void written_out_norms_keep_their_range(void **state)
+{
+	(void)state;
+	tarn_graph *g;
+	tarn_model *m = new_model(&g);
+	tarn_value *x = node(g, "Mul", input(g, dims(3, 2, 24, 10)), scalar(g, 1000), NULL);
+	tarn_value *square = node(g, "Pow", x, scalar(g, 2), NULL);
+	tarn_value *rms =
+		node(g, "Sqrt", node(g, "Add", mean_over(g, "ReduceMean", square, -1), scalar(g, 1e-5f), NULL), NULL, NULL);
+	output(g, node(g, "Div", x, rms, NULL));
+	tarn_value *mean = node(g, "Mul", mean_over(g, "ReduceSum", x, 1), scalar(g, 1.0f / 24), NULL);
+	tarn_value *squares =
+		node(g, "Mul", mean_over(g, "ReduceSum", node(g, "Mul", x, x, NULL), 1), scalar(g, 1.0f / 24), NULL);
+	tarn_value *var = node(g, "Max", node(g, "Sub", squares, node(g, "Mul", mean, mean, NULL), NULL), scalar(g, 0), NULL);
+	tarn_value *scale = node(g, "Reciprocal", node(g, "Sqrt", var, NULL, NULL), NULL, NULL);
+	output(g, node(g, "Mul", node(g, "Sub", x, mean, NULL), scale, NULL));
+	finish(m, 2e-3);
+}
+
 /* What passes a float on unchanged is exact on the FP16 grid: a reshape of numbers that FP16 has. */
 static void rounding_is_to_fp16(void **state)
 {
@@ -175,9 +201,10 @@ static void overflow_is_said(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(convolutions),      cmocka_unit_test(a_small_network),   cmocka_unit_test(in_the_wide_form),
-		cmocka_unit_test(rounding_to_pairs), cmocka_unit_test(products_and_rows), cmocka_unit_test(rounding_is_to_fp16),
-		cmocka_unit_test(overflow_is_said),
+		cmocka_unit_test(convolutions),      cmocka_unit_test(a_small_network),
+		cmocka_unit_test(in_the_wide_form),  cmocka_unit_test(rounding_to_pairs),
+		cmocka_unit_test(products_and_rows), cmocka_unit_test(rounding_is_to_fp16),
+		cmocka_unit_test(overflow_is_said),  cmocka_unit_test(written_out_norms_keep_their_range),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

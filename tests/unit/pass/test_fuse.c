@@ -193,6 +193,8 @@ static void gelu_by_tanh(void **state)
 	becomes("Gelu", "(Mul (Mul 0.5 x) (Add 1 (Tanh (Mul 0.7978845608028654 (Add x (Mul 0.044715 (Pow x 3)))))))");
 	becomes("Gelu", "(Mul 0.5 (Mul x (Add (Tanh (Mul (Add x (Mul (Mul (Mul x x) x) 0.044715)) 0.7978845608028654)) 1)))");
 	becomes("Gelu", "(Mul x (Mul 0.5 (Add 1 (Tanh (Mul (Mul x 0.7978845608028654) (Add 1 (Mul (Mul 0.044715 x) x)))))))");
+	becomes("Gelu", "(Mul x (Mul 0.5 (Add 1 (Tanh (Mul 0.7978845608028654 (Add x (Mul x (Mul x (Mul 0.044715 x)))))))))");
+	stays("Gelu", "(Mul x (Mul 0.5 (Add 1 (Tanh (Mul 0.7978845608028654 (Add x (Mul x (Mul 0.044715 x))))))))");
 	stays("Gelu", "(Mul (Mul 0.5 x) (Add 1 (Tanh (Mul 0.7978845608028654 (Add x (Mul 0.044715 (Pow x 2)))))))");
 	stays("Gelu", "(Mul (Mul 0.5 x) (Add 1 (Tanh (Mul 0.7978845608028654 (Add x (Mul 0.0447 (Pow x 3)))))))");
 }

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is kept in FP32 between layers because FP16 cannot hold it: squares and sums of many elements leave its range, and their
+ * differences its precision, long before the numbers they are made of do. SHAVEs compute in FP32 and can store it; the array
+ * cannot read it. So an operator keeps FP32 when it squares or sums up, or when all it reads has been kept, and when everything
+ * that reads its result can: normalisations that are written out stay in FP32 from the squares to the factor that scales the
+ * FP16 values again.
+ */
+#include <string.h>
+
+#include "driver/compile/plan.h"
+#include "ir/op.h"
+
+static bool any_of(const tarn_node *n, const char *const *ops)
+{
+	for (; *ops; ops++)
+		if (tarn_npu_is(n, *ops))
+			return true;
+	return false;
+}
+
+static const char *const sums[] = {"ReduceSum", "ReduceMean", "ReduceSumSquare", "SquaredDifference", NULL};
+static const char *const moves[] = {"Expand", "Identity", NULL};
+static const char *const reductions[] = {"ReduceMax", "ReduceMin", NULL};
+
+/* Does it make numbers of another magnitude than it reads? */
+static bool leaves_range(const tarn_node *n)
+{
+	if (tarn_npu_is(n, "Mul"))
+		return n->in[0] == n->in[1];
+	if (tarn_npu_is(n, "Pow"))
+		return n->in[1]->konst && tarn_tensor_count(n->in[1]->konst) == 1 && tarn_tensor_f64(n->in[1]->konst, 0) > 1;
+	return any_of(n, sums);
+}
+
+/* One result of SHAVEs, or bytes that move as they are. */
+static bool can_keep(const tarn_node *n)
+{
+	if (n->n_out != 1 || !n->out[0] || n->out[0]->type != TARN_F32 || tarn_npu_is(n, "QuantizeLinear") ||
+	    tarn_npu_is(n, "DequantizeLinear") || tarn_npu_is(n, "FakeQuantize"))
+		return false;
+	return n->op->flags & (TARN_OP_ELEMENTWISE | TARN_OP_VIEW) || any_of(n, sums) || any_of(n, moves) ||
+	       any_of(n, reductions);
+}
+
+/* Keeps what all of its computed operands have kept, one at least. */
+static bool follows(const tarn_node *n, const bool *kept)
+{
+	int floats = 0;
+	for (int i = 0; i < n->n_in; i++) {
+		const tarn_value *v = n->in[i];
+		if (!v || v->konst || v->type != TARN_F32)
+			continue;
+		floats++;
+		if (!kept[v->id])
+			return false;
+	}
+	return floats > 0;
+}
+
+static bool reads_fp32(const tarn_node *n, const bool *kept)
+{
+	if (n->n_out && n->out[0] && kept[n->out[0]->id])
+		return true;
+	return tarn_npu_rule(n)->engine == NPU_SHAVE && !tarn_npu_is(n, "LSTM") && !tarn_npu_is(n, "GRU") &&
+	       !tarn_npu_is(n, "RNN");
+}
+
+tarn_err tarn_npu_keep_range(const tarn_graph *g, npu_layers *layers, tarn_arena *a)
+{
+	bool *kept = tarn_arena_zalloc(a, g->value.len + 1, sizeof *kept);
+	if (!kept)
+		return tarn_err_nomem(g->value.len);
+	for (size_t i = 0; i < g->node.len; i++) {
+		const tarn_node *n = g->node.at[i];
+		if (can_keep(n) && (leaves_range(n) || follows(n, kept)))
+			kept[n->out[0]->id] = true;
+	}
+	for (size_t i = g->node.len; i-- > 0;) {
+		const tarn_node *n = g->node.at[i];
+		for (int k = 0; k < n->n_in; k++)
+			if (n->in[k] && !reads_fp32(n, kept))
+				kept[n->in[k]->id] = false;
+	}
+	for (int i = 0; i < layers->n; i++) {
+		npu_layer *l = &layers->at[i];
+		const tarn_value *y = tarn_npu_layer_out(l, 0), *x = l->main->n_in ? l->main->in[0] : NULL;
+		l->fp32 = l->wide = y && kept[y->id];
+		l->narrow_in = l->fp32 && x && !kept[x->id];
+	}
+	return TARN_OK;
+}
