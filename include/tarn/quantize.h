@@ -74,6 +74,42 @@ TARN_API ov_status_e tarn_quantize_model(const ov_core_t *core, const ov_model_t
 					 ov_model_t **quantized, tarn_quantize_report *report);
 TARN_API void tarn_free_quantize_report(tarn_quantize_report *report);
 
+/* ---- weights alone ---- */
+
+/* Weight-only quantization: constant weights of matrix products become INT8 or INT4, symmetric, with a scale for each output
+ * channel or for each group of rows; activations stay float. The result is plain ONNX (DequantizeLinear; INT4 and groups need
+ * opset 21) or OpenVINO IR (u8, i8, i4 constants with Convert and Multiply). */
+typedef struct tarn_compress_options {
+	int bits;     /* 8 or 4 */
+	size_t group; /* rows that share a scale: 32, 64, 128 ...; 0: one scale for each output channel */
+	/* May be NULL. Samples (then errors count as much as the activations they meet are large), nodes to ignore, progress
+	 * and stop; the preset is not looked at. */
+	const tarn_quantize_options *data;
+} tarn_compress_options;
+
+/* A matrix product, or a convolution that stays as it is. */
+typedef struct tarn_compress_row {
+	char *node, *type;  /* name as in the file, operator */
+	int64_t rows, cols; /* of its weights */
+	int bits;           /* 0: stays float */
+	size_t group;       /* 0: one scale for each output channel */
+	double sqnr_db;     /* of the weights: signal to rounding noise; NAN: float */
+	char *why;          /* of staying float or of other bits and groups than asked for; NULL: as asked */
+} tarn_compress_row;
+typedef struct tarn_compress_report {
+	tarn_compress_row *row;
+	size_t n_row;
+	int64_t bytes_before, bytes_after; /* of the model's constants */
+	tarn_quantize_output *output;      /* for each output of the model; none without samples */
+	size_t n_output;
+} tarn_compress_report;
+
+/* The model stays as it is. report may be NULL; otherwise it is for tarn_free_compress_report, also after a failure.
+ * NOT_IMPLEMENTED: no matrix product has constant weights. */
+TARN_API ov_status_e tarn_compress_model(const ov_core_t *core, const ov_model_t *model, const tarn_compress_options *options,
+					 ov_model_t **compressed, tarn_compress_report *report);
+TARN_API void tarn_free_compress_report(tarn_compress_report *report);
+
 #ifdef __cplusplus
 }
 #endif

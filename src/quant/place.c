@@ -73,7 +73,7 @@ static bool fused(const quant_plan *p, const tarn_node *n)
 	return tarn_quant_any_of(n, activations) && d && p->int8[d->index] && tarn_graph_only_user(p->m->main, n->in[0]) == n;
 }
 
-static tarn_err check_ignored(const tarn_graph *g, const tarn_quant_options *o)
+tarn_err tarn_quant_check_ignored(const tarn_graph *g, const tarn_quant_options *o)
 {
 	for (int i = 0; i < o->n_ignore; i++) {
 		bool found = false;
@@ -134,7 +134,7 @@ tarn_err tarn_quant_place(quant_plan *p, const tarn_quant_options *o, tarn_quant
 {
 	tarn_graph *g = p->m->main;
 	forget_placement(p, r);
-	TRY(check_ignored(g, o));
+	TRY(tarn_quant_check_ignored(g, o));
 	bool transformer = tarn_quant_is_transformer(g), known = true;
 	double macs = 0, int8 = 0;
 	for (size_t i = 0; i < g->node.len; i++) {

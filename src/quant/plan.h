@@ -74,6 +74,8 @@ TARN_MUST tarn_err tarn_quant_write(const quant_plan *p, tarn_model **out);
  */
 
 int tarn_quant_root(const quant_plan *p, int value);
+/* TARN_USAGE when a node to ignore is not there. */
+TARN_MUST tarn_err tarn_quant_check_ignored(const tarn_graph *g, const tarn_quant_options *o);
 /* Does the model look like a transformer? */
 bool tarn_quant_is_transformer(const tarn_graph *g);
 /* Does it have activations of uneven sign (SiLU, GELU, h-swish, leaky)? */

@@ -174,6 +174,27 @@ static inline bytes net_model(int batch)
 	return m;
 }
 
+/* Two matrix products and their sum: x f32[2,32] -> left, right -> y f32[2,8]. */
+static inline bytes products_model(void)
+{
+	bytes m = {.n = 0}, g = {.n = 0}, opset = {.n = 0};
+	unsigned seed = 9;
+	put_node(&g, "MatMul", (const char *[]){"x", "w1"}, 2, "left", 0);
+	put_node(&g, "MatMul", (const char *[]){"x", "w2"}, 2, "right", 0);
+	put_node(&g, "Add", (const char *[]){"left", "right"}, 2, "y", 0);
+	put_text(&g, 2, "products");
+	put_weights(&g, "w1", 2, (int[]){32, 8}, 1, &seed);
+	put_weights(&g, "w2", 2, (int[]){32, 8}, 0.5f, &seed);
+	bytes x = value_info("x", 2, (int[]){2, 32}), y = value_info("y", 2, (int[]){2, 8});
+	put_len(&g, 11, x.at, x.n);
+	put_len(&g, 12, y.at, y.n);
+	put_int(&m, 1, 8);
+	put_len(&m, 7, g.at, g.n);
+	put_int(&opset, 2, 13);
+	put_len(&m, 8, opset.at, opset.n);
+	return m;
+}
+
 static inline ov_model_t *read_affine(ov_core_t *core, int rank, const int *dim)
 {
 	bytes m = affine_model(rank, dim);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* write_model FILE DIM...: the small ONNX model y = 2x + 1 on f32 tensors of that shape (-1: free), for tests of the command
- * line. write_model net FILE BATCH: the small classifier of api.h. write_model FILE.npy DIM...: an f32 array of that shape
+ * line. write_model net FILE BATCH: the small classifier of api.h; write_model products FILE: its two products. write_model
+ * FILE.npy DIM...: an f32 array of that shape
  * holding 0, 1, 2 ..., from 1024 elements on a remainder of 251. */
 #include "api.h"
 
@@ -27,6 +28,11 @@ int main(int argc, char **argv)
 {
 	if (argc == 4 && !strcmp(argv[1], "net")) {
 		bytes m = net_model(atoi(argv[3]));
+		FILE *out = fopen(argv[2], "wb");
+		return !out || fwrite(m.at, 1, m.n, out) != m.n || fclose(out) ? 1 : 0;
+	}
+	if (argc == 3 && !strcmp(argv[1], "products")) {
+		bytes m = products_model();
 		FILE *out = fopen(argv[2], "wb");
 		return !out || fwrite(m.at, 1, m.n, out) != m.n || fclose(out) ? 1 : 0;
 	}

@@ -52,3 +52,25 @@ expect_exit 2 "$TARN" quantize -m net.onnx --data data.npy --preset best -o bad.
 expect_exit 2 "$TARN" quantize -m net.onnx --data data.npy --data x=flat.npy -o bad.onnx
 expect_stderr_contains "two data sets"
 expect_no_file bad.onnx
+
+# Weights alone: no data needed; with data, scales by the activations. Written as ONNX and as IR, both run as the float model does.
+"$W" products gemm.onnx
+"$W" rows.npy 8 32
+"$W" gemm.npy 2 32
+for form in onnx xml; do
+	for how in "int8" "int4" "int4 --group 16" "int4 --group 16 --data rows.npy"; do
+		# shellcheck disable=SC2086 # words of an option list
+		expect_exit 0 "$TARN" quantize -m gemm.onnx --weights $how -o w.$form --json
+		expect_json nodes_compressed 2
+		expect_json rows[0].bits "$(echo "$how" | sed 's/int\(.\).*/\1/')"
+		expect_json_number rows[0].sqnr_db ">" 14
+	done
+	expect_json_number sqnr_db.y ">" 8
+	expect_exit 0 "$TARN" run -m w.$form -i gemm.npy -o out
+done
+expect_exit 0 "$TARN" quantize -m gemm.onnx --weights int8 -o w.onnx
+expect_stdout_contains "products          2 of 2"
+refused 2 "give int8 or int4" -m gemm.onnx --weights int3
+expect_exit 2 "$TARN" quantize -m net.onnx --data data.npy --group 16 -o bad.onnx
+expect_stderr_contains "--group"
+expect_no_file bad.onnx

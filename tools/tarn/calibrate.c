@@ -60,28 +60,29 @@ static int parse_preset(const session *s, tarn_quantize_preset *preset)
 	return 0;
 }
 
-static int run(const session *s, tarn_quantize_options *q, ov_model_t **quantized, tarn_quantize_report *report)
+static int run(const session *s, tarn_quantize_options *q,
+	       ov_status_e (*use)(const session *s, tarn_quantize_options *q, void *arg), void *arg)
 {
 	struct sigaction on = {.sa_handler = on_interrupt}, was;
 	interrupted = 0;
 	q->progress = progress;
 	q->stop = stop;
 	sigaction(SIGINT, &on, &was);
-	ov_status_e status = tarn_quantize_model(s->core, s->model, q, quantized, report);
+	ov_status_e status = use(s, q, arg);
 	sigaction(SIGINT, &was, NULL);
 	if (status != OK && isatty(STDERR_FILENO))
 		fputs("\r\033[K", stderr);
 	return status == OK ? 0 : fail_last(s->command);
 }
 
-int calibrate(const session *s, ov_model_t **quantized, tarn_quantize_report *report)
+int calibrate_with(const session *s, bool data_needed,
+		   ov_status_e (*use)(const session *s, tarn_quantize_options *q, void *arg), void *arg)
 {
 	const options *o = s->o;
 	size_t n = o->sources.n;
 	tarn_data_options_t prep;
 	tarn_quantize_options q = {.ignore = o->ignore.at, .n_ignore = o->ignore.n};
-	*report = (tarn_quantize_report){0};
-	if (!n)
+	if (!n && data_needed)
 		return fail(2, s->command, "no data; give --data FOLDER, an npy or an idx file");
 	int code = parse_preset(s, &q.preset);
 	if (!code)
@@ -90,8 +91,8 @@ int calibrate(const session *s, ov_model_t **quantized, tarn_quantize_report *re
 		return code;
 	prep.skip = o->skip > 0 ? (size_t)o->skip : 0;
 	prep.first = o->first > 0 ? (size_t)o->first : 0;
-	tarn_quantize_source *source = calloc(n, sizeof *source);
-	char(*name)[256] = calloc(n, sizeof *name);
+	tarn_quantize_source *source = calloc(n + 1, sizeof *source);
+	char(*name)[256] = calloc(n + 1, sizeof *name);
 	if (!source || !name)
 		code = fail(1, s->command, "out of memory");
 	for (size_t i = 0; i < n && !code; i++) {
@@ -103,10 +104,27 @@ int calibrate(const session *s, ov_model_t **quantized, tarn_quantize_report *re
 	q.source = source;
 	q.n_source = n;
 	if (!code)
-		code = run(s, &q, quantized, report);
+		code = run(s, &q, use, arg);
 	for (size_t i = 0; source && i < n; i++)
 		tarn_close_dataset(source[i].dataset);
 	free(source);
 	free(name);
 	return code;
+}
+
+typedef struct result {
+	ov_model_t **quantized;
+	tarn_quantize_report *report;
+} result;
+
+static ov_status_e quantize(const session *s, tarn_quantize_options *q, void *arg)
+{
+	result *r = arg;
+	return tarn_quantize_model(s->core, s->model, q, r->quantized, r->report);
+}
+
+int calibrate(const session *s, ov_model_t **quantized, tarn_quantize_report *report)
+{
+	*report = (tarn_quantize_report){0};
+	return calibrate_with(s, true, quantize, &(result){quantized, report});
 }

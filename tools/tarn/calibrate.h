@@ -6,6 +6,10 @@
 #include "session.h"
 #include "tarn/quantize.h"
 
+/* Opens the data of --data, fills source, ignore, progress and stop, and calls use. SIGINT makes stop say so. Without --data:
+ * use is called with no source when that is allowed. 0, or an exit code after its message. */
+int calibrate_with(const session *s, bool data_needed,
+		   ov_status_e (*use)(const session *s, tarn_quantize_options *q, void *arg), void *arg);
 /* Opens the data of --data, calibrates s->model on it with progress on a terminal, and makes *quantized. SIGINT stops it. 0, or
  * an exit code after its message. The report is for tarn_free_quantize_report in any case. */
 int calibrate(const session *s, ov_model_t **quantized, tarn_quantize_report *report);

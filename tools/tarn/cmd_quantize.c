@@ -8,6 +8,7 @@
 
 #include "bounds.h"
 #include "calibrate.h"
+#include "compress.h"
 #include "say.h"
 #include "tarn/model.h"
 
@@ -86,6 +87,21 @@ static void show_json(const options *o, const tarn_quantize_report *r)
 	json_end(&j, '}');
 }
 
+static int calibrate_and_save(const session *s, ov_model_t **q, tarn_quantize_report *r)
+{
+	const options *o = s->o;
+	if (o->group >= 0)
+		return fail(2, "quantize", "--group says how many weights share a scale; give --weights int8 or int4, too");
+	int code = calibrate(s, q, r);
+	if (!code && tarn_save_model(*q, o->result) != OK)
+		code = fail_last("quantize");
+	if (!code && o->json)
+		show_json(o, r);
+	else if (!code)
+		show_text(o, r);
+	return code;
+}
+
 int cmd_quantize(const options *o)
 {
 	session s;
@@ -100,14 +116,10 @@ int cmd_quantize(const options *o)
 		code = session_reshape(&s);
 	if (!code)
 		code = bounds_open(&s);
-	if (!code)
-		code = calibrate(&s, &q, &r);
-	if (!code && tarn_save_model(q, o->result) != OK)
-		code = fail_last("quantize");
-	if (!code && o->json)
-		show_json(o, &r);
+	if (!code && o->weights)
+		code = compress(&s);
 	else if (!code)
-		show_text(o, &r);
+		code = calibrate_and_save(&s, &q, &r);
 	tarn_free_quantize_report(&r);
 	ov_model_free(q);
 	session_close(&s);
