@@ -10,7 +10,6 @@
 #include "ops/ops.h"
 #include "pass/pass.h"
 #include "quant/run.h"
-#include "rt/program.h"
 
 enum { SHORTEST = 16 }; /* rows below which a scale saves nothing */
 
@@ -161,50 +160,40 @@ static int input_index(const tarn_graph *g, int id)
 	return -1;
 }
 
-static tarn_err watch_samples(compressor *c, tarn_request *r, const int *which, int n, int n_made)
+/* Values that are watched: ids, the first n_made of them made by nodes; rows seen of each. */
+typedef struct watcher {
+	compressor *c;
+	int *which, n, n_made;
+	int64_t *rows;
+} watcher;
+
+static tarn_err look(void *ctx, size_t sample, tarn_request *r)
 {
-	int64_t *rows = tarn_arena_zalloc(&c->arena, (size_t)n + 1, sizeof *rows);
-	if (!rows)
-		return tarn_err_nomem((size_t)n * sizeof *rows);
-	for (size_t s = 0; s < c->o->n_sample; s++) {
-		CHECK(!tarn_quant_stopped(c->o), TARN_CANCELLED, "calibration was interrupted");
-		TRY(tarn_quant_run_sample(r, c->o, s));
-		for (int i = 0; i < n; i++) {
-			int at = i < n_made ? i : input_index(c->m->main, which[i]);
-			const tarn_tensor *t = i < n_made ? &r->out[at] : &r->in[at];
-			add_squares(c->squares[which[i]], t, channels_of(c, which[i]), &rows[i]);
-		}
-		if (c->o->progress)
-			c->o->progress(c->o->ctx, "watching activations", s + 1, c->o->n_sample);
+	watcher *w = ctx;
+	(void)sample;
+	for (int i = 0; i < w->n; i++) {
+		const tarn_tensor *t = i < w->n_made ? &r->out[i] : &r->in[input_index(w->c->m->main, w->which[i])];
+		add_squares(w->c->squares[w->which[i]], t, channels_of(w->c, w->which[i]), &w->rows[i]);
 	}
-	for (int i = 0; i < n; i++)
-		for (int64_t k = 0; k < channels_of(c, which[i]); k++)
-			c->squares[which[i]][k] /= (double)(rows[i] ? rows[i] : 1);
 	return TARN_OK;
 }
 
 static tarn_err watch(compressor *c)
 {
-	int n = 0, n_made = 0, *which = tarn_arena_zalloc(&c->arena, c->target.len + 1, sizeof *which);
-	tarn_model *watched = NULL;
-	tarn_program *program = NULL;
-	tarn_request *r = NULL;
-	if (!which)
-		return tarn_err_nomem(c->target.len * sizeof *which);
+	watcher w = {.c = c};
+	quant_slice all = {0, 1, c->o->n_sample};
 	if (!c->o->n_sample)
 		return TARN_OK;
-	tarn_err err;
-	TRY(list_inputs(c, which, &n, &n_made));
-	if (n_made)
-		TRY_GOTO(out, tarn_quant_watched(c->m, which, n_made, &watched));
-	TRY_GOTO(out, tarn_program_compile(c->o->device, watched ? watched : c->m, NULL, &program));
-	TRY_GOTO(out, tarn_request_new(program, &r));
-	TRY_GOTO(out, watch_samples(c, r, which, n, n_made));
-out:
-	tarn_request_free(r);
-	tarn_program_unref(program);
-	tarn_model_unref(watched);
-	return err;
+	w.which = tarn_arena_zalloc(&c->arena, c->target.len + 1, sizeof *w.which);
+	w.rows = tarn_arena_zalloc(&c->arena, c->target.len + 1, sizeof *w.rows);
+	if (!w.which || !w.rows)
+		return tarn_err_nomem(c->target.len * sizeof *w.rows);
+	TRY(list_inputs(c, w.which, &w.n, &w.n_made));
+	TRY(tarn_quant_run(c->m, w.which, w.n_made, c->o, all, "watching activations", look, &w));
+	for (int i = 0; i < w.n; i++)
+		for (int64_t k = 0; k < channels_of(c, w.which[i]); k++)
+			c->squares[w.which[i]][k] /= (double)(w.rows[i] ? w.rows[i] : 1);
+	return TARN_OK;
 }
 
 /* ---- codes and scales -----------------------------------------------------------------------------------------------------
@@ -373,7 +362,7 @@ static tarn_err compress_all(compressor *c)
 		const target *t = &c->target.at[i];
 		tarn_value *same = tied(c, t, i, konst);
 		konst[i] = t->node->in[1]->konst;
-		CHECK(!tarn_quant_stopped(c->o), TARN_CANCELLED, "compressing was interrupted");
+		CHECK(!c->o->stop || !c->o->stop(c->o->ctx), TARN_CANCELLED, "compressing was interrupted");
 		if (same) {
 			for (size_t k = 0; k < i; k++)
 				if (c->target.at[k].node->in[1] == same) {
