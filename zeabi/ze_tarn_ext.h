@@ -23,6 +23,7 @@
 #define ZE_TARN_EXT_VERSION_1_0 ZE_MAKE_VERSION(1, 0)
 #define ZE_TARN_EXT_VERSION_1_1 ZE_MAKE_VERSION(1, 1) /* pfnGraphGetShares */
 #define ZE_TARN_EXT_VERSION_1_2 ZE_MAKE_VERSION(1, 2) /* pfnGraphGetAccount */
+#define ZE_TARN_EXT_VERSION_1_3 ZE_MAKE_VERSION(1, 3) /* pfnGraphGetOverflow */
 
 typedef enum ze_tarn_mode_t {
 	ZE_TARN_MODE_EXACT = 0, /* outputs are computed; no relation to wall-clock time */
@@ -75,6 +76,9 @@ typedef struct ze_tarn_simulated_dditable_t {
 	ze_result_t(ZE_APICALL *pfnGraphGetShares)(ze_graph_handle_t graph, ze_bool_t turbo, ze_tarn_graph_shares_t *shares);
 	/* 1.2 */
 	ze_result_t(ZE_APICALL *pfnGraphGetAccount)(ze_graph_handle_t graph, ze_bool_t turbo, ze_tarn_graph_account_t *account);
+	/* 1.3: the first node whose values became infinite in FP16 when the graph was executed; an empty text when none did.
+	 * text NULL: *size becomes the bytes it needs, its NUL included; otherwise at most *size are written. */
+	ze_result_t(ZE_APICALL *pfnGraphGetOverflow)(ze_graph_handle_t graph, uint32_t *size, char *text);
 } ze_tarn_simulated_dditable_t;
 
 /* A layer of an estimate. Times are modelled; the band is a fraction, so that the truth is expected in [ns*(1-low),

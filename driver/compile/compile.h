@@ -109,6 +109,10 @@ typedef struct tarn_npu_times {
 /* Borrowed from the program. `turbo`: at the clock turbo is assumed to hold. */
 tarn_npu_times tarn_npu_program_times(const tarn_npu_program *program, bool turbo);
 
+/* Appends the first node, with its operator, whose values became infinite in FP16 in any run so far; nothing when none did.
+ * While a program runs on one thread another may ask. */
+TARN_MUST tarn_err tarn_npu_program_overflow(const tarn_npu_program *program, tarn_str *node);
+
 /* Computes the outputs. args[i] points to args(program)[i].bytes bytes; outputs are written whole. Called by one thread at a
  * time (the device's); `pool` is that device's, NULL = this thread only. */
 TARN_MUST tarn_err tarn_exec_run(const tarn_npu_program *program, void *const *args, tarn_pool *pool);

@@ -254,6 +254,7 @@ tarn_err tarn_npu_exec_new(const tarn_graph *g, const npu_layers *layers, npu_ex
 	npu_exec *x = tarn_mem_zalloc(1, sizeof *x);
 	if (!x)
 		return tarn_err_nomem(sizeof *x);
+	tarn_mutex_init(&x->lock);
 	x->g = g;
 	x->wide = layers->wide;
 	tarn_err err = build(x, layers);
@@ -275,5 +276,6 @@ void tarn_npu_exec_free(npu_exec *x)
 	VEC_FINI(&x->slot);
 	tarn_mem_free_aligned(x->memory);
 	tarn_arena_fini(&x->arena);
+	tarn_mutex_fini(&x->lock);
 	tarn_mem_free(x);
 }

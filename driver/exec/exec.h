@@ -10,6 +10,7 @@
 #ifndef TARN_DRIVER_EXEC_EXEC_H
 #define TARN_DRIVER_EXEC_EXEC_H
 
+#include "base/thread.h"
 #include "driver/compile/plan.h"
 #include "kern/epilogue.h"
 
@@ -58,8 +59,9 @@ struct npu_exec {
 	char *memory;       /* aligned; NULL until the first run */
 	size_t memory_bytes;
 	bool packed;
-	bool wide;       /* floats are pairs of FP16 */
-	bool overflowed; /* said already that a value left the range of FP16 */
+	bool wide;          /* floats are pairs of FP16 */
+	tarn_mutex lock;    /* of: */
+	char overflow[256]; /* the first node whose values left the range of FP16, "'name' (operator)"; empty: none */
 };
 
 /* ---- build.c ---- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One execution: inputs in, steps, outputs out; and the steps that move and convert. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/f16.h"
@@ -81,13 +82,28 @@ void tarn_npu_round(tarn_pool *pool, bool wide, float *x, size_t n)
  * for each program, because what follows is rarely what the model means. */
 static void warn_overflow(npu_exec *x, const npu_step *s, const float *v, size_t n)
 {
-	for (size_t i = 0; !x->overflowed && i < n; i++)
-		x->overflowed = (v[i] >= 65520.0f || v[i] <= -65520.0f) && v[i] - v[i] == 0;
-	if (x->overflowed)
-		tarn_log(TARN_LOG_WARN,
-			 "node '%s' (%s): values beyond 65504, the largest FP16, became infinite; results behind it are not to "
-			 "be trusted",
-			 s->node ? s->node->name : "", s->node ? s->node->op->name : "layout");
+	bool found = false;
+	for (size_t i = 0; !found && i < n; i++)
+		found = (v[i] >= 65520.0f || v[i] <= -65520.0f) && v[i] - v[i] == 0;
+	if (!found)
+		return;
+	tarn_mutex_lock(&x->lock);
+	if (s->node)
+		snprintf(x->overflow, sizeof x->overflow, "'%.200s' (%s)", s->node->name, s->node->op->name);
+	else
+		snprintf(x->overflow, sizeof x->overflow, "of a layout");
+	tarn_mutex_unlock(&x->lock);
+	tarn_log(TARN_LOG_WARN,
+		 "node %s: values beyond 65504, the largest FP16, became infinite; results behind it are not to be trusted",
+		 x->overflow);
+}
+
+tarn_err tarn_npu_program_overflow(const tarn_npu_program *p, tarn_str *node)
+{
+	tarn_mutex_lock(&p->exec->lock);
+	tarn_str_add(node, p->exec->overflow);
+	tarn_mutex_unlock(&p->exec->lock);
+	return tarn_str_done(node);
 }
 
 /* ---- moving ---- */
@@ -251,7 +267,7 @@ tarn_err tarn_exec_run(const tarn_npu_program *program, void *const *args, tarn_
 		for (int k = 0; s->round && k < s->n_out; k++)
 			if (s->out[k] >= 0 && x->slot.at[s->out[k]].type == TARN_F32) {
 				size_t count = (size_t)tarn_npu_count(x->slot.at[s->out[k]].v);
-				if (!x->overflowed)
+				if (!*x->overflow)
 					warn_overflow(x, s, npu_ptr(&r, s->out[k]), count);
 				tarn_npu_round(pool, x->wide, npu_ptr(&r, s->out[k]), count);
 			}

@@ -142,7 +142,7 @@ static const extension extensions[] = {
 	{ZE_COMMAND_QUEUE_NPU_EXT_NAME, ZE_COMMAND_QUEUE_NPU_EXT_VERSION_CURRENT, &tarn_ze_queue_ext_table},
 	{ZE_CONTEXT_NPU_EXT_NAME, ZE_CONTEXT_NPU_EXT_VERSION_CURRENT, &tarn_ze_context_ext_table},
 	{ZE_EXTERNAL_MEMORY_MAPPING_EXT_NAME, ZE_MAKE_VERSION(1, 0), NULL},
-	{ZE_TARN_SIMULATED_EXT_NAME, ZE_TARN_EXT_VERSION_1_2, &tarn_ze_simulated_table},
+	{ZE_TARN_SIMULATED_EXT_NAME, ZE_TARN_EXT_VERSION_1_3, &tarn_ze_simulated_table},
 	{ZE_TARN_ESTIMATE_EXT_NAME, ZE_TARN_EXT_VERSION_1_0, &tarn_ze_estimate_table},
 	/* Names of when each version of the graph extension had its own. */
 	{"ZE_extension_graph_1_2", ZE_MAKE_VERSION(1, 2), &tarn_ze_graph_table},

@@ -248,10 +248,22 @@ static ze_result_t get_account(ze_graph_handle_t g, ze_bool_t turbo, ze_tarn_gra
 	return ZE_RESULT_SUCCESS;
 }
 
+static ze_result_t get_overflow(ze_graph_handle_t g, uint32_t *size, char *text)
+{
+	CHECK_HANDLE(g, TARN_ZE_GRAPH);
+	tarn_str node = {0};
+	ze_result_t r = ZE_RESULT_ERROR_OUT_OF_HOST_MEMORY;
+	if (tarn_npu_program_overflow(g->program->program, &node) == TARN_OK)
+		r = tarn_ze_text_out(node.at ? node.at : "", size, text);
+	tarn_str_fini(&node);
+	return r;
+}
+
 const ze_tarn_simulated_dditable_t tarn_ze_simulated_table = {
 	.pfnDeviceGetState = get_state,
 	.pfnGraphGetShares = get_shares,
 	.pfnGraphGetAccount = get_account,
+	.pfnGraphGetOverflow = get_overflow,
 };
 
 static tarn_err estimate_of(tarn_ze_device *d, size_t size, const uint8_t *input, const char *text,

@@ -198,15 +198,15 @@ ov_status_e tarn_get_device_account(const ov_compiled_model_t *compiled_model, t
 ov_status_e tarn_get_load_info(const ov_compiled_model_t *compiled_model, tarn_load_info *info)
 {
 	NEED(compiled_model && info);
-	const tarn_program *p = compiled_model->p;
-	*info = (tarn_load_info){p->compilations, p->cache_level, p->cache_hit, p->note.len};
+	tarn_program *p = compiled_model->p;
+	*info = (tarn_load_info){p->compilations, p->cache_level, p->cache_hit, tarn_program_notes(p)};
 	return OK;
 }
 
 ov_status_e tarn_get_load_note(const ov_compiled_model_t *compiled_model, size_t index, char **note)
 {
-	NEED(compiled_model && note && index < compiled_model->p->note.len);
-	return tarn_status(tarn_text_out(compiled_model->p->note.at[index], note));
+	NEED(compiled_model && note && index < tarn_program_notes(compiled_model->p));
+	return tarn_status(tarn_text_out(tarn_program_note_at(compiled_model->p, index), note));
 }
 
 ov_status_e tarn_get_counter(const char *word, int64_t *value)

@@ -134,11 +134,16 @@ struct tarn_program {
 	const tarn_account *account; /* the device's, kept with ->impl; NULL: it tells nothing */
 	const char *cache_level;     /* "none", "runtime" or "driver": where the compiled form came from */
 	bool cache_hit;
-	int compilations; /* how often a compiler ran for this program */
-	VEC(char *) note; /* events: fallbacks with reasons */
-	tarn_arena arena; /* names of the ports */
+	int compilations;     /* how often a compiler ran for this program */
+	tarn_mutex note_lock; /* of: */
+	VEC(char *) note;     /* events: fallbacks with reasons */
+	tarn_arena arena;     /* names of the ports */
 };
+/* From any thread. */
 TARN_MUST tarn_err tarn_program_note(tarn_program *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+size_t tarn_program_notes(tarn_program *p);
+/* Lives as long as the program; NULL beyond the last. */
+const char *tarn_program_note_at(tarn_program *p, size_t i);
 
 /* One inference: tensors by position of the model's inputs and outputs. The device reads in[] and writes out[]: when
  * out[i].type is set and shape and type fit, the result goes into those bytes; otherwise the device replaces it. */

@@ -43,6 +43,7 @@ tarn_err tarn_program_new(tarn_device *d, const tarn_props *props, tarn_program 
 	if (!p)
 		return tarn_err_nomem(sizeof *p);
 	tarn_ref_init(&p->refs);
+	tarn_mutex_init(&p->note_lock);
 	p->device = d;
 	p->cache_level = "none";
 	tarn_err err = tarn_device_props(d, &p->props);
@@ -197,6 +198,7 @@ void tarn_program_unref(tarn_program *p)
 	for (size_t i = 0; i < p->note.len; i++)
 		tarn_mem_free(p->note.at[i]);
 	VEC_FINI(&p->note);
+	tarn_mutex_fini(&p->note_lock);
 	tarn_model_unref(p->model);
 	tarn_props_fini(&p->props);
 	tarn_arena_fini(&p->arena);
@@ -213,14 +215,31 @@ tarn_err tarn_program_note(tarn_program *p, const char *fmt, ...)
 	tarn_str_vaddf(&s, fmt, ap);
 	va_end(ap);
 	tarn_err err = tarn_str_done(&s);
+	tarn_mutex_lock(&p->note_lock);
 	if (!err)
 		err = VEC_GROW(&p->note);
-	if (err) {
+	if (!err)
+		p->note.at[p->note.len++] = s.at;
+	tarn_mutex_unlock(&p->note_lock);
+	if (err)
 		tarn_str_fini(&s);
-		return err;
-	}
-	p->note.at[p->note.len++] = s.at;
-	return TARN_OK;
+	return err;
+}
+
+size_t tarn_program_notes(tarn_program *p)
+{
+	tarn_mutex_lock(&p->note_lock);
+	size_t n = p->note.len;
+	tarn_mutex_unlock(&p->note_lock);
+	return n;
+}
+
+const char *tarn_program_note_at(tarn_program *p, size_t i)
+{
+	tarn_mutex_lock(&p->note_lock);
+	const char *note = i < p->note.len ? p->note.at[i] : NULL;
+	tarn_mutex_unlock(&p->note_lock);
+	return note;
 }
 
 static void add_all_keys(const char *device, tarn_str *value)

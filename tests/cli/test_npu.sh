@@ -125,3 +125,14 @@ if ldconfig -p 2>/dev/null | grep -q libze_loader.so.1 && ! nm -D "$BUILD/lib/li
 		expect_stderr_contains "simulated"
 	done
 fi
+
+# 2 x + 1 for x = 60000 leaves FP16's range: one line says so, naming the node; with -strict it is an error.
+for i in 1 2 3 4 5 6 7 8; do printf '\000\140\152\107'; done >large.raw
+expect_exit 0 "$TARN" run -m m.onnx -d NPU --sim 4000 -i large.raw -o large
+expect_stderr_contains "node 'Mul' (Mul): values beyond 65504, the largest FP16, became infinite"
+expect_stderr_lines 2
+expect_exit 5 "$TARN" run -m m.onnx -d NPU --sim 4000 -i large.raw -o strict -strict
+expect_stderr_contains "run: node 'Mul' (Mul): values beyond 65504, the largest FP16, became infinite; leave out -strict"
+[ ! -e strict ] || fail "results that are not to be trusted were written"
+expect_exit 5 "$TARN" bench -m m.onnx -d NPU --sim 4000 -i large.raw -niter 2 -strict
+expect_exit 0 "$TARN" bench -m m.onnx -d NPU --sim 4000 -niter 2 -strict

@@ -246,6 +246,8 @@ static int judge(runner *r, const options *o, tarn_dataset_t *data, const int64_
 	if (!r->v.best || (label && !r->v.rank))
 		return no_memory();
 	code = run_all(r);
+	if (!code)
+		code = session_check_results(&r->s);
 	if (!code && r->v.broken)
 		note("%zu of %zu samples have scores that are not numbers; they count as wrong", r->v.broken, r->v.n);
 	return code;

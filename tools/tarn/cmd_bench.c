@@ -58,6 +58,8 @@ static int measure(bench *b)
 	if (b->o->trace && tarn_start_timeline(TIMELINE_EVENTS) != OK)
 		return fail_last("bench");
 	int code = bench_measure(b);
+	if (!code)
+		code = session_check_results(&b->s);
 	if (!code && b->o->trace)
 		code = write_trace(b);
 	if (!code)

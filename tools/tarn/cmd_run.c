@@ -165,7 +165,8 @@ static int infer(const session *s, const input_set *set, ov_infer_request_t *r)
 			return fail_last("run");
 	if (ov_infer_request_infer(r) != OK)
 		return fail_last("run");
-	return show(s, r);
+	int code = session_check_results(s);
+	return code ? code : show(s, r);
 }
 
 int cmd_run(const options *o)

@@ -231,13 +231,14 @@ static void find_device(session *s)
 }
 
 /* Fallbacks have reasons; the first few tell what kind they are. */
-static int show_notes(const session *s)
+static int show_notes(session *s)
 {
 	enum { SHOWN = 3 };
 	tarn_load_info info;
 	char *text;
 	if (tarn_get_load_info(s->compiled, &info) != OK || !info.notes)
 		return 0;
+	s->notes = info.notes;
 	for (size_t i = 0; i < info.notes && (i < SHOWN || info.notes == SHOWN + 1); i++)
 		if (tarn_get_load_note(s->compiled, i, &text) == OK) {
 			note("%s", text);
@@ -255,6 +256,18 @@ int session_check_computes(const session *s)
 		return 0;
 	return fail(2, s->command, "device %s is simulated in paced mode, which computes no results; leave that mode",
 		    s->runs_on);
+}
+
+int session_check_results(const session *s)
+{
+	tarn_load_info info;
+	char *text;
+	if (!s->o->strict || tarn_get_load_info(s->compiled, &info) != OK || info.notes <= s->notes ||
+	    tarn_get_load_note(s->compiled, s->notes, &text) != OK)
+		return 0;
+	int code = fail(5, s->command, "%s; leave out -strict to accept that", text);
+	ov_free(text);
+	return code;
 }
 
 void session_notes(const session *s, json *j)

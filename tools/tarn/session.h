@@ -22,6 +22,7 @@ typedef struct session {
 	char runs_on[32];      /* "CPU" */
 	bool simulated;
 	char mode[16]; /* of a simulated device: "exact" or "paced" */
+	size_t notes;  /* that were there when it was compiled */
 } session;
 
 /* --sim: before anything else touches device NPU. */
@@ -43,7 +44,9 @@ int session_collect(const session *s, const char *hint, session_properties *p);
 int session_compile(session *s, const char *hint);
 /* Refuses a device that takes its time but computes no results. */
 int session_check_computes(const session *s);
-/* "notes": everything the library said while compiling. */
+/* After inferences, with -strict: did anything happen on the way that results are not to be trusted for? */
+int session_check_results(const session *s);
+/* "notes": everything the library said of the model. */
 void session_notes(const session *s, json *j);
 void session_close(session *s);
 

@@ -90,6 +90,7 @@ typedef struct npu_program {
 	/* Of one inference, when the device can tell: MACs and DDR at their peaks; the band of the modelled time. 0: unknown.
 	 */
 	double mac_ms, ddr_ms, band, ddr_bytes;
+	bool overflow_said; /* the worker's thread's */
 	tarn_account account;
 	/* Layers and their texts, the same for every run; filled at the first profile by the worker's thread. */
 	tarn_arena names;

@@ -251,6 +251,22 @@ static void take_times(tarn_request *r, const npu_request *q, const npu_program 
 	}
 }
 
+/* A simulated device sees what hardware does not tell. Once for each program. */
+static tarn_err note_overflow(tarn_program *p, npu_program *x)
+{
+	const npu_system *s = x->d->sys;
+	char node[256] = "";
+	uint32_t n = sizeof node;
+	if (!s->simulated || s->simulated_version < ZE_TARN_EXT_VERSION_1_3 || x->overflow_said)
+		return TARN_OK;
+	ZE_DO(s->simulated->pfnGraphGetOverflow(x->graph, &n, node), "asking whether values left the range of FP16");
+	if (!*node)
+		return TARN_OK;
+	x->overflow_said = true;
+	node[sizeof node - 1] = 0;
+	return tarn_program_note(p, "node %s: values beyond 65504, the largest FP16, became infinite", node);
+}
+
 tarn_err tarn_npu_complete(tarn_request *r, int64_t *free_ns)
 {
 	npu_request *q = r->impl;
@@ -262,5 +278,6 @@ tarn_err tarn_npu_complete(tarn_request *r, int64_t *free_ns)
 	ZE_DO(result, "running an inference");
 	take_times(r, q, x, begin, *free_ns);
 	copy_out(r, q, x);
+	TRY(note_overflow(r->program, x));
 	return x->profiled ? tarn_npu_profile(r) : TARN_OK;
 }

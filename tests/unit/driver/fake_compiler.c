@@ -127,6 +127,13 @@ tarn_npu_times tarn_npu_program_times(const tarn_npu_program *p, bool turbo)
 	return (tarn_npu_times){turbo ? p->ns / 2 : p->ns, p->layer[turbo], &p->task[turbo], 2, 1};
 }
 
+tarn_err tarn_npu_program_overflow(const tarn_npu_program *p, tarn_str *node)
+{
+	if (p->bias > 65504)
+		tarn_str_add(node, "'add' (Add)");
+	return tarn_str_done(node);
+}
+
 tarn_err tarn_exec_run(const tarn_npu_program *p, void *const *args, tarn_pool *pool)
 {
 	(void)pool;
