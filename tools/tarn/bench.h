@@ -53,7 +53,12 @@ void bench_step(const bench *b, int n, const char *title);
 /* Warm-up, then the loop; 0 or an exit code after its message. */
 int bench_measure(bench *b);
 int bench_report_text(bench *b);
-int bench_report_json(bench *b, FILE *out);
+int bench_report_json(bench *b, json *j);
+/* A timeline is recorded while measuring. */
+static inline bool bench_records(const bench *b)
+{
+	return b->o->trace || b->o->html;
+}
 /* Fills the inputs of request i anew: from the next samples, with --live or --stdin, by that worker; else with other random
  * values. BENCH_NO_MORE: the source has ended. */
 enum { BENCH_NO_MORE = -1 };

@@ -102,7 +102,7 @@ static int prepare(bench *b, long i, long worker, long ticket, int64_t asked_ns,
 	*ms = 0;
 	if (b->inference_only)
 		return 0;
-	if (b->o->trace && tarn_begin_preparation(b->request[i], asked_ns) != OK)
+	if (bench_records(b) && tarn_begin_preparation(b->request[i], asked_ns) != OK)
 		return fail_last("bench");
 	double begin = now_ms();
 	int code = bench_fill(b, i, worker, ticket);

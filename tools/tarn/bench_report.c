@@ -262,22 +262,49 @@ static void json_shares(const bench *b, json *j)
 	json_text(j, "utilization_source", busy_source(b));
 }
 
-int bench_report_json(bench *b, FILE *out)
+static int json_timeline(json *j)
 {
-	json j = {.out = out};
+	enum { SHOWN = 200 };
+	tarn_timeline t;
+	if (tarn_list_timeline(&t) != OK)
+		return fail_last("bench");
+	json_begin(j, "timeline", '[');
+	for (size_t i = t.size > SHOWN ? t.size - SHOWN : 0; i < t.size; i++) {
+		const tarn_timeline_event *e = &t.at[i];
+		json_begin(j, NULL, '{');
+		json_int(j, "request", (long long)e->request);
+		json_int(j, "prepare_ns", e->prepare_ns);
+		json_int(j, "start_ns", e->start_ns);
+		json_int(j, "device_begin_ns", e->device_begin_ns);
+		json_int(j, "device_end_ns", e->device_end_ns);
+		json_int(j, "end_ns", e->end_ns);
+		json_int(j, "callback_end_ns", e->callback_end_ns);
+		json_int(j, "copy_in_ns", e->copy_in_ns);
+		json_int(j, "copy_out_ns", e->copy_out_ns);
+		json_end(j, '}');
+	}
+	json_end(j, ']');
+	tarn_free_timeline(&t);
+	return 0;
+}
+
+int bench_report_json(bench *b, json *j)
+{
 	tarn_load_info load;
 	if (tarn_get_load_info(b->s.compiled, &load) != OK)
 		return fail_last("bench");
 	sort_times(b);
-	json_begin(&j, NULL, '{');
-	json_head(b, &j, &load);
-	json_latency(b, &j);
-	json_shares(b, &j);
-	int code = bench_json_verdict(b, &j);
-	json_figure(&j, "peak_rss_mb", peak_rss_mb(), "MB", "measured", -1);
-	session_notes(&b->s, &j);
+	json_begin(j, NULL, '{');
+	json_head(b, j, &load);
+	json_latency(b, j);
+	json_shares(b, j);
+	int code = bench_json_verdict(b, j);
+	json_figure(j, "peak_rss_mb", peak_rss_mb(), "MB", "measured", -1);
+	session_notes(&b->s, j);
 	if (!code)
-		code = b->o->pc || b->o->pcsort ? json_layers(b, &j) : 0;
-	json_end(&j, '}');
+		code = b->o->pc || b->o->pcsort ? json_layers(b, j) : 0;
+	if (!code && bench_records(b))
+		code = json_timeline(j);
+	json_end(j, '}');
 	return code;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "page.h"
 #include "paced.h"
 #include "say.h"
 #include "tarn/profile.h"
@@ -14,19 +15,40 @@ int cmd_bench(const options *o);
 
 enum { TIMELINE_EVENTS = 100000 };
 
-static int report(bench *b)
+static int report_folder(bench *b)
 {
-	int code = b->o->json ? bench_report_json(b, stdout) : bench_report_text(b);
-	if (code || !b->o->report_folder)
-		return code;
 	char path[4096];
 	snprintf(path, sizeof path, "%s/benchmark_report.json", b->o->report_folder);
-	FILE *f = fopen(path, "w");
-	if (!f)
+	json j = {.out = fopen(path, "w")};
+	if (!j.out)
 		return fail(1, "bench", "%s cannot be written; make the folder first", path);
-	code = bench_report_json(b, f);
-	if (fclose(f) && !code)
+	int code = bench_report_json(b, &j);
+	if (fclose(j.out) && !code)
 		code = fail(1, "bench", "%s could not be written; is the disk full?", path);
+	return code;
+}
+
+static int report_page(bench *b)
+{
+	page p;
+	int code = page_begin("bench", &p);
+	if (!code && (code = bench_report_json(b, &p.j)))
+		page_drop(&p);
+	if (!code)
+		code = page_write("bench", &p, "bench", "tarn bench", b->o->html);
+	if (!code && !b->quiet)
+		printf("Report written to %s\n", b->o->html);
+	return code;
+}
+
+static int report(bench *b)
+{
+	json j = {.out = stdout};
+	int code = b->o->json ? bench_report_json(b, &j) : bench_report_text(b);
+	if (!code && b->o->report_folder)
+		code = report_folder(b);
+	if (!code && b->o->html)
+		code = report_page(b);
 	return code;
 }
 
@@ -55,7 +77,7 @@ static int measure(bench *b)
 		printf("Start inference %s, %ld inference requests, limits: %.1f s\n",
 		       b->async ? "asynchronously" : "synchronously", b->nireq, b->seconds);
 	/* The first inference is not what is looked at, but it shows. */
-	if (b->o->trace && tarn_start_timeline(TIMELINE_EVENTS) != OK)
+	if (bench_records(b) && tarn_start_timeline(TIMELINE_EVENTS) != OK)
 		return fail_last("bench");
 	int code = bench_measure(b);
 	if (!code)
