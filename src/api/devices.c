@@ -4,7 +4,7 @@
 #include "dev/cpu/device.h"
 #include "dev/npu/device.h"
 #include "dev/ref/ref.h"
-#include "dyn/bound.h"
+#include "dyn/fix.h"
 
 static void ref_core(void *core)
 {
@@ -23,7 +23,7 @@ void tarn_devices_init(struct ov_core *core)
 		core->device[i].api = table[i];
 		tarn_mutex_init(&core->device[i].lock);
 		core->bucket[i] = (tarn_bucket_device){.inner = &core->device[i],
-						       .bound = tarn_model_bound,
+						       .bound = tarn_model_bound_or_fix,
 						       .owner = core,
 						       .owner_ref = ref_core,
 						       .owner_unref = unref_core};

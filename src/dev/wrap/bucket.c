@@ -87,18 +87,20 @@ static tarn_err take_notes(tarn_program *p, const tarn_program *inner)
 	return TARN_OK;
 }
 
-/* The model with each free dimension at its size. length[k]: the input that takes dimension k's valid length. */
+/* The model with each free dimension at its size. length[k]: the input that takes dimension k's valid length; -1: none needed.
+ */
 static tarn_err bound_model(const tarn_program *p, const bucket_program *x, const int64_t *size, tarn_model **out, int *length)
 {
 	tarn_model *m;
 	TRY(tarn_model_clone(p->model, &m));
 	tarn_err err = TARN_OK;
 	for (int i = 0; i < x->n_dim && !err; i++) {
-		length[i] = (int)m->main->input.len;
+		int before = (int)m->main->input.len;
 		err = x->d->bound(&m, x->dim[i].name, size[i], NULL);
-		if (!err && (int)m->main->input.len != length[i] + 1)
-			err = tarn_err_set(TARN_INTERNAL, "bounding '%s' added %d inputs", x->dim[i].name,
-					   (int)m->main->input.len - length[i]);
+		int added = (int)m->main->input.len - before;
+		length[i] = added ? before : -1;
+		if (!err && added != 0 && added != 1)
+			err = tarn_err_set(TARN_INTERNAL, "bounding '%s' added %d inputs", x->dim[i].name, added);
 	}
 	if (err)
 		tarn_model_unref(m);

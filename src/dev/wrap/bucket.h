@@ -15,7 +15,8 @@
 
 #include "rt/device.h"
 
-/* Makes the dimension `name` (its symbol, or "input[axis]") static at `max`, with one more input for its valid length. */
+/* Makes the dimension `name` (its symbol, or "input[axis]") static at `max`, with one more input, at the end, for its valid
+ * length, unless only one length is possible. */
 typedef tarn_err (*tarn_bound_fn)(tarn_model **m, const char *name, int64_t max, int *repairs);
 
 typedef struct tarn_bucket_device {

@@ -4,7 +4,7 @@
  *   "TARNBKTS"  u32 version  u32 size of the description  description  parts (base/dedup.h): the inner programs' own files
  *   description: u32 symbols, each (u32 op, i64 a, i64 b, i64 lo, i64 hi, text name); shapes of inputs, then of outputs (i32
  *   rank, rank times i64); u32 dimensions, each (i64 symbol, text name, u32 sizes, that many i64); by bucket and dimension u32:
- *   the input of the valid length
+ *   the input of the valid length, or -1
  * text: u32 length and bytes. How many inputs and outputs there are says the container around it.
  */
 #include <string.h>
@@ -220,7 +220,7 @@ static tarn_err get_lengths(reader *r, tarn_program *p, bucket_program *x)
 		return tarn_err_nomem((size_t)x->n * sizeof *x->at);
 	for (int i = 0; i < x->n; i++)
 		for (int k = 0; k < x->n_dim; k++)
-			x->at[i].length[k] = (int)(get_u32(r) & 0xffffff);
+			x->at[i].length[k] = (int32_t)get_u32(r);
 	CHECK(r->ok, TARN_BAD_FILE, "compiled model is truncated; compile it again");
 	return TARN_OK;
 }
@@ -233,10 +233,11 @@ static tarn_err check_inner(const tarn_program *p, const bucket_program *x, int 
 	tarn_bucket_sizes(x, i, size);
 	bool fits = true;
 	for (int k = 0; k < x->n_dim; k++) {
-		fits = fits && b->length[k] < b->p->n_in && b->p->in[b->length[k]].type == TARN_I64 &&
-		       tarn_port_is_static(&b->p->in[b->length[k]]);
+		int length = b->length[k];
+		fits = fits && length >= -1 && length < b->p->n_in &&
+		       (length < 0 || (b->p->in[length].type == TARN_I64 && tarn_port_is_static(&b->p->in[length])));
 		for (int in = 0; fits && in < p->n_in; in++) {
-			fits = b->in[in] != b->length[k];
+			fits = b->in[in] != length;
 			for (int a = 0; fits && a < x->in[in].rank; a++)
 				fits = x->in[in].dim[a] != x->dim[k].sym || b->p->in[b->in[in]].lo[a] == size[k];
 		}

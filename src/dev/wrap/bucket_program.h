@@ -20,7 +20,7 @@ typedef struct bucket_inner {
 	tarn_program *p;
 	int *in;                      /* by outer input: which of p's */
 	int *out;                     /* by outer output */
-	int length[TARN_BUCKET_DIMS]; /* by dimension: the input of its valid length */
+	int length[TARN_BUCKET_DIMS]; /* by dimension: the input of its valid length; -1: none */
 } bucket_inner;
 
 /* What hangs at tarn_program->impl. Everything lives in the program's arena. */

@@ -204,6 +204,8 @@ static tarn_err fill_inputs(tarn_request *r, const bucket_inner *b, const bucket
 	for (int i = 0; i < r->n_in; i++)
 		TRY(fill_input(r, i, s->r, b->in[i], &s->own[b->in[i]]));
 	for (int k = 0; k < n_dim; k++) {
+		if (b->length[k] < 0)
+			continue;
 		tarn_tensor *length = &s->r->in[b->length[k]];
 		tarn_tensor_fini(length);
 		*length = tarn_tensor_share(&s->own[b->length[k]]);
