@@ -212,9 +212,32 @@ int input_check_complete(const session *s, const input_set *set)
 	return 0;
 }
 
+/* Will the library make static programs of the free dimensions itself? It does inside bounds. */
+static bool has_bounds(const session *s)
+{
+	bool bounded = s->o->plan != NULL;
+	for (size_t i = 0; i < s->o->property.n; i++)
+		bounded = bounded || !strncmp(s->o->property.at[i], "TARN_BUCKETS=", 13);
+	if (bounded)
+		return true;
+	for (size_t i = 0; i < input_count(s); i++) {
+		ov_partial_shape_t shape = {{0, 0}, NULL};
+		ov_element_type_e type;
+		char *name = NULL;
+		bounded = !input_describe(s, i, &name, &type, &shape) && shape.rank.min == shape.rank.max;
+		for (int64_t k = 0; bounded && k < shape.rank.max; k++)
+			bounded = shape.dims[k].max >= 0;
+		ov_free(name);
+		ov_partial_shape_free(&shape);
+		if (!bounded)
+			return false;
+	}
+	return true;
+}
+
 int input_fix_shapes(session *s, const input_set *set)
 {
-	if (!s->model || !ov_model_is_dynamic(s->model) || !set->n)
+	if (!s->model || !ov_model_is_dynamic(s->model) || !set->n || has_bounds(s))
 		return 0;
 	size_t *index = calloc(set->n, sizeof *index), n = 0;
 	ov_partial_shape_t *shape = calloc(set->n, sizeof *shape);

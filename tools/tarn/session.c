@@ -10,6 +10,7 @@
 #include "bounds.h"
 #include "say.h"
 #include "input.h"
+#include "tarn/buckets.h"
 #include "tarn/device.h"
 #include "tarn/model.h"
 #include "tarn/profile.h"
@@ -189,6 +190,28 @@ static int add_raw(const session *s, session_properties *p)
 	return 0;
 }
 
+/* --plan: the list of sizes it holds. */
+static int add_plan(const session *s, session_properties *p)
+{
+	tarn_buckets_t *plan;
+	tarn_buckets_info info;
+	if (!s->o->plan)
+		return 0;
+	if (s->is_blob)
+		return fail(2, s->command, "a compiled model has its sizes already; leave out --plan");
+	if (tarn_read_buckets(s->o->plan, &plan) != OK)
+		return fail_last(s->command);
+	int code = tarn_get_buckets_info(plan, &info) == OK ? 0 : fail_last(s->command);
+	if (!code && strlen(info.buckets) >= sizeof p->buckets)
+		code = fail(3, s->command, "%s: more sizes than a model is compiled for", s->o->plan);
+	if (!code) {
+		snprintf(p->buckets, sizeof p->buckets, "%s", info.buckets);
+		add(p, "TARN_BUCKETS", p->buckets);
+	}
+	tarn_free_buckets(plan);
+	return code;
+}
+
 int session_collect(const session *s, const char *hint, session_properties *p)
 {
 	const options *o = s->o;
@@ -200,7 +223,8 @@ int session_collect(const session *s, const char *hint, session_properties *p)
 	add(p, "NUM_STREAMS", o->nstreams);
 	add(p, "INFERENCE_PRECISION_HINT", o->infer_precision);
 	add(p, "PERF_COUNT", o->pc || o->pcsort ? "YES" : NULL);
-	return add_raw(s, p);
+	int code = add_plan(s, p);
+	return code ? code : add_raw(s, p);
 }
 
 /* Full name and kind of what the model runs on. */

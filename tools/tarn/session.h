@@ -36,7 +36,7 @@ int session_retype(session *s);
 /* What -p, -cache_dir, -nthreads ... ask for and, when hint is not NULL, that hint. The list points into itself. */
 typedef struct session_properties {
 	ov_property_t at[64];
-	char text[64][512], threads[32];
+	char text[64][512], threads[32], buckets[2048];
 	size_t n;
 } session_properties;
 int session_collect(const session *s, const char *hint, session_properties *p);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an inference costs at a size: modelled where the device can tell, else measured. */
+#ifndef TARN_API_BUCKET_COST_H
+#define TARN_API_BUCKET_COST_H
+
+#include "api/handles.h"
+#include "dyn/bucket_plan.h"
+
+typedef struct tarn_cost_question {
+	struct ov_core *core;
+	const char *device;
+	tarn_props props;        /* for compiling; no cache */
+	const tarn_model *model; /* every dimension but one is static */
+	const char *dimension;
+	bool compile; /* how long compiling takes matters, even if the time is modelled */
+} tarn_cost_question;
+
+/* size[i].size, ascending, is given, the rest is filled. *modelled: the device told, without running anything, and its times
+ * are good within *band. */
+TARN_MUST tarn_err tarn_cost_is_modelled(const tarn_cost_question *q, int64_t size, bool *modelled);
+TARN_MUST tarn_err tarn_cost_find(const tarn_cost_question *q, bool modelled, tarn_bucket_size *size, int n, double *band,
+				  double *weight_bytes);
+
+#endif

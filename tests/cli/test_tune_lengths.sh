@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+# tarn tune --lengths: the plan beats one maximum and powers of two on the lengths of the text example, is stored, and serves.
+cp "$SRC/examples/text/text.onnx" text.onnx
+cut -f2 "$SRC/examples/text/samples.tsv" | sed 1d | awk '{ gsub(/\\./, "x"); print length($0) }' >lengths.txt
+
+expect_exit 2 "$TARN" tune -m text.onnx
+expect_stderr_contains "--lengths"
+expect_exit 2 "$TARN" tune -m text.onnx --lengths lengths.txt
+expect_stderr_contains "--bound NAME=MAX"
+expect_exit 3 "$TARN" tune -m text.onnx --lengths none.txt --bound length=128
+printf '12\n0\n' >bad.txt
+expect_exit 3 "$TARN" tune -m text.onnx --lengths bad.txt --bound length=128
+expect_stderr_contains "line 2"
+expect_exit 3 "$TARN" tune -m text.onnx --lengths lengths.txt --bound length=32
+expect_stderr_contains "the bound is 32"
+expect_exit 5 "$TARN" tune -m text.onnx --sim 4000 -d NPU --lengths lengths.txt --bound length=128 --max-memory 0.001
+expect_stderr_contains "weights alone"
+
+# modelled: exact, so the plan is never worse than what it is compared with
+expect_exit 0 "$TARN" tune -m text.onnx --sim 4000 -d NPU --lengths lengths.txt --bound length=128 -json -o npu.json
+expect_json ways[0].name plan
+expect_json ways[0].mean_ms.source modelled
+expect_json ways[0].sizes 4
+plan=$(json ways[0].mean_ms.value)
+pad=$(json ways[0].padding)
+expect_json_number ways[1].mean_ms.value ">" "$plan"
+expect_json_number ways[2].mean_ms.value ">" "$plan"
+expect_json_number ways[1].padding ">" "$pad"
+expect_json_number ways[2].padding ">" "$pad"
+expect_exit 0 "$TARN" tune -m text.onnx --sim 4000 -d NPU --lengths lengths.txt --bound length=128 --max-buckets 2 -json -o two.json
+expect_json ways[0].sizes 2
+
+# measured on the CPU; stored beside the model
+expect_exit 0 "$TARN" tune -m text.onnx --lengths lengths.txt --bound length=128
+expect_stdout_contains "powers of two"
+expect_stdout_contains "measured"
+expect_file text.onnx.tarn.json
+
+# the plan serves: any length, true sizes
+"$BUILD/bin/examples/text-lengths" --arrays "$SRC/examples/text/samples.tsv" 19 1 data || fail "no data"
+for args in "-d CPU --plan text.onnx.tarn.json" "-d NPU --sim 4000 --plan npu.json"; do
+	# shellcheck disable=SC2086
+	expect_exit 0 "$TARN" run -m text.onnx $args -i input_ids=data/input_ids.npy -i attention_mask=data/attention_mask.npy -i position_ids=data/position_ids.npy -json
+	expect_json outputs[0].shape "[1,6]"
+done
+expect_exit 0 "$TARN" run -m text.onnx -d NPU --sim 4000 -shape 'input_ids[1,1..40],attention_mask[1,1..40],position_ids[1,1..40]' -i input_ids=data/input_ids.npy -i attention_mask=data/attention_mask.npy -i position_ids=data/position_ids.npy -json
+expect_stderr_lacks reshaped
+expect_exit 0 "$TARN" bench -m text.onnx -d NPU --sim 4000 --plan npu.json -data_shape 'input_ids[1,30],attention_mask[1,30],position_ids[1,30]' -niter 3 -json
+sed 's/"buckets": "/"buckets": "length=9,3;/' npu.json >bad.json
+expect_exit 2 "$TARN" bench -m text.onnx -d NPU --sim 4000 --plan bad.json -niter 1
+expect_stderr_contains "must ascend"
+head -c 300 npu.json >cut.json
+expect_exit 3 "$TARN" run -m text.onnx --plan cut.json -i input_ids=data/input_ids.npy

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tarn tune: its modes. Each returns 0, or an exit code after its message. */
+#ifndef TARN_TOOL_TUNE_H
+#define TARN_TOOL_TUNE_H
+
+#include "session.h"
+
+/* --lengths: the sizes to compile for. */
+int tune_lengths(session *s);
+
+#endif
