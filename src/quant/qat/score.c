@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "quant/qat/score.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "quant/run.h"
+#include "rt/program.h"
+
+uint64_t qat_random(uint64_t *state)
+{
+	/* splitmix64 */
+	uint64_t z = *state += 0x9e3779b97f4a7c15u;
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}
+
+void qat_shuffle(size_t *at, size_t n, uint64_t *state)
+{
+	for (size_t i = n; i > 1; i--) {
+		size_t k = (size_t)(qat_random(state) % i), v = at[k];
+		at[k] = at[i - 1];
+		at[i - 1] = v;
+	}
+}
+
+static tarn_err compile(const qat_data *d, const tarn_model *m, tarn_program **p, tarn_request **r)
+{
+	TRY(tarn_program_compile(d->o->data->device, m, NULL, p));
+	return tarn_request_new(*p, r);
+}
+
+/* All outputs of a run, as f32 side by side. */
+static tarn_err outputs_of(qat_data *d, const tarn_request *r, size_t sample)
+{
+	size_t n = 0;
+	for (int k = 0; k < r->n_out; k++)
+		n += (size_t)tarn_tensor_count(&r->out[k]);
+	float *at = d->teacher[sample] = tarn_arena_alloc(&d->arena, (n + 1) * sizeof *at);
+	if (!at)
+		return tarn_err_nomem(n * sizeof *at);
+	d->size[sample] = n;
+	for (int k = 0; k < r->n_out; k++)
+		for (int64_t i = 0; i < tarn_tensor_count(&r->out[k]); i++)
+			*at++ = (float)tarn_tensor_f64(&r->out[k], i);
+	return TARN_OK;
+}
+
+static tarn_err ask_teacher(qat_data *d, const tarn_model *teacher)
+{
+	const tarn_quant_options *q = d->o->data;
+	tarn_program *program = NULL;
+	tarn_request *r = NULL;
+	tarn_err err;
+	d->teacher = tarn_arena_zalloc(&d->arena, q->n_sample, sizeof *d->teacher);
+	if (!d->teacher)
+		return tarn_err_nomem(q->n_sample * sizeof *d->teacher);
+	TRY_GOTO(out, compile(d, teacher, &program, &r));
+	for (size_t i = 0; i < q->n_sample; i++) {
+		CHECK_GOTO(out, !tarn_quant_stopped(q), TARN_CANCELLED, "training was interrupted before it began");
+		TRY_GOTO(out, tarn_quant_run_sample(r, q, i));
+		TRY_GOTO(out, outputs_of(d, r, i));
+		if (q->progress)
+			q->progress(q->ctx, "asking the float model", i + 1, q->n_sample);
+	}
+out:
+	tarn_request_free(r);
+	tarn_program_unref(program);
+	return err;
+}
+
+/* Few samples serve for both. */
+static tarn_err split(qat_data *d)
+{
+	size_t n = d->o->data->n_sample;
+	uint64_t state = d->o->seed ^ 0x686f6c64u;
+	double share = d->o->holdout > 0 ? d->o->holdout : 0.2;
+	CHECK(n, TARN_BAD_FILE, "there are no samples to train on");
+	d->order = tarn_arena_zalloc(&d->arena, n, sizeof *d->order);
+	d->size = tarn_arena_zalloc(&d->arena, n, sizeof *d->size);
+	if (!d->order || !d->size)
+		return tarn_err_nomem(n * sizeof *d->size);
+	for (size_t i = 0; i < n; i++)
+		d->order[i] = i;
+	qat_shuffle(d->order, n, &state);
+	d->n_hold = (size_t)(share * (double)n + 0.5);
+	d->n_hold = d->n_hold < 1 ? 1 : d->n_hold >= n ? n - 1 : d->n_hold;
+	d->n_train = n - d->n_hold;
+	if (n == 1)
+		d->n_train = d->n_hold = 1;
+	return TARN_OK;
+}
+
+tarn_err qat_data_init(qat_data *d, const tarn_qat_options *o, const tarn_model *start, const tarn_model *teacher)
+{
+	const tarn_graph *g = start->main;
+	*d = (qat_data){.o = o, .n_output = g->output.len, .rows = 1};
+	TRY(split(d));
+	CHECK(teacher || o->label, TARN_USAGE, "training needs labels, or a float model to learn from");
+	d->head = tarn_arena_zalloc(&d->arena, d->n_output + 1, sizeof *d->head);
+	if (!d->head)
+		return tarn_err_nomem(d->n_output);
+	for (size_t k = 0; k < d->n_output; k++)
+		d->head[k] = qat_head_of(g, k, o->label != NULL);
+	if (g->output.at[0]->shape.rank >= 2 && g->output.at[0]->shape.dim[0] > 1)
+		d->rows = (size_t)g->output.at[0]->shape.dim[0];
+	return teacher ? ask_teacher(d, teacher) : TARN_OK;
+}
+
+void qat_data_fini(qat_data *d)
+{
+	tarn_arena_fini(&d->arena);
+	*d = (qat_data){0};
+}
+
+tarn_err qat_data_target(const qat_data *d, size_t sample, size_t k, const tarn_tensor *y, size_t *offset, qat_target *t)
+{
+	size_t n = (size_t)tarn_tensor_count(y);
+	*t = (qat_target){.label_weight = d->o->label_weight > 0 ? d->o->label_weight : 0.3};
+	if (d->teacher) {
+		CHECK(*offset + n <= d->size[sample], TARN_SHAPE, "output %zu has %zu elements where the float model has others", k,
+		      n);
+		t->teacher = d->teacher[sample] + *offset;
+		*offset += n;
+	}
+	if (d->o->label && k == 0) {
+		size_t rows = y->rank >= 2 ? (size_t)y->dim[0] : 1;
+		CHECK(rows == d->rows, TARN_SHAPE, "output 0 has %zu rows for %zu labels", rows, d->rows);
+		t->label = d->o->label + sample * d->rows;
+	}
+	return TARN_OK;
+}
+
+static tarn_err score_sample(const qat_data *d, const tarn_request *r, size_t sample, tarn_qat_score *s)
+{
+	size_t offset = 0;
+	for (size_t k = 0; k < d->n_output; k++) {
+		tarn_tensor y = {0};
+		qat_target t;
+		TRY(tarn_tensor_convert(&r->out[k], TARN_F32, &y));
+		tarn_err err = qat_data_target(d, sample, k, &y, &offset, &t);
+		if (err == TARN_OK && tarn_dtype_is_float(r->out[k].type)) {
+			size_t rows = 0;
+			s->loss += qat_loss(d->head[k], &y, &t, NULL);
+			if (k == 0 && d->head[0] != QAT_RAW) {
+				s->right += qat_right(&y, &t, &rows);
+				s->n += rows;
+			}
+		}
+		tarn_tensor_fini(&y);
+		TRY(err);
+	}
+	return TARN_OK;
+}
+
+tarn_err qat_score(const qat_data *d, const tarn_model *m, tarn_qat_score *s)
+{
+	tarn_program *program = NULL;
+	tarn_request *r = NULL;
+	tarn_err err;
+	*s = (tarn_qat_score){0};
+	TRY_GOTO(out, compile(d, m, &program, &r));
+	for (size_t i = 0; i < d->n_hold; i++) {
+		size_t sample = d->order[d->o->data->n_sample - d->n_hold + i];
+		TRY_GOTO(out, tarn_quant_run_sample(r, d->o->data, sample));
+		TRY_GOTO(out, score_sample(d, r, sample, s));
+	}
+	s->loss /= (double)d->n_hold;
+out:
+	tarn_request_free(r);
+	tarn_program_unref(program);
+	return err;
+}
+
+/* A smaller loss, and never fewer samples right than `least` has. */
+bool qat_score_better(const tarn_qat_score *a, const tarn_qat_score *b, const tarn_qat_score *least)
+{
+	return isfinite(a->loss) && a->loss < b->loss && a->right >= least->right;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside qat: which samples are for what, what the teacher says to them, and how a model does on the holdout. */
+#ifndef TARN_QUANT_QAT_SCORE_H
+#define TARN_QUANT_QAT_SCORE_H
+
+#include "quant/qat/net.h"
+
+typedef struct qat_data {
+	const tarn_qat_options *o;
+	size_t *order; /* a permutation of the samples: training first, then the holdout */
+	size_t n_train, n_hold;
+	size_t rows; /* labels of one sample */
+	/* The teacher's outputs, f32, side by side. */
+	float **teacher; /* by sample; NULL: no teacher */
+	size_t *size;	 /* by sample: numbers of all outputs; offsets follow from the outputs' sizes */
+	qat_head *head;	 /* by output */
+	size_t n_output;
+	tarn_arena arena;
+} qat_data;
+
+TARN_MUST tarn_err qat_data_init(qat_data *d, const tarn_qat_options *o, const tarn_model *start, const tarn_model *teacher);
+void qat_data_fini(qat_data *d);
+/* The targets of output k of a sample, given its number of elements; offset moves on by it. */
+TARN_MUST tarn_err qat_data_target(const qat_data *d, size_t sample, size_t k, const tarn_tensor *y, size_t *offset,
+				   qat_target *t);
+/* Runs the model over the holdout on the device. */
+TARN_MUST tarn_err qat_score(const qat_data *d, const tarn_model *m, tarn_qat_score *s);
+/* A better than B. */
+bool qat_score_better(const tarn_qat_score *a, const tarn_qat_score *b, const tarn_qat_score *least);
+/* A reproducible stream of numbers. */
+uint64_t qat_random(uint64_t *state);
+void qat_shuffle(size_t *at, size_t n, uint64_t *state);
+
+#endif

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loop: batches over threads, Adam, a judgement after every epoch, the best kept. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/pool.h"
+#include "base/thread.h"
+#include "ops/grad.h"
+#include "pass/pass.h"
+#include "quant/plan.h"
+#include "quant/qat/state.h"
+#include "quant/run.h"
+
+/* What a thread is given for one batch. */
+typedef struct lane {
+	qat_walk walk;
+	float **dy; /* by output: room for its gradient */
+	size_t *dy_size;
+	double loss;
+	tarn_err err;
+	char text[512];
+} lane;
+
+typedef struct trainer {
+	qat_net net;
+	qat_data data;
+	qat_state state;
+	const tarn_qat_options *o;
+	tarn_qat_report *r;
+	tarn_pool *pool;
+	lane *lane;
+	int lanes;
+	/* The batch at hand. */
+	tarn_tensor **in; /* by place in the batch: the sample's inputs */
+	size_t *sample;
+	size_t n_batch, batch;
+	int64_t started;
+} trainer;
+
+static tarn_err gradient_room(lane *l, size_t k, size_t n)
+{
+	if (l->dy_size[k] >= n)
+		return TARN_OK;
+	tarn_mem_free(l->dy[k]);
+	l->dy_size[k] = n;
+	l->dy[k] = tarn_mem_zalloc(n, sizeof *l->dy[k]);
+	return l->dy[k] ? TARN_OK : tarn_err_nomem(n * sizeof *l->dy[k]);
+}
+
+static tarn_err learn_sample(trainer *t, lane *l, size_t i)
+{
+	size_t offset = 0, outputs = t->data.n_output;
+	tarn_arena scratch = {0};
+	tarn_err err;
+	tarn_tensor *dout = tarn_arena_zalloc(&scratch, outputs + 1, sizeof *dout);
+	CHECK_GOTO(out, dout, TARN_NOMEM, "out of memory");
+	TRY_GOTO(out, qat_walk_forward(&l->walk, t->in[i]));
+	for (size_t k = 0; k < outputs; k++) {
+		const tarn_tensor *y = qat_walk_output(&l->walk, k);
+		qat_target target;
+		TRY_GOTO(out, qat_data_target(&t->data, t->sample[i], k, y, &offset, &target));
+		if (y->type != TARN_F32 || (!target.teacher && !target.label))
+			continue;
+		TRY_GOTO(out, gradient_room(l, k, (size_t)tarn_tensor_count(y)));
+		l->loss += qat_loss(t->data.head[k], y, &target, l->dy[k]);
+		dout[k] = *y;
+		dout[k].buf = NULL;
+		dout[k].data = l->dy[k];
+	}
+	TRY_GOTO(out, qat_walk_backward(&l->walk, dout));
+out:
+	tarn_arena_fini(&scratch);
+	return err;
+}
+
+static void learn_lane(void *arg, int task, int n_tasks)
+{
+	trainer *t = arg;
+	lane *l = &t->lane[task];
+	memset(l->walk.grad, 0, t->net.n_theta * sizeof *l->walk.grad);
+	l->loss = 0;
+	l->err = TARN_OK;
+	for (size_t i = (size_t)task; i < t->n_batch && l->err == TARN_OK; i += (size_t)n_tasks)
+		l->err = learn_sample(t, l, i);
+	if (l->err != TARN_OK)
+		snprintf(l->text, sizeof l->text, "%s", tarn_err_text());
+}
+
+static void forget_batch(trainer *t)
+{
+	for (size_t i = 0; i < t->batch; i++)
+		for (size_t k = 0; k < t->net.m->main->input.len; k++)
+			tarn_tensor_fini(&t->in[i][k]);
+}
+
+/* Reads the samples order[first..] and sums their mean gradient into lane 0. */
+static tarn_err learn_batch(trainer *t, const size_t *order, size_t n, double *loss)
+{
+	tarn_err err = TARN_OK;
+	t->n_batch = n;
+	for (size_t i = 0; i < n && err == TARN_OK; i++) {
+		t->sample[i] = order[i];
+		err = t->o->data->sample(t->o->data->ctx, order[i], t->in[i]);
+	}
+	if (err == TARN_OK)
+		tarn_pool_run(t->pool, t->lanes, learn_lane, t);
+	forget_batch(t);
+	TRY(err);
+	*loss = 0;
+	float *sum = t->lane[0].walk.grad;
+	for (int k = 0; k < t->lanes; k++) {
+		if (t->lane[k].err != TARN_OK)
+			return tarn_err_set(t->lane[k].err, "%s", t->lane[k].text);
+		*loss += t->lane[k].loss / (double)n;
+		for (size_t i = 0; k && i < t->net.n_theta; i++)
+			sum[i] += t->lane[k].walk.grad[i];
+	}
+	for (size_t i = 0; i < t->net.n_theta; i++)
+		sum[i] /= (float)n;
+	return TARN_OK;
+}
+
+/* Judges theta as an exported model; keeps it when it is the best so far. */
+static tarn_err judge(trainer *t, const float *theta)
+{
+	tarn_model *m;
+	tarn_qat_score s;
+	TRY(qat_net_export(&t->net, theta, &m));
+	tarn_err err = qat_score(&t->data, m, &s);
+	tarn_model_unref(m);
+	TRY(err);
+	if (qat_score_better(&s, &t->state.best_score, &t->r->before)) {
+		t->state.best_score = s;
+		memcpy(t->state.best, theta, t->net.n_theta * sizeof *theta);
+		t->r->improved = true;
+	}
+	return TARN_OK;
+}
+
+static void tell(const trainer *t, size_t done, size_t total, double loss)
+{
+	const tarn_quant_options *q = t->o->data;
+	char what[96];
+	double spent = (double)(tarn_clock_ns() - t->started) / 1e9, fresh = (double)(t->state.step - t->state.resumed_step);
+	double left = fresh > 0 ? spent / fresh * (double)(total - done) : 0;
+	if (!q->progress)
+		return;
+	snprintf(what, sizeof what, "training: loss %.4g, %.0f s left, step", loss, left);
+	q->progress(q->ctx, what, done, total);
+}
+
+static tarn_err epoch(trainer *t, size_t *order, size_t total)
+{
+	uint64_t rng = t->o->seed ^ (0x65706f63u + (uint64_t)t->state.epoch * 0x9e3779b9u);
+	qat_shuffle(order, t->data.n_train, &rng);
+	for (size_t first = 0; first < t->data.n_train; first += t->batch) {
+		double loss;
+		size_t n = t->data.n_train - first < t->batch ? t->data.n_train - first : t->batch;
+		if (tarn_quant_stopped(t->o->data)) {
+			t->r->interrupted = true;
+			return TARN_OK;
+		}
+		qat_net_set(&t->net, t->state.theta);
+		TRY(learn_batch(t, order + first, n, &loss));
+		if (isfinite(loss)) {
+			qat_net_chain(&t->net, t->state.theta, t->lane[0].walk.grad);
+			qat_state_step(&t->state, &t->net, t->lane[0].walk.grad, total);
+		} else {
+			qat_state_retreat(&t->state, &t->net); /* diverged */
+		}
+		tell(t, (size_t)t->state.step, total, loss);
+	}
+	return TARN_OK;
+}
+
+/* Two candidates after an epoch: the weights, and their running average. */
+static tarn_err judge_epoch(trainer *t)
+{
+	TRY(judge(t, t->state.theta));
+	return judge(t, t->state.mean);
+}
+
+static tarn_err loop(trainer *t)
+{
+	int epochs = t->o->epochs > 0 ? t->o->epochs : 5;
+	size_t steps = (t->data.n_train + t->batch - 1) / t->batch, total = steps * (size_t)epochs;
+	size_t *order = tarn_mem_zalloc(t->data.n_train, sizeof *order);
+	tarn_err err = order ? TARN_OK : tarn_err_nomem(t->data.n_train * sizeof *order);
+	t->started = tarn_clock_ns();
+	while (err == TARN_OK && t->state.epoch < epochs && !t->r->interrupted) {
+		memcpy(order, t->data.order, t->data.n_train * sizeof *order);
+		err = epoch(t, order, total);
+		if (err == TARN_OK)
+			err = judge_epoch(t);
+		if (err != TARN_OK || t->r->interrupted)
+			break;
+		t->state.epoch++;
+		if (t->o->checkpoint)
+			err = qat_state_save(&t->state, &t->net, t->o->checkpoint);
+	}
+	t->r->epochs = t->state.epoch;
+	t->r->steps = (int)t->state.step;
+	t->r->seconds = (double)(tarn_clock_ns() - t->started) / 1e9;
+	tarn_mem_free(order);
+	return err;
+}
+
+/* ---- room ---- */
+
+/* Bytes beside the walks: theta, best, mean, two moments; and per thread a gradient. */
+static size_t fixed_bytes(const trainer *t, int lanes)
+{
+	return t->net.n_theta * sizeof(float) * (size_t)(6 + lanes);
+}
+
+/* How many bytes one sample's walk takes is found by walking one. */
+static tarn_err fit_budget(trainer *t)
+{
+	lane probe = {.dy = t->lane[0].dy, .dy_size = t->lane[0].dy_size};
+	double loss;
+	size_t order = t->data.order[0];
+	(void)probe;
+	t->lanes = 1;
+	qat_net_set(&t->net, t->state.theta);
+	TRY(learn_batch(t, &order, 1, &loss));
+	CHECK(isfinite(loss), TARN_BAD_FILE, "the loss of the first sample is not a finite number");
+	size_t walk = t->lane[0].walk.most, budget = t->r->budget;
+	while (t->lanes < t->r->threads && fixed_bytes(t, t->lanes + 1) + walk * (size_t)(t->lanes + 1) <= budget)
+		t->lanes++;
+	CHECK(fixed_bytes(t, 1) + walk <= budget, TARN_NOMEM,
+	      "training needs %.0f MB, more than the %.0f MB allowed; raise the budget or take smaller samples",
+	      (double)(fixed_bytes(t, 1) + walk) / 1e6, (double)budget / 1e6);
+	t->r->bytes = fixed_bytes(t, t->lanes) + walk * (size_t)t->lanes;
+	t->r->threads = t->lanes;
+	return TARN_OK;
+}
+
+static tarn_err lane_init(lane *l, const qat_net *net, size_t outputs)
+{
+	l->dy = tarn_mem_zalloc(outputs + 1, sizeof *l->dy);
+	l->dy_size = tarn_mem_zalloc(outputs + 1, sizeof *l->dy_size);
+	return l->dy && l->dy_size ? qat_walk_init(&l->walk, net) : tarn_err_nomem(outputs * sizeof *l->dy);
+}
+
+static void lane_fini(lane *l, size_t outputs)
+{
+	for (size_t k = 0; l->dy && k < outputs; k++)
+		tarn_mem_free(l->dy[k]);
+	tarn_mem_free(l->dy);
+	tarn_mem_free(l->dy_size);
+	if (l->walk.net)
+		qat_walk_fini(&l->walk);
+}
+
+static tarn_err rooms(trainer *t)
+{
+	size_t inputs = t->net.m->main->input.len;
+	tarn_arena *a = &t->data.arena;
+	t->r->threads = t->o->threads > 0 ? t->o->threads : tarn_thread_cpus();
+	t->r->budget = t->o->budget ? t->o->budget : (size_t)(tarn_mem_total() / 2);
+	t->batch = t->o->batch > 0 ? (size_t)t->o->batch : 32;
+	t->batch = t->batch > t->data.n_train ? t->data.n_train : t->batch;
+	t->lane = tarn_arena_zalloc(a, (size_t)t->r->threads, sizeof *t->lane);
+	t->in = tarn_arena_zalloc(a, t->batch, sizeof *t->in);
+	t->sample = tarn_arena_zalloc(a, t->batch, sizeof *t->sample);
+	if (!t->lane || !t->in || !t->sample)
+		return tarn_err_nomem(t->batch * sizeof *t->in);
+	for (size_t i = 0; i < t->batch; i++) {
+		t->in[i] = tarn_arena_zalloc(a, inputs + 1, sizeof **t->in);
+		if (!t->in[i])
+			return tarn_err_nomem(inputs * sizeof **t->in);
+	}
+	TRY(tarn_pool_new(t->r->threads, &t->pool));
+	TRY(lane_init(&t->lane[0], &t->net, t->data.n_output));
+	TRY(fit_budget(t));
+	for (int i = 1; i < t->lanes; i++)
+		TRY(lane_init(&t->lane[i], &t->net, t->data.n_output));
+	return TARN_OK;
+}
+
+static void trainer_fini(trainer *t)
+{
+	for (int i = 0; t->lane && i < t->r->threads; i++)
+		lane_fini(&t->lane[i], t->data.n_output);
+	tarn_pool_free(t->pool);
+	qat_state_fini(&t->state);
+	qat_data_fini(&t->data);
+	qat_net_fini(&t->net);
+}
+
+/* Everything on the way from a parameter to an output must have a gradient; said before any work. */
+static tarn_err check_gradients(const qat_net *net)
+{
+	const tarn_graph *g = net->m->main;
+	for (size_t i = 0; i < g->node.len; i++) {
+		const tarn_node *n = g->node.at[i];
+		bool wants = false;
+		for (int k = 0; k < n->n_out; k++)
+			wants |= n->out[k] && net->wants[n->out[k]->id] && tarn_dtype_is_float(n->out[k]->type);
+		CHECK(!wants || net->skip[i] || tarn_node_has_grad(n), TARN_UNSUPPORTED,
+		      "operator %s (node '%s') has no gradient: this model cannot be trained", n->op->name, n->name);
+	}
+	return TARN_OK;
+}
+
+static tarn_err train(trainer *t, const tarn_model *teacher, const tarn_model *start, tarn_model **out)
+{
+	TRY(qat_net_init(&t->net, start, teacher));
+	TRY(check_gradients(&t->net));
+	TRY(qat_data_init(&t->data, t->o, start, teacher));
+	TRY(qat_state_init(&t->state, &t->net, teacher, t->o));
+	t->r->parameters = t->net.n_theta;
+	t->r->trained_on = t->data.n_train;
+	t->r->holdout = t->data.n_hold;
+	TRY(qat_score(&t->data, start, &t->r->before));
+	t->state.best_score = t->r->before;
+	TRY(rooms(t));
+	if (t->o->resume && t->o->checkpoint)
+		TRY(qat_state_load(&t->state, &t->net, t->o->checkpoint, &t->r->resumed));
+	t->r->improved = t->r->resumed && qat_score_better(&t->state.best_score, &t->r->before, &t->r->before);
+	TRY(loop(t));
+	t->r->after = t->state.best_score;
+	return t->r->improved ? qat_net_export(&t->net, t->state.best, out) : tarn_model_clone(start, out);
+}
+
+tarn_err tarn_qat_train(const tarn_model *teacher, const tarn_model *start, const tarn_qat_options *o, tarn_model **out,
+			tarn_qat_report *r)
+{
+	trainer t = {.o = o, .r = r};
+	*r = (tarn_qat_report){0};
+	tarn_err err = train(&t, teacher, start, out);
+	trainer_fini(&t);
+	return err;
+}
