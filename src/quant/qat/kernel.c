@@ -137,14 +137,32 @@ static tarn_err product_forward(const tarn_node *n, const tarn_tensor *const *in
 static tarn_err product_back(const product *p, const float *a, const float *b, const float *dy, float *da, float *db)
 {
 	float alpha = (float)p->alpha;
-	qat_product to_a = {.m = p->m, .n = p->k, .k = p->n, .a = dy, .b = b, .tb = !p->tb, .alpha = alpha, .c = da, .add = true};
-	qat_product to_b = {.m = p->k, .n = p->n, .k = p->m, .a = a, .ta = !p->ta, .b = dy, .alpha = alpha, .c = db, .add = true};
+	qat_product to_a = {
+		.m = p->m, .n = p->k, .k = p->n, .a = dy, .b = b, .tb = !p->tb, .alpha = alpha, .c = da, .add = true};
+	qat_product to_b = {
+		.m = p->k, .n = p->n, .k = p->m, .a = a, .ta = !p->ta, .b = dy, .alpha = alpha, .c = db, .add = true};
 	if (p->ta)
-		to_a = (qat_product){
-			.m = p->k, .n = p->m, .k = p->n, .a = b, .ta = p->tb, .b = dy, .tb = true, .alpha = alpha, .c = da, .add = true};
+		to_a = (qat_product){.m = p->k,
+				     .n = p->m,
+				     .k = p->n,
+				     .a = b,
+				     .ta = p->tb,
+				     .b = dy,
+				     .tb = true,
+				     .alpha = alpha,
+				     .c = da,
+				     .add = true};
 	if (p->tb)
-		to_b = (qat_product){
-			.m = p->n, .n = p->k, .k = p->m, .a = dy, .ta = true, .b = a, .tb = p->ta, .alpha = alpha, .c = db, .add = true};
+		to_b = (qat_product){.m = p->n,
+				     .n = p->k,
+				     .k = p->m,
+				     .a = dy,
+				     .ta = true,
+				     .b = a,
+				     .tb = p->ta,
+				     .alpha = alpha,
+				     .c = db,
+				     .add = true};
 	if (da)
 		TRY(qat_multiply(&to_a));
 	return db ? qat_multiply(&to_b) : TARN_OK;
@@ -159,7 +177,8 @@ static tarn_err product_backward(const tarn_node *n, const tarn_tensor *const *i
 	*done = read_product(n, in, &p) && (!bias || (din[2].rank == 1 && din[2].dim[0] == p.n));
 	if (!*done)
 		return TARN_OK;
-	float *da = din[0].type != TARN_DTYPE_NONE ? din[0].data : NULL, *db = din[1].type != TARN_DTYPE_NONE ? din[1].data : NULL;
+	float *da = din[0].type != TARN_DTYPE_NONE ? din[0].data : NULL,
+	      *db = din[1].type != TARN_DTYPE_NONE ? din[1].data : NULL;
 	const float *dy = dout[0].data;
 	for (int64_t i = 0; i < p.batch; i++)
 		TRY(product_back(&p, (const float *)in[0]->data + i * p.m * p.k, (const float *)in[1]->data + i * p.b_step,

@@ -221,7 +221,8 @@ tarn_err qat_conv_backward(const tarn_node *n, const tarn_tensor *const *in, con
 		return TARN_OK;
 	int64_t plane = c.in[1] * c.in[2], channels = c.co * c.group;
 	float *x = in[0]->data, *dy = dout[0].data;
-	float *dx = din[0].type != TARN_DTYPE_NONE ? din[0].data : NULL, *dk = din[1].type != TARN_DTYPE_NONE ? din[1].data : NULL;
+	float *dx = din[0].type != TARN_DTYPE_NONE ? din[0].data : NULL,
+	      *dk = din[1].type != TARN_DTYPE_NONE ? din[1].data : NULL;
 	float *col = tarn_mem_alloc_aligned((size_t)(c.taps * c.positions) * sizeof *col);
 	tarn_err err = col ? TARN_OK : tarn_err_nomem((size_t)(c.taps * c.positions) * sizeof *col);
 	for (int64_t i = 0; i < c.batch * c.group && err == TARN_OK; i++) {

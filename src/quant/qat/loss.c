@@ -12,8 +12,8 @@
 
 qat_head qat_head_of(const tarn_graph *g, size_t i, bool labelled)
 {
-	static const char *const moves[] = {"Reshape", "Identity", "Flatten", "Squeeze", "Unsqueeze", "DequantizeLinear",
-					    "QuantizeLinear", NULL};
+	static const char *const moves[] = {"Reshape",   "Identity",         "Flatten",        "Squeeze",
+					    "Unsqueeze", "DequantizeLinear", "QuantizeLinear", NULL};
 	const tarn_value *v = g->output.at[i];
 	for (int depth = 0; depth < 8 && tarn_quant_any_of(v->def, moves); depth++)
 		v = v->def->in[0];
@@ -71,8 +71,8 @@ static double row_loss(qat_head head, const double *p, const double *want, int64
 	return w * loss;
 }
 
-static double classes_loss(qat_head head, const float *y, int64_t n, const float *teacher, const int64_t *label, double by_label,
-			   double share, float *dy, double *scratch)
+static double classes_loss(qat_head head, const float *y, int64_t n, const float *teacher, const int64_t *label,
+			   double by_label, double share, float *dy, double *scratch)
 {
 	double *p = scratch, *want = scratch + n, loss = 0;
 	probabilities(head, y, n, p);

@@ -20,14 +20,14 @@ typedef enum qat_kind {
 
 typedef struct qat_param {
 	qat_kind kind;
-	size_t at, n;	   /* slice of theta */
-	tarn_tensor t;	   /* what the graph reads, made by qat_net_set */
-	int scale;	   /* WEIGHT: its WSCALE */
+	size_t at, n;            /* slice of theta */
+	tarn_tensor t;           /* what the graph reads, made by qat_net_set */
+	int scale;               /* WEIGHT: its WSCALE */
 	int64_t channels, inner; /* WEIGHT: element i belongs to channel i / inner % channels */
-	double lo, hi;	   /* codes: WEIGHT, ZERO */
-	float unit;	   /* one step of the learning rate 1 */
-	const tarn_value *v; /* the constant it is written to: values, codes, scale or zero point */
-	const tarn_node *dq; /* WEIGHT, BIAS: the DequantizeLinear that reads it */
+	double lo, hi;           /* codes: WEIGHT, ZERO */
+	float unit;              /* one step of the learning rate 1 */
+	const tarn_value *v;     /* the constant it is written to: values, codes, scale or zero point */
+	const tarn_node *dq;     /* WEIGHT, BIAS: the DequantizeLinear that reads it */
 } qat_param;
 
 typedef struct qat_net {
@@ -58,7 +58,7 @@ TARN_MUST tarn_err qat_net_export(const qat_net *net, const float *theta, tarn_m
 typedef struct qat_walk {
 	const qat_net *net;
 	tarn_tensor *at, *d; /* by value id: values, gradients */
-	float *grad;	     /* n_theta: sums over samples */
+	float *grad;         /* n_theta: sums over samples */
 	size_t bytes, most;  /* held now, and at the worst */
 } qat_walk;
 TARN_MUST tarn_err qat_walk_init(qat_walk *w, const qat_net *net);

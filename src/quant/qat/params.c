@@ -131,8 +131,8 @@ static tarn_err grid_params(qat_net *net, const tarn_node *n)
 static const struct {
 	const char *op;
 	unsigned inputs;
-} learned[] = {{"Conv", 6},   {"ConvTranspose", 6},	    {"Gemm", 6}, {"MatMul", 3}, {"LayerNormalization", 6},
-	       {"PRelu", 2},  {"BatchNormalization", 6}, {"Add", 3},	 {"Mul", 3},	{"Gather", 1},
+} learned[] = {{"Conv", 6},       {"ConvTranspose", 6},      {"Gemm", 6}, {"MatMul", 3}, {"LayerNormalization", 6},
+	       {"PRelu", 2},      {"BatchNormalization", 6}, {"Add", 3},  {"Mul", 3},    {"Gather", 1},
 	       {"FusedMatMul", 3}};
 
 static tarn_err float_params(qat_net *net, const tarn_node *n)

@@ -21,28 +21,28 @@
 /* Zeros are defaults. */
 typedef struct tarn_qat_options {
 	const tarn_quant_options *data; /* samples, progress, stop, device; preset and ignore are not looked at */
-	const int64_t *label;		/* of each sample, the class of output 0; NULL: none */
-	int epochs;			/* 0: 5 */
-	int batch;			/* samples of one step; 0: 32 */
-	double rate;			/* learning rate, relative to the size of what is trained; 0: chosen by the weights' bits */
-	double holdout;			/* share of samples kept for judging; 0: 0.2 */
-	double label_weight;		/* share of the labels in the loss when there is a teacher, too; 0: 0.3 */
+	const int64_t *label;           /* of each sample, the class of output 0; NULL: none */
+	int epochs;                     /* 0: 5 */
+	int batch;                      /* samples of one step; 0: 32 */
+	double rate;         /* learning rate, relative to the size of what is trained; 0: chosen by the weights' bits */
+	double holdout;      /* share of samples kept for judging; 0: 0.2 */
+	double label_weight; /* share of the labels in the loss when there is a teacher, too; 0: 0.3 */
 	uint64_t seed;
-	int threads;	    /* 0: one per processor */
-	size_t budget;	    /* bytes training may hold; 0: half of the machine's memory */
+	int threads;            /* 0: one per processor */
+	size_t budget;          /* bytes training may hold; 0: half of the machine's memory */
 	const char *checkpoint; /* file written after every epoch; NULL: none */
-	bool resume;	    /* goes on from that file when it is there */
+	bool resume;            /* goes on from that file when it is there */
 } tarn_qat_options;
 
 /* How a model does on the holdout. */
 typedef struct tarn_qat_score {
-	double loss;	/* mean over samples: distance to the teacher, or to the labels */
+	double loss;     /* mean over samples: distance to the teacher, or to the labels */
 	size_t right, n; /* same class as the label (without labels: as the teacher) */
 } tarn_qat_score;
 
 typedef struct tarn_qat_report {
 	tarn_qat_score before, after; /* of what came in, and of what leaves */
-	int epochs, steps;	      /* done */
+	int epochs, steps;            /* done */
 	bool interrupted, resumed, improved;
 	double seconds;
 	size_t bytes, budget; /* most memory training held (counted), and what it was allowed */

@@ -6,7 +6,6 @@
 
 #include "base/mem.h"
 #include "quant/run.h"
-#include "rt/program.h"
 
 uint64_t qat_random(uint64_t *state)
 {
@@ -26,12 +25,6 @@ void qat_shuffle(size_t *at, size_t n, uint64_t *state)
 	}
 }
 
-static tarn_err compile(const qat_data *d, const tarn_model *m, tarn_program **p, tarn_request **r)
-{
-	TRY(tarn_program_compile(d->o->data->device, m, NULL, p));
-	return tarn_request_new(*p, r);
-}
-
 /* All outputs of a run, as f32 side by side. */
 static tarn_err outputs_of(qat_data *d, const tarn_request *r, size_t sample)
 {
@@ -48,27 +41,19 @@ static tarn_err outputs_of(qat_data *d, const tarn_request *r, size_t sample)
 	return TARN_OK;
 }
 
+static tarn_err note_teacher(void *ctx, size_t i, tarn_request *r)
+{
+	return outputs_of(ctx, r, i);
+}
+
 static tarn_err ask_teacher(qat_data *d, const tarn_model *teacher)
 {
 	const tarn_quant_options *q = d->o->data;
-	tarn_program *program = NULL;
-	tarn_request *r = NULL;
-	tarn_err err;
 	d->teacher = tarn_arena_zalloc(&d->arena, q->n_sample, sizeof *d->teacher);
 	if (!d->teacher)
 		return tarn_err_nomem(q->n_sample * sizeof *d->teacher);
-	TRY_GOTO(out, compile(d, teacher, &program, &r));
-	for (size_t i = 0; i < q->n_sample; i++) {
-		CHECK_GOTO(out, !tarn_quant_stopped(q), TARN_CANCELLED, "training was interrupted before it began");
-		TRY_GOTO(out, tarn_quant_run_sample(r, q, i));
-		TRY_GOTO(out, outputs_of(d, r, i));
-		if (q->progress)
-			q->progress(q->ctx, "asking the float model", i + 1, q->n_sample);
-	}
-out:
-	tarn_request_free(r);
-	tarn_program_unref(program);
-	return err;
+	return tarn_quant_run(teacher, NULL, 0, q, (quant_slice){.step = 1, .n = q->n_sample}, "asking the float model",
+			      note_teacher, d);
 }
 
 /* Few samples serve for both. */
@@ -120,8 +105,8 @@ tarn_err qat_data_target(const qat_data *d, size_t sample, size_t k, const tarn_
 	size_t n = (size_t)tarn_tensor_count(y);
 	*t = (qat_target){.label_weight = d->o->label_weight > 0 ? d->o->label_weight : 0.3};
 	if (d->teacher) {
-		CHECK(*offset + n <= d->size[sample], TARN_SHAPE, "output %zu has %zu elements where the float model has others", k,
-		      n);
+		CHECK(*offset + n <= d->size[sample], TARN_SHAPE,
+		      "output %zu has %zu elements where the float model has others", k, n);
 		t->teacher = d->teacher[sample] + *offset;
 		*offset += n;
 	}
@@ -155,23 +140,38 @@ static tarn_err score_sample(const qat_data *d, const tarn_request *r, size_t sa
 	return TARN_OK;
 }
 
+/* The holdout as samples 0, 1, ... */
+typedef struct holdout {
+	const qat_data *d;
+	tarn_qat_score *score;
+} holdout;
+
+static size_t held(const qat_data *d, size_t i)
+{
+	return d->order[d->o->data->n_sample - d->n_hold + i];
+}
+
+static tarn_err held_sample(void *ctx, size_t i, tarn_tensor *in)
+{
+	const holdout *h = ctx;
+	const tarn_quant_options *q = h->d->o->data;
+	return q->sample(q->ctx, held(h->d, i), in);
+}
+
+static tarn_err see_held(void *ctx, size_t i, tarn_request *r)
+{
+	const holdout *h = ctx;
+	return score_sample(h->d, r, held(h->d, i), h->score);
+}
+
 tarn_err qat_score(const qat_data *d, const tarn_model *m, tarn_qat_score *s)
 {
-	tarn_program *program = NULL;
-	tarn_request *r = NULL;
-	tarn_err err;
+	holdout h = {d, s};
+	tarn_quant_options q = {.sample = held_sample, .n_sample = d->n_hold, .ctx = &h, .device = d->o->data->device};
 	*s = (tarn_qat_score){0};
-	TRY_GOTO(out, compile(d, m, &program, &r));
-	for (size_t i = 0; i < d->n_hold; i++) {
-		size_t sample = d->order[d->o->data->n_sample - d->n_hold + i];
-		TRY_GOTO(out, tarn_quant_run_sample(r, d->o->data, sample));
-		TRY_GOTO(out, score_sample(d, r, sample, s));
-	}
+	TRY(tarn_quant_run(m, NULL, 0, &q, (quant_slice){.step = 1, .n = d->n_hold}, "judging", see_held, &h));
 	s->loss /= (double)d->n_hold;
-out:
-	tarn_request_free(r);
-	tarn_program_unref(program);
-	return err;
+	return TARN_OK;
 }
 
 /* A smaller loss, and never fewer samples right than `least` has. */

@@ -12,8 +12,8 @@ typedef struct qat_data {
 	size_t rows; /* labels of one sample */
 	/* The teacher's outputs, f32, side by side. */
 	float **teacher; /* by sample; NULL: no teacher */
-	size_t *size;	 /* by sample: numbers of all outputs; offsets follow from the outputs' sizes */
-	qat_head *head;	 /* by output */
+	size_t *size;    /* by sample: numbers of all outputs; offsets follow from the outputs' sizes */
+	qat_head *head;  /* by output */
 	size_t n_output;
 	tarn_arena arena;
 } qat_data;

@@ -8,14 +8,14 @@
 typedef struct qat_state {
 	size_t n;
 	float *theta;
-	float *mean;	/* running average of theta */
-	float *m, *v;	/* Adam's moments */
-	float *best;	/* of the judged; meaningful when best_score beats the start */
-	float *unit;	/* step of each element at rate 1 */
+	float *mean;  /* running average of theta */
+	float *m, *v; /* Adam's moments */
+	float *best;  /* of the judged; meaningful when best_score beats the start */
+	float *unit;  /* step of each element at rate 1 */
 	tarn_qat_score best_score;
 	int64_t step, resumed_step;
-	int epoch;	/* done */
-	double rate;	/* peak; halved when training diverges */
+	int epoch;      /* done */
+	double rate;    /* peak; halved when training diverges */
 	uint64_t about; /* hash of what a checkpoint must agree with */
 } qat_state;
 

@@ -9,10 +9,7 @@
 #include "base/pool.h"
 #include "base/thread.h"
 #include "ops/grad.h"
-#include "pass/pass.h"
-#include "quant/plan.h"
 #include "quant/qat/state.h"
-#include "quant/run.h"
 
 /* What a thread is given for one batch. */
 typedef struct lane {
@@ -159,7 +156,7 @@ static tarn_err epoch(trainer *t, size_t *order, size_t total)
 	for (size_t first = 0; first < t->data.n_train; first += t->batch) {
 		double loss;
 		size_t n = t->data.n_train - first < t->batch ? t->data.n_train - first : t->batch;
-		if (tarn_quant_stopped(t->o->data)) {
+		if (t->o->data->stop && t->o->data->stop(t->o->data->ctx)) {
 			t->r->interrupted = true;
 			return TARN_OK;
 		}
