@@ -40,7 +40,8 @@ typedef struct tarn_diag_counters {
 	double stall_weights, stall_activations, compute, array, vector, recurrent,
 		fixed;                      /* of device_ms: waiting for weights, for
 					     * activations; products, channels padded; the array not filled; other engines; steps that wait for each
-					     * other		      (part of the others); the fixed cost of an inference. All but recurrent		      together 1
+					     * other		      (part of the others); the fixed cost of an inference. All but recurrent
+					     * together 1
 					     */
 	int tiles, device_tiles;            /* in use, there; on the CPU: threads and processors */
 	double clock;                       /* of the nominal clock, 1 or more is healthy */

@@ -11,6 +11,7 @@
 
 #include "openvino/c/openvino.h"
 #include "tarn/data.h"
+#include "tarn/train.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -47,6 +48,9 @@ typedef struct tarn_quantize_options {
 	void (*progress)(void *ctx, const char *what, size_t done, size_t total);
 	bool (*stop)(void *ctx);
 	void *ctx;
+	/* Training afterwards, on the same samples (of which at most 300, spread evenly, calibrate); NULL: none. Stopped while
+	 * it trains, the best so far is the result. */
+	const tarn_training_options *training;
 } tarn_quantize_options;
 
 typedef struct tarn_quantize_reason {
@@ -66,12 +70,18 @@ typedef struct tarn_quantize_report {
 	size_t n_reason;
 	tarn_quantize_output *output; /* for each output of the model */
 	size_t n_output;
+	bool trained; /* then: */
+	tarn_training_report training;
 } tarn_quantize_report;
 
 /* The model stays as it is. report may be NULL; otherwise it is for tarn_free_quantize_report, also after a failure.
  * NETWORK_NOT_READ: no samples, or values that are not finite; NOT_IMPLEMENTED: no node can run in INT8. */
 TARN_API ov_status_e tarn_quantize_model(const ov_core_t *core, const ov_model_t *model, const tarn_quantize_options *options,
 					 ov_model_t **quantized, tarn_quantize_report *report);
+/* Trains a float model on labels. Of `data` the samples, progress and stop count, and what it says of training, which must have
+ * labels. report may be NULL. NOT_IMPLEMENTED: an operator without gradient, which is named. */
+TARN_API ov_status_e tarn_train_model(const ov_core_t *core, const ov_model_t *model, const tarn_quantize_options *data,
+				      ov_model_t **trained, tarn_training_report *report);
 TARN_API void tarn_free_quantize_report(tarn_quantize_report *report);
 
 /* ---- weights alone ---- */

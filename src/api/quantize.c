@@ -2,6 +2,7 @@
 #include "tarn/quantize.h"
 
 #include "api/feed.h"
+#include "api/training.h"
 #include "base/mem.h"
 
 static tarn_err report_out(const tarn_model *m, const tarn_quant_report *r, tarn_quantize_report *out)
@@ -30,13 +31,13 @@ static tarn_err report_out(const tarn_model *m, const tarn_quant_report *r, tarn
 }
 
 static tarn_err quantize(struct ov_core *core, const tarn_model *m, const tarn_quantize_options *o, tarn_quant_report *r,
-			 tarn_model **q)
+			 tarn_training_report *trained, tarn_model **q)
 {
 	tarn_quant_options qo;
 	tarn_feed *feed;
 	CHECK(o->n_source || o->sample, TARN_USAGE, "there is no data to calibrate on; give data sets, or a function");
 	TRY(tarn_feed_open(core, m, o, &qo, &feed));
-	tarn_err err = tarn_quant_ptq(m, &qo, q, r);
+	tarn_err err = o->training ? tarn_quantize_and_train(m, &qo, o->training, r, trained, q) : tarn_quant_ptq(m, &qo, q, r);
 	tarn_feed_close(feed);
 	return err;
 }
@@ -46,12 +47,16 @@ ov_status_e tarn_quantize_model(const ov_core_t *core, const ov_model_t *model, 
 {
 	NEED(core && model && options && quantized);
 	tarn_quant_report r = {0};
+	tarn_training_report trained = {0};
 	tarn_model *q = NULL;
 	if (report)
 		*report = (tarn_quantize_report){0};
-	tarn_err err = quantize((struct ov_core *)(uintptr_t)core, model->m, options, &r, &q);
-	if (err == TARN_OK && report)
+	tarn_err err = quantize((struct ov_core *)(uintptr_t)core, model->m, options, &r, &trained, &q);
+	if (err == TARN_OK && report) {
 		err = report_out(model->m, &r, report);
+		report->trained = options->training != NULL;
+		report->training = trained;
+	}
 	tarn_quant_report_fini(&r);
 	if (err == TARN_OK)
 		err = tarn_model_handle(q, quantized);

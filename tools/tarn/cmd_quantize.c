@@ -11,6 +11,7 @@
 #include "compress.h"
 #include "say.h"
 #include "tarn/model.h"
+#include "training.h"
 
 int cmd_quantize(const options *o);
 
@@ -45,6 +46,8 @@ static void show_text(const options *o, const tarn_quantize_report *r)
 	if (isfinite(r->mac_share_int8))
 		printf(", %.1f %% of multiply-accumulates", 100 * r->mac_share_int8);
 	printf("\nsize              %.2f -> %.2f MB\n", megabytes(o->model), megabytes(o->result));
+	if (r->trained)
+		training_text(&r->training);
 	for (size_t i = 0; i < r->n_output; i++)
 		if (isfinite(r->output[i].sqnr_db))
 			printf("output %s: signal to quantization noise %.1f dB, measured\n", r->output[i].name,
@@ -84,6 +87,8 @@ static void show_json(const options *o, const tarn_quantize_report *r)
 	for (size_t i = 0; i < r->n_output; i++)
 		json_num(&j, r->output[i].name, r->output[i].sqnr_db);
 	json_end(&j, '}');
+	if (r->trained)
+		training_json(&j, &r->training);
 	json_end(&j, '}');
 }
 
@@ -112,6 +117,10 @@ int cmd_quantize(const options *o)
 	int code = session_open(&s, "quantize", o);
 	if (!code && s.is_blob)
 		code = fail(2, "quantize", "%s is a compiled model; give the model it was made from", o->model);
+	if (!code && !o->qat)
+		code = training_none(&s);
+	else if (!code && o->weights)
+		code = fail(2, "quantize", "--weights and --qat do not go together: only whole layers in INT8 are trained");
 	if (!code)
 		code = session_reshape(&s);
 	if (!code)

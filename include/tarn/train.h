@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Training on this machine: with quantization in the loop (QAT, through tarn_quantize_model), or of a float model on labels.
+ *
+ * Weights, biases, scales and zero points learn by Adam, rounding is let through. The float model is the teacher; labels may
+ * help. A part of the samples is kept out and judges: what leaves is never worse there than what came in. The same seed and
+ * number of threads give the same bits. Memory: each thread holds the values of one sample.
+ */
+#ifndef TARN_TRAIN_H
+#define TARN_TRAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Zeros are defaults. */
+typedef struct tarn_training_options {
+	int epochs;            /* 0: 5 */
+	int batch;             /* samples of one step; 0: 32 */
+	double rate;           /* learning rate, relative to the size of the weights; 0: chosen by their bits */
+	double holdout;        /* share of the samples kept for judging; 0: 0.2 */
+	const int64_t *labels; /* class of each sample, for the first output; NULL: none */
+	size_t n_labels;
+	double label_weight; /* share of the labels in the loss beside the teacher; 0: 0.3 */
+	uint64_t seed;
+	int threads;            /* 0: one per processor */
+	size_t memory;          /* bytes training may hold; 0: half of the machine's */
+	const char *checkpoint; /* file written after every epoch; NULL: none */
+	bool resume;            /* goes on from that file when it is there */
+} tarn_training_options;
+
+/* How a model does on the samples kept out. */
+typedef struct tarn_training_score {
+	double loss;
+	size_t right, samples; /* first output: the label's class, or the teacher's; samples 0: it is no classifier */
+} tarn_training_score;
+
+typedef struct tarn_training_report {
+	tarn_training_score before, after;
+	int epochs, steps;
+	bool improved;    /* false: the model is what came in */
+	bool interrupted; /* stopped early; the best so far is kept */
+	bool resumed;
+	double seconds;
+	size_t bytes, budget; /* held at most (counted), and allowed */
+	size_t parameters, trained_on, held_out;
+	int threads;
+} tarn_training_report;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+# Training after calibration: what it reports, that it repeats itself, resumes, and refuses what makes no sense.
+W=$BUILD/tests/write_model
+"$W" net net.onnx -1
+"$W" data.npy 60 1 8 8
+
+qat()
+{
+	expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy --qat --epochs 4 --train-batch 8 -nthreads 2 "$@"
+}
+
+qat -o a.onnx --json
+expect_json training.epochs 4
+expect_json training.trained_on 48
+expect_json training.held_out 12
+expect_json training.threads 2
+expect_json_number training.parameters ">" 10
+before=$(json training.before.loss)
+expect_json_number training.after.loss "<=" "$before"
+expect_json_number training.memory.value ">" 0
+qat -o b.onnx
+expect_stdout_contains "on 12 samples kept out: loss"
+cmp a.onnx b.onnx || fail "the same seed gave another model"
+# It is a model like any other.
+expect_exit 0 "$TARN" accuracy -m a.onnx --reference net.onnx --data data.npy --json
+expect_json_number agreement ">=" 0.9
+
+# Two epochs, then the rest from the checkpoint.
+qat -o c.onnx --checkpoint state --resume --json
+expect_json training.resumed false
+qat -o d.onnx --checkpoint state --resume --json
+expect_json training.resumed true
+cmp c.onnx d.onnx || fail "a finished training was not taken over"
+printf 'not a checkpoint' >state
+expect_exit 3 "$TARN" quantize -m net.onnx --data data.npy --qat --checkpoint state --resume -o e.onnx
+expect_stderr_contains "is no checkpoint of this training"
+
+# Labels.
+printf 'row,class\n' >labels.csv
+for i in $(seq 0 59); do echo "$i,$((i % 2))"; done >>labels.csv
+qat -o f.onnx --labels labels.csv --json
+expect_json training.after.samples 12
+
+refused()
+{
+	wanted=$1
+	says=$2
+	shift 2
+	expect_exit "$wanted" "$TARN" quantize -m net.onnx --data data.npy -o bad.onnx "$@"
+	expect_stderr_contains "$says"
+	expect_no_file bad.onnx
+}
+refused 2 "need --qat" --epochs 3
+refused 2 "need --qat" --labels labels.csv
+refused 2 "at least 1" --qat --epochs 0
+refused 2 "between 0 and 1" --qat --holdout 1.5
+refused 2 "--checkpoint FILE" --qat --resume
