@@ -50,6 +50,9 @@ struct npu_step {
 };
 
 struct npu_exec {
+	/* Sees what lies between the steps, after each of them; for tests. NULL: nobody does. */
+	void (*watch)(void *ctx, const npu_run *r, const npu_step *s);
+	void *watch_ctx;
 	tarn_arena arena;
 	const tarn_graph *g;
 	VEC(npu_slot) slot;

@@ -264,6 +264,8 @@ tarn_err tarn_exec_run(const tarn_npu_program *program, void *const *args, tarn_
 		tarn_err err = s->kernel->run(&r, s);
 		if (err != TARN_OK)
 			return s->node ? tarn_err_note(err, "in node '%s' (%s)", s->node->name, s->node->op->name) : err;
+		if (x->watch)
+			x->watch(x->watch_ctx, &r, s);
 		for (int k = 0; s->round && k < s->n_out; k++)
 			if (s->out[k] >= 0 && x->slot.at[s->out[k]].type == TARN_F32) {
 				size_t count = (size_t)tarn_npu_count(x->slot.at[s->out[k]].v);
