@@ -34,15 +34,12 @@ typedef struct tarn_diag_counters {
 	double prepare_cpu;    /* the processor time of `prepare`, in the same unit: less where threads wait for a processor */
 	double prepare_scaled; /* what `prepare` would be with JPEGs decoded at a smaller size */
 	double gap_prepare, gap_copy, gap_host, gap_input; /* of the time measured: tarn_timeline_summary */
-	double run_delay;                                  /* of host time: threads that could run waited for a processor */
-	double cpu_others;                                 /* of all processors: used by other programs */
-	double device_ms;                                  /* of one inference; the unit of the times below */
-	double stall_weights, stall_activations, compute, array, vector, recurrent,
-		fixed;                      /* of device_ms: waiting for weights, for
-					     * activations; products, channels padded; the array not filled; other engines; steps that wait for each
-					     * other		      (part of the others); the fixed cost of an inference. All but recurrent
-					     * together 1
-					     */
+	double run_delay;  /* of the time of the threads that prepare: they could run, and waited for a processor */
+	double cpu_others; /* of all processors: used by other programs */
+	double device_ms;  /* of one inference; the unit of the times below */
+	/* Of device_ms: waiting for weights, for activations; products, channels padded; the array not filled; other engines;
+	 * the fixed cost of an inference: together 1. recurrent: part of the others, steps that wait for each other. */
+	double stall_weights, stall_activations, compute, array, vector, fixed, recurrent;
 	int tiles, device_tiles;            /* in use, there; on the CPU: threads and processors */
 	double clock;                       /* of the nominal clock, 1 or more is healthy */
 	double int8_ms, tiles_ms, turbo_ms; /* device_ms with layers on 8 bits; on all tiles; at the highest clock */

@@ -94,6 +94,7 @@ typedef struct tarn_device_account {
 	double recurrent_ms;                                            /* of dpu and shave: steps that wait for each other */
 	int64_t macs, macs_int8, weight_bytes, load_bytes, store_bytes; /* bytes of DDR: constants; activations read; written */
 	double free_bandwidth_ms, free_compute_ms;                      /* total if transfers, or engines, took no time */
+	double turbo_ms;                                                /* total at the highest clock */
 } tarn_device_account;
 TARN_API ov_status_e tarn_get_device_account(const ov_compiled_model_t *compiled_model, tarn_device_account *account);
 

@@ -185,6 +185,7 @@ static tarn_err get_account(const tarn_program *p, tarn_device_account *out)
 		.store_bytes = a->store_bytes,
 		.free_bandwidth_ms = a->free_bandwidth,
 		.free_compute_ms = a->free_compute,
+		.turbo_ms = a->turbo,
 	};
 	return TARN_OK;
 }

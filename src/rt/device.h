@@ -41,6 +41,7 @@ typedef struct tarn_account {
 	double recurrent;           /* steps that wait for each other */
 	int64_t macs, macs_int8, weight_bytes, load_bytes, store_bytes;
 	double free_bandwidth, free_compute; /* total if transfers, or engines, took no time */
+	double turbo;                        /* total at the highest clock */
 } tarn_account;
 
 typedef struct tarn_device_api {

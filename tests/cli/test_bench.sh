@@ -73,3 +73,29 @@ expect_file reports/benchmark_report.json
 # AUTO is the CPU, and never a simulated device.
 expect_exit 0 "$TARN" bench -m m.onnx -d AUTO -niter 1 --json
 expect_json device CPU
+
+# The planted device: what it says of its time adds up, and to what its driver counts.
+waterfall_sum()
+{
+	i=0
+	total=$(json waterfall.achieved)
+	while [ $i -lt 9 ]; do
+		loss=$(json "waterfall.losses[$i].loss")
+		[ "$loss" = null ] || total="$total + $loss"
+		i=$((i + 1))
+	done
+	awk "BEGIN {printf \"%.3f\", $total}"
+}
+"$TARN" synth mobilenet-v2 -o net.onnx >/dev/null 2>&1
+for platform in 3720 4000; do
+	expect_exit 0 "$TARN" bench -m net.onnx -d NPU --sim $platform --paced -nireq 4 -niter 200 -pc --json
+	awk -v a="$(json utilization.busy)" -v b="$(json utilization.busy_counter)" 'BEGIN {exit !(a - b < 0.01 && b - a < 0.01)}' ||
+		fail "busy $(json utilization.busy), by the driver's counter $(json utilization.busy_counter)"
+	[ "$(waterfall_sum)" = "$(awk -v a="$(json waterfall.advertised)" 'BEGIN {printf "%.3f", a}')" ] ||
+		fail "the waterfall adds up to $(waterfall_sum), not $(json waterfall.advertised)"
+	sed 's/"time": *{"value": *\([0-9.e-]*\)/\nlayer \1\n/g; s/"layers_total": *{"value": *\([0-9.e-]*\)/\ntotal \1\n/' stdout |
+		awk '$1 == "layer" {s += $2} $1 == "total" {t = $2} END {exit !(t > 0 && s - t < 1e-4 && t - s < 1e-4)}' ||
+		fail "layers do not add up to $(json layers_total.value)"
+	awk -v b="$(json idle.busy)" -v p="$(json idle.prepare)" -v c="$(json idle.copies)" -v h="$(json idle.host)" -v n="$(json idle.no_input)" \
+		'BEGIN {s = b + p + c + h + n; exit !(s > 0.999 && s < 1.001)}' || fail "idle shares do not add up"
+done

@@ -8,6 +8,8 @@
 
 #include "input.h"
 #include "session.h"
+#include "tarn/diagnose.h"
+#include "tarn/profile.h"
 
 typedef struct bench {
 	session s;
@@ -35,9 +37,17 @@ typedef struct bench {
 	double *device_ms;                                      /* what the device reported; n_device of them */
 	size_t n_device, cap_device;
 	bool device_modelled, interrupted;
-	double band;     /* of a modelled device_ms, relative; NAN: not known */
-	double mac, ddr; /* of the device's peaks: sums while measuring, shares after bench_find_counters; NAN: not known */
-	double int8;     /* share of the model's multiply-accumulates; NAN: not known */
+	double band;         /* of a modelled device_ms, relative; NAN: not known */
+	double mac, ddr;     /* of the device's peaks: sums while measuring, shares after bench_find_counters; NAN: not known */
+	double int8;         /* share of the model's multiply-accumulates; NAN: not known */
+	int64_t macs;        /* of one inference; 0: not known */
+	double scaled_share; /* of preparing, with --scaled-decode; NAN: not known */
+	double prepare_cpu, delay; /* ms: processor time of preparing; what the workers waited for a processor */
+	double others;             /* of the processors, used by other programs; NAN: not known */
+	double busy_counter;       /* of the time measured, busy by the device's own counter; NAN: it has none we can read */
+	bool summed, accounted;    /* are these known: */
+	tarn_timeline_summary sum;
+	tarn_device_account account;
 } bench;
 
 /* Shares of host time over all inferences; they add up to 1. */
@@ -74,13 +84,28 @@ int bench_live_fill(bench *b, long i, long worker, long ticket);
 /* Are JPEGs decoded in a size that is at least twice what the input takes? */
 bool bench_live_decodes_in_full(const bench *b);
 
-/* Once, after the measurement. */
+/* Measures again for that long, without a warm-up; what was measured before is forgotten. */
+int bench_again(bench *b, double seconds);
+/* Samples a second. */
+double bench_rate(const bench *b);
+double bench_device_ms(const bench *b); /* mean */
+
+/* Once, after each measurement. */
 void bench_find_counters(bench *b);
+/* Everything a verdict is concluded from, as far as it is known. */
+void bench_get_counters(const bench *b, tarn_diag_counters *c);
+/* What preparing with --scaled-decode takes of what it takes now, on a few samples; NAN: it does not apply. */
+double bench_live_scaled_share(bench *b);
 bench_shares bench_find_shares(const bench *b);
 /* Of the time measured; NAN where the host's clock says nothing about the device. */
 double bench_busy(const bench *b);
 double bench_mac(const bench *b); /* NAN: not reported */
 double bench_ddr(const bench *b);
+/* Where the time of a request, of the device, and of its peak went. */
+void bench_json_anatomy(const bench *b, json *j);
+void bench_json_state(const bench *b, json *j); /* "state": what else has a say in the figures, now */
+void bench_print_idle(const bench *b);
+void bench_print_waterfall(const bench *b);
 /* The sentence at the end, or "verdict" in JSON. */
 int bench_print_verdict(const bench *b);
 int bench_json_verdict(const bench *b, json *j);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tarn bench --live and --stdin: every input is read, decoded and prepared inside the loop, straight into the request's own
  * tensor. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "bench.h"
+#include "host.h"
 #include "frames.h"
 
 /* A data set belongs to one thread at a time: each worker has its own. */
@@ -171,4 +173,46 @@ bool bench_live_decodes_in_full(const bench *b)
 	int n = snprintf(path, sizeof path, "%s/%s", b->o->live, name);
 	ov_free(name);
 	return n > 0 && (size_t)n < sizeof path && jpeg_short_side(path) >= 2 * b->live->short_side;
+}
+
+/* Processor time of preparing the first few samples, ms each. */
+static int probe(const bench *b, bool scaled, double *ms)
+{
+	enum { SAMPLES = 4 };
+	const struct live *l = b->live;
+	const ov_tensor_t *like = b->tensor[l->input];
+	tarn_data_options_t prep;
+	tarn_dataset_t *data = NULL;
+	ov_tensor_t *to = NULL;
+	ov_shape_t shape = {0, NULL};
+	ov_element_type_e type;
+	size_t bytes;
+	void *at;
+	bool ok = !prep_options(&b->s, &prep);
+	prep.scaled_decode = scaled;
+	ok = ok && ov_tensor_get_element_type(like, &type) == OK && ov_tensor_get_shape(like, &shape) == OK;
+	ok = ok && ov_tensor_create(type, shape, &to) == OK && ov_tensor_data(to, &at) == OK;
+	ok = ok && ov_tensor_get_byte_size(to, &bytes) == OK && tarn_open_dataset(b->o->live, &prep, &data) == OK;
+	if (ok && l->batch > 1)
+		shape.dims[0] = 1;
+	ok = ok && tarn_set_dataset_target(data, type, shape) == OK;
+	double begin = 0;
+	for (size_t i = 0; ok && i <= SAMPLES; i++) { /* the first is a warm-up */
+		begin = i == 1 ? host_thread_cpu_ms() : begin;
+		ok = tarn_read_sample(data, i % l->samples, at, bytes / (size_t)l->batch) == OK;
+	}
+	*ms = (host_thread_cpu_ms() - begin) / SAMPLES;
+	tarn_close_dataset(data);
+	ov_tensor_free(to);
+	ov_shape_free(&shape);
+	return ok;
+}
+
+double bench_live_scaled_share(bench *b)
+{
+	double full, scaled;
+	if (b->o->frames || !bench_live_decodes_in_full(b) || !probe(b, false, &full) || !probe(b, true, &scaled) ||
+	    !(full > 0))
+		return NAN;
+	return scaled / full;
 }

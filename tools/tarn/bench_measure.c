@@ -9,8 +9,11 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "host.h"
 #include "say.h"
-#include "tarn/profile.h"
+#include "tarn/sim.h"
+
+enum { TIMELINE_EVENTS = 1 << 18 };
 
 volatile sig_atomic_t bench_stop;
 
@@ -95,33 +98,36 @@ static void pace(const bench *b, long started, double begin)
 		nanosleep(&t, NULL);
 }
 
-/* Fills the inputs unless they stay as they are; *ms is what that took. asked_ns: since when the worker waited for the request.
+/* Fills the inputs unless they stay as they are; *ms and *cpu_ms are what that took. asked_ns: since when the worker waited for
+ * the request.
  */
-static int prepare(bench *b, long i, long worker, long ticket, int64_t asked_ns, double *ms)
+static int prepare(bench *b, long i, long worker, long ticket, int64_t asked_ns, double *ms, double *cpu_ms)
 {
-	*ms = 0;
+	*ms = *cpu_ms = 0;
+	if (tarn_begin_preparation(b->request[i], asked_ns) != OK)
+		return fail_last("bench");
 	if (b->inference_only)
 		return 0;
-	if (bench_records(b) && tarn_begin_preparation(b->request[i], asked_ns) != OK)
-		return fail_last("bench");
-	double begin = now_ms();
+	double begin = now_ms(), cpu = host_thread_cpu_ms();
 	int code = bench_fill(b, i, worker, ticket);
 	*ms = now_ms() - begin;
+	*cpu_ms = host_thread_cpu_ms() - cpu;
 	return code;
 }
 
 static int measure_sync(bench *b)
 {
-	double begin = now_ms(), ms;
+	double begin = now_ms(), delay = host_thread_delay_ms(), ms, cpu_ms;
 	int code = 0;
 	for (long i = 0; !code && !done(b, i, begin); i++) {
 		pace(b, i, begin);
-		code = prepare(b, 0, 0, i, 0, &ms);
+		code = prepare(b, 0, 0, i, 0, &ms, &cpu_ms);
 		if (code == BENCH_NO_MORE) {
 			code = 0;
 			break;
 		}
 		b->prepare += ms;
+		b->prepare_cpu += cpu_ms;
 		double start = now_ms();
 		if (!code && ov_infer_request_infer(b->request[0]) != OK)
 			return fail_last("bench");
@@ -130,6 +136,7 @@ static int measure_sync(bench *b)
 		progress(b, begin, false);
 	}
 	b->duration_ms = now_ms() - begin;
+	b->delay = host_thread_delay_ms() - delay;
 	return code;
 }
 
@@ -223,14 +230,17 @@ static void work(crew *c, long worker)
 	bench *b = c->b;
 	long ticket;
 	struct turn *t;
+	double ms, cpu_ms, delay = host_thread_delay_ms();
 	for (;;) {
 		int64_t asked_ns = tarn_get_clock();
 		t = next_turn(c, &ticket);
 		if (!t)
 			break;
-		double ms;
-		pace(b, ticket, c->begin);
-		int code = prepare(b, t->index, worker, ticket, asked_ns, &ms);
+		if (b->o->max_irate > 0) {
+			pace(b, ticket, c->begin);
+			asked_ns = 0; /* it is not a request that was waited for */
+		}
+		int code = prepare(b, t->index, worker, ticket, asked_ns, &ms, &cpu_ms);
 		if (code == BENCH_NO_MORE) {
 			pthread_mutex_lock(&c->lock);
 			end_crew(c, 0);
@@ -239,6 +249,7 @@ static void work(crew *c, long worker)
 		}
 		pthread_mutex_lock(&c->lock);
 		b->prepare += ms;
+		b->prepare_cpu += cpu_ms;
 		t->start = now_ms();
 		t->ran = !code;
 		c->running += t->ran;
@@ -255,6 +266,9 @@ static void work(crew *c, long worker)
 		if (worker == 0)
 			progress(b, c->begin, false);
 	}
+	pthread_mutex_lock(&c->lock);
+	b->delay += host_thread_delay_ms() - delay;
+	pthread_mutex_unlock(&c->lock);
 }
 
 struct hand {
@@ -339,6 +353,33 @@ static int measure_async(bench *b)
 	return code;
 }
 
+/* The device's own count of the time it was busy; NAN: there is none we can read. */
+static double busy_counter_ms(const bench *b)
+{
+	tarn_simulation sim;
+	return b->s.simulated && tarn_get_simulation(b->s.core, &sim) == OK ? sim.busy_ms : NAN;
+}
+
+/* The loop, and what is counted around it. */
+static int run(bench *b)
+{
+	host_use before, after;
+	double begin = now_ms(), busy = busy_counter_ms(b);
+	if (!b->o->trace && tarn_start_timeline(TIMELINE_EVENTS) != OK)
+		return fail_last("bench");
+	host_read(&before);
+	int code = b->async ? measure_async(b) : measure_sync(b);
+	host_read(&after);
+	(void)tarn_stop_timeline();
+	progress(b, begin, true);
+	b->others = host_others(&before, &after);
+	b->busy_counter = b->duration_ms > 0 ? (busy_counter_ms(b) - busy) / b->duration_ms : NAN;
+	b->interrupted = bench_stop;
+	if (!code && !b->n)
+		code = fail(1, "bench", "interrupted before any inference was measured");
+	return code;
+}
+
 int bench_measure(bench *b)
 {
 	catch_interrupt();
@@ -356,10 +397,15 @@ int bench_measure(bench *b)
 	b->first_ms = now_ms() - begin;
 	if (!b->quiet)
 		printf("First inference took %.2f ms\n", b->first_ms);
-	int code = b->async ? measure_async(b) : measure_sync(b);
-	progress(b, begin, true);
-	b->interrupted = bench_stop;
-	if (!code && !b->n)
-		code = fail(1, "bench", "interrupted before any inference was measured");
-	return code;
+	return run(b);
+}
+
+int bench_again(bench *b, double seconds)
+{
+	b->n = b->n_device = 0;
+	b->prepare = b->copy_in = b->device = b->copy_out = b->wait = b->total = b->prepare_cpu = b->delay = 0;
+	b->mac = b->ddr = 0;
+	b->niter = 0;
+	b->seconds = seconds;
+	return run(b);
 }

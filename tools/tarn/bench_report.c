@@ -47,11 +47,6 @@ static double peak_rss_mb(void)
 	return getrusage(RUSAGE_SELF, &u) ? NAN : (double)u.ru_maxrss / 1024;
 }
 
-static double throughput(const bench *b)
-{
-	return (double)b->batch * (double)b->n * 1e3 / b->duration_ms;
-}
-
 static const char *busy_source(const bench *b)
 {
 	return b->s.simulated ? "modelled" : "measured";
@@ -86,15 +81,30 @@ static bool skipped(const bench *b, const tarn_layer_info *l)
 	return b->o->pcsort && !strcmp(b->o->pcsort, "simple_sort") && l->ms <= 0;
 }
 
+/* The time of the inference whose layers these are; what is left of it belongs to none: the fixed cost, and time between
+ * layers. */
+static double whole_ms(const bench *b, const tarn_layer_list *list, double *rest)
+{
+	tarn_request_times t;
+	double sum = 0, whole;
+	for (size_t i = 0; i < list->size; i++)
+		sum += list->at[i].ms;
+	whole = tarn_get_request_times(b->request[0], &t) != OK ? sum : isnan(t.device_ms) ? t.device : t.device_ms;
+	/* Clocks of layers and of the whole are read apart. */
+	whole = whole < sum ? sum : whole;
+	*rest = whole - sum;
+	return whole;
+}
+
+static const char rest_name[] = "(no layer)", rest_engine[] = "fixed cost, between layers";
+
 static int print_layers(const bench *b)
 {
 	tarn_layer_list list;
 	int code = get_layers(b, &list);
 	if (code)
 		return code;
-	double total = 0;
-	for (size_t i = 0; i < list.size; i++)
-		total += list.at[i].ms;
+	double rest, total = whole_ms(b, &list, &rest);
 	printf("Layers of the last inference of the first request (%s):\n", b->device_modelled ? "modelled" : "measured");
 	for (size_t i = 0; i < list.size; i++) {
 		const tarn_layer_info *l = &list.at[i];
@@ -102,30 +112,41 @@ static int print_layers(const bench *b)
 			printf("  %10.4f ms %5.1f %%  %-22s %-30s %s\n", l->ms, total > 0 ? 100 * l->ms / total : 0.0, l->type,
 			       l->engine, l->name);
 	}
-	printf("  %10.4f ms  total of %zu layers\n", total, list.size);
+	printf("  %10.4f ms %5.1f %%  %-22s %-30s\n", rest, total > 0 ? 100 * rest / total : 0.0, rest_name, rest_engine);
+	printf("  %10.4f ms  total of %zu layers and the rest\n", total, list.size);
 	tarn_free_layers(&list);
 	return 0;
 }
 
+static void json_layer(const bench *b, json *j, const tarn_layer_info *l)
+{
+	json_begin(j, NULL, '{');
+	json_text(j, "name", l->name);
+	json_text(j, "type", l->type);
+	json_text(j, "engine", l->engine);
+	json_figure(j, "time", l->ms, "ms", b->device_modelled ? "modelled" : "measured", -1);
+	json_num(j, "active_cycles", l->active_cycles);
+	json_num(j, "stall_cycles", l->stall_cycles);
+	json_end(j, '}');
+}
+
+/* Together with the last row, which is no layer, they are "layers_total". */
 static int json_layers(const bench *b, json *j)
 {
 	tarn_layer_list list;
 	int code = get_layers(b, &list);
 	if (code)
 		return code;
+	double rest, total = whole_ms(b, &list, &rest);
 	json_begin(j, "layers", '[');
-	for (size_t i = 0; i < list.size; i++) {
-		const tarn_layer_info *l = &list.at[i];
-		if (skipped(b, l))
-			continue;
-		json_begin(j, NULL, '{');
-		json_text(j, "name", l->name);
-		json_text(j, "type", l->type);
-		json_text(j, "engine", l->engine);
-		json_figure(j, "time", l->ms, "ms", b->device_modelled ? "modelled" : "measured", -1);
-		json_end(j, '}');
-	}
+	for (size_t i = 0; i < list.size; i++)
+		if (!skipped(b, &list.at[i]))
+			json_layer(b, j, &list.at[i]);
+	const tarn_layer_info last = {
+		(char *)(size_t)rest_name, (char *)(size_t) "", (char *)(size_t)rest_engine, rest, NAN, NAN};
+	json_layer(b, j, &last);
 	json_end(j, ']');
+	json_figure(j, "layers_total", total, "ms", b->device_modelled ? "modelled" : "measured", -1);
 	tarn_free_layers(&list);
 	return 0;
 }
@@ -153,7 +174,7 @@ int bench_report_text(bench *b)
 		printf("   Min:         %.2f ms\n", b->latency[0]);
 		printf("   Max:         %.2f ms\n", b->latency[b->n - 1]);
 		printf("   p90, p99:    %.2f, %.2f ms\n", percentile(b->latency, b->n, 90), percentile(b->latency, b->n, 99));
-		printf("Throughput: %.2f FPS\n", throughput(b));
+		printf("Throughput: %.2f FPS\n", bench_rate(b));
 	} else {
 		printf("Latency, throughput: not known; the device is simulated, and the wall clock says nothing about it\n");
 	}
@@ -174,6 +195,7 @@ int bench_report_text(bench *b)
 	else
 		printf("Device busy: %.0f %% (%s), peak memory %.0f MB (measured)\n", bench_busy(b) * 100, busy_source(b),
 		       peak_rss_mb());
+	bench_print_idle(b);
 	return bench_print_verdict(b);
 }
 
@@ -232,7 +254,7 @@ static void json_latency(const bench *b, json *j)
 	json_num(j, "max", b->latency[b->n - 1]);
 	json_text(j, "source", "measured");
 	json_end(j, '}');
-	json_figure(j, "throughput_fps", throughput(b), "1/s", "measured", -1);
+	json_figure(j, "throughput_fps", bench_rate(b), "1/s", "measured", -1);
 }
 
 static void json_shares(const bench *b, json *j)
@@ -258,6 +280,7 @@ static void json_shares(const bench *b, json *j)
 	json_num(j, "busy", bench_busy(b));
 	json_num(j, "mac", bench_mac(b));
 	json_num(j, "ddr", bench_ddr(b));
+	json_num(j, "busy_counter", b->busy_counter);
 	json_end(j, '}');
 	json_text(j, "utilization_source", busy_source(b));
 }
@@ -298,6 +321,7 @@ int bench_report_json(bench *b, json *j)
 	json_head(b, j, &load);
 	json_latency(b, j);
 	json_shares(b, j);
+	bench_json_anatomy(b, j);
 	int code = bench_json_verdict(b, j);
 	json_figure(j, "peak_rss_mb", peak_rss_mb(), "MB", "measured", -1);
 	session_notes(&b->s, j);

@@ -2,11 +2,8 @@
 /* tarn bench: what the counters of a measurement say. */
 #include <math.h>
 #include <string.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include "bench.h"
-#include "tarn/diagnose.h"
 
 static bool is_exact(const bench *b)
 {
@@ -51,42 +48,10 @@ double bench_ddr(const bench *b)
 	return b->ddr;
 }
 
-void bench_find_counters(bench *b)
-{
-	tarn_model_facts f;
-	b->mac = b->n ? b->mac / (double)b->n : NAN;
-	b->ddr = b->n ? b->ddr / (double)b->n : NAN;
-	b->int8 = NAN;
-	if (b->s.model && tarn_get_model_facts(b->s.model, &f) == OK && f.macs > 0 && !f.nodes_unknown)
-		b->int8 = (double)f.macs_int8 / (double)f.macs;
-}
-
 static int find(const bench *b, tarn_verdict *v)
 {
-	const bench_shares s = bench_find_shares(b);
-	char *optimal = NULL;
-	tarn_diag_counters c = {
-		.inferences = (int64_t)b->n,
-		.prepare = s.prepare,
-		.copy_in = s.copy_in,
-		.device = s.device,
-		.copy_out = s.copy_out,
-		.wait = s.wait,
-		.other = s.other,
-		.busy = bench_busy(b),
-		.mac = bench_mac(b),
-		.ddr = bench_ddr(b),
-		.int8 = b->int8,
-		.in_flight = (int)b->nireq,
-		.workers = b->live ? (int)b->workers : 0,
-		.processors = (int)sysconf(_SC_NPROCESSORS_ONLN),
-		.rate_limited = b->o->max_irate > 0,
-		.exact = is_exact(b),
-		.decodes_in_full = bench_live_decodes_in_full(b),
-	};
-	if (ov_compiled_model_get_property(b->s.compiled, "OPTIMAL_NUMBER_OF_INFER_REQUESTS", &optimal) == OK)
-		c.optimal = atoi(optimal);
-	ov_free(optimal);
+	tarn_diag_counters c;
+	bench_get_counters(b, &c);
 	return tarn_diagnose_counters(&c, v) == OK ? 0 : fail_last("bench");
 }
 
@@ -96,7 +61,10 @@ int bench_print_verdict(const bench *b)
 	int code = find(b, &v);
 	if (code)
 		return code;
-	printf("Verdict: %s. Next: %s\n", v.sentence, v.next);
+	printf("Verdict: %s. Next: %s", v.sentence, v.next);
+	if (v.gain >= 1.05)
+		printf(" (predicted: %.1f times the rate)", v.gain);
+	printf("\n");
 	tarn_free_verdict(&v);
 	return 0;
 }
@@ -111,6 +79,9 @@ int bench_json_verdict(const bench *b, json *j)
 	json_text(j, "name", v.name);
 	json_text(j, "sentence", v.sentence);
 	json_text(j, "next", v.next);
+	json_text(j, "detail", v.detail);
+	json_text(j, "change", v.change);
+	json_num(j, "predicted_gain", v.gain);
 	json_end(j, '}');
 	tarn_free_verdict(&v);
 	return 0;

@@ -50,7 +50,7 @@ tarn_err tarn_npu_take_account(tarn_program *p, npu_program *x, bool turbo)
 			    .mhz_highest = (double)d->coreClockRate * 1e-6,
 			    .device_tiles = (int)d->numSlices};
 	a->total = a->fixed = a->dpu = a->shave = a->copy = a->stall_weights = a->stall_inputs = a->stall_stores = NAN;
-	a->int8 = a->mixed = a->padded = a->recurrent = a->free_bandwidth = a->free_compute = NAN;
+	a->int8 = a->mixed = a->padded = a->recurrent = a->free_bandwidth = a->free_compute = a->turbo = NAN;
 	p->account = a;
 	if (!s->simulated || s->simulated_version < ZE_TARN_EXT_VERSION_1_2)
 		return TARN_OK;
@@ -58,7 +58,10 @@ tarn_err tarn_npu_take_account(tarn_program *p, npu_program *x, bool turbo)
 	ze_tarn_graph_shares_t shares = {.size = sizeof shares};
 	ZE_DO(s->simulated->pfnGraphGetAccount(x->graph, turbo, &from), "asking where the model's time goes");
 	ZE_DO(s->simulated->pfnGraphGetShares(x->graph, turbo, &shares), "asking for the model's shares");
-	if (from.total_ns)
-		fill_known(&from, (double)shares.band_high, a);
+	if (!from.total_ns)
+		return TARN_OK;
+	fill_known(&from, (double)shares.band_high, a);
+	ZE_DO(s->simulated->pfnGraphGetShares(x->graph, true, &shares), "asking for the model's shares");
+	a->turbo = ms(shares.total_ns);
 	return TARN_OK;
 }

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tarn bench, diagnose: where the time of a request, of the device and of its peak went. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bench.h"
+#include "host.h"
+#include "say.h"
+
+static const char *device_source(const bench *b)
+{
+	return b->s.simulated ? "modelled" : "measured";
+}
+
+/* ---- JSON ---- */
+
+/* Mean phases of one inference, and the device's idle time by cause. */
+static void json_requests(const bench *b, json *j)
+{
+	const tarn_timeline_summary *s = &b->sum;
+	if (!b->summed) {
+		json_null(j, "request_ms");
+		json_null(j, "idle");
+		return;
+	}
+	json_begin(j, "request_ms", '{');
+	json_num(j, "prepare", s->prepare);
+	json_num(j, "slot", s->slot);
+	json_num(j, "copy_in", s->copy_in);
+	json_num(j, "queue", s->queue);
+	json_num(j, "device", s->device);
+	json_num(j, "notice", s->notice);
+	json_num(j, "copy_out", s->copy_out);
+	json_num(j, "callback", s->callback);
+	json_text(j, "source", "measured");
+	json_end(j, '}');
+	json_begin(j, "idle", '{');
+	json_num(j, "busy", s->busy);
+	json_num(j, "prepare", s->gap_prepare);
+	json_num(j, "copies", s->gap_copy);
+	json_num(j, "host", s->gap_host);
+	json_num(j, "no_input", s->gap_input);
+	json_text(j, "source", device_source(b));
+	json_end(j, '}');
+}
+
+static void json_host(const bench *b, json *j)
+{
+	double work = b->duration_ms * (double)b->workers, in_flight = b->n ? b->total / (double)b->n : NAN;
+	double known = b->n ? (b->copy_in + b->device + b->copy_out + b->wait) / (double)b->n : NAN;
+	json_begin(j, "host", '{');
+	json_figure(j, "overhead_us", (in_flight - known) * 1e3, "us", "measured", -1);
+	json_num(j, "waiting_for_processor", work > 0 ? b->delay / work : NAN);
+	json_num(j, "other_programs", b->others);
+	json_num(j, "scaled_decode_share", b->scaled_share);
+	json_text(j, "source", "measured");
+	json_end(j, '}');
+}
+
+static void json_account(const bench *b, json *j)
+{
+	const tarn_device_account *a = &b->account;
+	if (!b->accounted || !(a->total_ms > 0)) {
+		json_null(j, "device_time");
+		return;
+	}
+	json_begin(j, "device_time", '{');
+	json_num(j, "total_ms", a->total_ms);
+	json_num(j, "fixed_ms", a->fixed_ms);
+	json_num(j, "dpu_ms", a->dpu_ms);
+	json_num(j, "shave_ms", a->shave_ms);
+	json_num(j, "copy_ms", a->copy_ms);
+	json_num(j, "stall_weights_ms", a->stall_weights_ms);
+	json_num(j, "stall_inputs_ms", a->stall_inputs_ms);
+	json_num(j, "stall_stores_ms", a->stall_stores_ms);
+	json_num(j, "free_bandwidth_ms", a->free_bandwidth_ms);
+	json_num(j, "free_compute_ms", a->free_compute_ms);
+	json_num(j, "turbo_ms", a->turbo_ms);
+	json_int(j, "tiles", a->tiles);
+	json_int(j, "device_tiles", a->device_tiles);
+	json_num(j, "mhz", a->mhz);
+	json_num(j, "mhz_highest", a->mhz_highest);
+	json_int(j, "weight_bytes", a->weight_bytes);
+	json_int(j, "load_bytes", a->load_bytes);
+	json_int(j, "store_bytes", a->store_bytes);
+	json_num(j, "band", a->band);
+	json_text(j, "source", "modelled");
+	json_end(j, '}');
+}
+
+static int find_waterfall(const bench *b, tarn_waterfall_info *w)
+{
+	if (!b->accounted || !b->n || isnan(bench_busy(b)))
+		return 1;
+	return tarn_make_waterfall(&b->account, bench_device_ms(b), b->duration_ms / (double)b->n, b->macs, w) == OK ? 0 : 1;
+}
+
+static void json_waterfall(const bench *b, json *j)
+{
+	tarn_waterfall_info w;
+	if (find_waterfall(b, &w)) {
+		json_null(j, "waterfall");
+		return;
+	}
+	json_begin(j, "waterfall", '{');
+	json_num(j, "advertised", (double)w.advertised * 1e-3);
+	json_begin(j, "losses", '[');
+	for (int i = 0; i < TARN_WATERFALL_ROWS; i++) {
+		json_begin(j, NULL, '{');
+		json_text(j, "name", w.row[i].word);
+		json_text(j, "why", w.row[i].what);
+		if (w.row[i].known)
+			json_num(j, "loss", (double)w.row[i].loss * 1e-3);
+		else
+			json_null(j, "loss");
+		json_end(j, '}');
+	}
+	json_end(j, ']');
+	json_num(j, "achieved", (double)w.achieved * 1e-3);
+	json_text(j, "unit", "TOPS");
+	json_text(j, "source", device_source(b));
+	json_end(j, '}');
+}
+
+void bench_json_state(const bench *b, json *j)
+{
+	host_state h;
+	char *turbo = NULL;
+	host_find_state(&h);
+	json_begin(j, "state", '{');
+	if (!strcmp(b->s.runs_on, "NPU"))
+		(void)ov_compiled_model_get_property(b->s.compiled, "NPU_TURBO", &turbo);
+	json_text(j, "turbo", turbo);
+	json_num(j, "device_mhz", b->accounted ? b->account.mhz : NAN);
+	json_num(j, "host_load", h.load);
+	json_num(j, "host_mhz", h.mhz);
+	json_text(j, "host_governor", *h.governor ? h.governor : NULL);
+	json_text(j, "power", *h.power ? h.power : NULL);
+	json_num(j, "other_programs", b->others);
+	json_end(j, '}');
+	ov_free(turbo);
+}
+
+void bench_json_anatomy(const bench *b, json *j)
+{
+	json_requests(b, j);
+	json_host(b, j);
+	json_account(b, j);
+	json_waterfall(b, j);
+	bench_json_state(b, j);
+}
+
+/* ---- text ---- */
+
+void bench_print_idle(const bench *b)
+{
+	const tarn_timeline_summary *s = &b->sum;
+	if (!b->summed || s->busy > 0.995)
+		return;
+	printf("Device idle: %.1f %% while inputs were prepared, %.1f %% copied, %.1f %% host noticed or handed over, %.1f %% "
+	       "nothing "
+	       "asked\n",
+	       s->gap_prepare * 100, s->gap_copy * 100, s->gap_host * 100, s->gap_input * 100);
+}
+
+void bench_print_waterfall(const bench *b)
+{
+	tarn_waterfall_info w;
+	if (find_waterfall(b, &w))
+		return;
+	printf("From advertised to achieved, TOPS (%s):\n", device_source(b));
+	printf("  %8.3f  advertised\n", (double)w.advertised * 1e-3);
+	for (int i = 0; i < TARN_WATERFALL_ROWS; i++)
+		if (w.row[i].known)
+			printf("  %8.3f  %s: %s\n", -(double)w.row[i].loss * 1e-3, w.row[i].word, w.row[i].what);
+	printf("  %8.3f  achieved\n", (double)w.achieved * 1e-3);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tarn bench: from what was measured to what a verdict is concluded from. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+static void summarize(bench *b)
+{
+	tarn_timeline t;
+	b->summed = false;
+	if (tarn_list_timeline(&t) != OK)
+		return;
+	b->summed = t.size && tarn_summarize_timeline(&t, &b->sum) == OK;
+	tarn_free_timeline(&t);
+}
+
+void bench_find_counters(bench *b)
+{
+	tarn_model_facts f;
+	b->mac = b->n ? b->mac / (double)b->n : NAN;
+	b->ddr = b->n ? b->ddr / (double)b->n : NAN;
+	b->int8 = NAN;
+	if (b->s.model && tarn_get_model_facts(b->s.model, &f) == OK && f.macs > 0 && !f.nodes_unknown) {
+		b->int8 = (double)f.macs_int8 / (double)f.macs;
+		b->macs = f.macs;
+	}
+	summarize(b);
+	b->scaled_share = bench_live_scaled_share(b);
+	b->accounted = tarn_get_device_account(b->s.compiled, &b->account) == OK;
+}
+
+double bench_rate(const bench *b)
+{
+	return (double)b->batch * (double)b->n * 1e3 / b->duration_ms;
+}
+
+double bench_device_ms(const bench *b)
+{
+	double sum = 0;
+	for (size_t i = 0; i < b->n_device; i++)
+		sum += b->device_ms[i];
+	return b->n_device ? sum / (double)b->n_device : b->n ? b->device / (double)b->n : 0;
+}
+
+static int number(const bench *b, const char *key)
+{
+	char *v = NULL;
+	int n = 0;
+	if (ov_compiled_model_get_property(b->s.compiled, key, &v) == OK)
+		n = atoi(v);
+	ov_free(v);
+	return n;
+}
+
+/* Shares of the device's time, where it tells them. */
+static void add_account(const tarn_device_account *a, tarn_diag_counters *c)
+{
+	double t = a->total_ms, array = a->dpu_ms - a->padded_ms;
+	c->tiles = a->tiles;
+	c->device_tiles = a->device_tiles;
+	if (!(t > 0))
+		return;
+	c->stall_weights = a->stall_weights_ms / t;
+	c->stall_activations = (a->stall_inputs_ms + a->stall_stores_ms) / t;
+	c->array = array > 0 ? array / t : 0;
+	c->compute = a->dpu_ms / t - c->array;
+	c->vector = (a->shave_ms + a->copy_ms) / t;
+	c->fixed = a->fixed_ms / t;
+	c->recurrent = a->recurrent_ms / t;
+	c->free_bandwidth_ms = a->free_bandwidth_ms;
+	c->free_compute_ms = a->free_compute_ms;
+	c->turbo_ms = a->mhz < a->mhz_highest ? a->turbo_ms : 0;
+	/* A device that takes longer than its model says runs at a lower clock; a simulated one never does. */
+	c->clock = c->device_ms > 0 ? t / c->device_ms : 0;
+}
+
+static void add_summary(const bench *b, tarn_diag_counters *c)
+{
+	if (!b->summed)
+		return;
+	c->gap_prepare = b->sum.gap_prepare;
+	c->gap_copy = b->sum.gap_copy;
+	c->gap_host = b->sum.gap_host;
+	c->gap_input = b->sum.gap_input;
+}
+
+void bench_get_counters(const bench *b, tarn_diag_counters *c)
+{
+	const bench_shares s = bench_find_shares(b);
+	double host = b->prepare + b->total;
+	*c = (tarn_diag_counters){
+		.inferences = (int64_t)b->n,
+		.prepare = s.prepare,
+		.copy_in = s.copy_in,
+		.device = s.device,
+		.copy_out = s.copy_out,
+		.wait = s.wait,
+		.other = s.other,
+		.busy = bench_busy(b),
+		.mac = bench_mac(b),
+		.ddr = bench_ddr(b),
+		.int8 = b->int8,
+		.in_flight = (int)b->nireq,
+		.optimal = number(b, "OPTIMAL_NUMBER_OF_INFER_REQUESTS"),
+		.workers = b->live ? (int)b->workers : 0,
+		.processors = (int)sysconf(_SC_NPROCESSORS_ONLN),
+		.rate_limited = b->o->max_irate > 0,
+		.exact = !strcmp(b->s.mode, "exact"),
+		.decodes_in_full = bench_live_decodes_in_full(b),
+		.on_cpu = !strcmp(b->s.runs_on, "CPU"),
+		.streams = (int)b->streams,
+		.prepare_cpu = host > 0 ? b->prepare_cpu / host : 0,
+		.prepare_scaled = s.prepare * b->scaled_share,
+		.run_delay = b->duration_ms > 0 ? b->delay / (b->duration_ms * (double)b->workers) : 0,
+		.cpu_others = b->others,
+		.device_ms = bench_device_ms(b),
+	};
+	add_summary(b, c);
+	if (b->accounted)
+		add_account(&b->account, c);
+	if (c->on_cpu && b->o->nthreads > 0) {
+		c->tiles = (int)b->o->nthreads;
+		c->device_tiles = c->processors;
+	}
+}
