@@ -365,7 +365,7 @@ static int run(bench *b)
 {
 	host_use before, after;
 	double begin = now_ms(), busy = busy_counter_ms(b);
-	if (!b->o->trace && tarn_start_timeline(TIMELINE_EVENTS) != OK)
+	if (!bench_records(b) && tarn_start_timeline(TIMELINE_EVENTS) != OK)
 		return fail_last("bench");
 	host_read(&before);
 	int code = b->async ? measure_async(b) : measure_sync(b);
