@@ -22,9 +22,3 @@ quant_grid tarn_quant_grid(double lo, double hi, bool symmetric)
 	double wide = z > 0 && z < 255 ? fmax(h2 - l, h - l2) : h - l;
 	return (quant_grid){TARN_U8, (float)(wide / 255), (int)z};
 }
-
-int tarn_quant_code(const quant_grid *g, double x)
-{
-	double r = nearbyint(x / (double)g->scale) + g->zero, lo = tarn_quant_code_min(g), hi = tarn_quant_code_max(g);
-	return (int)(r < lo ? lo : r > hi ? hi : r);
-}

@@ -14,8 +14,7 @@ typedef struct quant_grid {
 /* Symmetric: h = max(|lo|, |hi|); values all >= 0: u8, scale h/255, zero 0; else s8, scale h/127, zero 0.
  * Asymmetric: u8 over [min(lo,0), max(hi,0)], widened so that 0 lies on the grid. */
 quant_grid tarn_quant_grid(double lo, double hi, bool symmetric);
-/* The code of a value, and the value of a code. */
-int tarn_quant_code(const quant_grid *g, double x);
+/* The value of a code, and the code of a value. */
 static inline double tarn_quant_value(const quant_grid *g, int code)
 {
 	return (double)(code - g->zero) * (double)g->scale;
@@ -27,6 +26,14 @@ static inline int tarn_quant_code_min(const quant_grid *g)
 static inline int tarn_quant_code_max(const quant_grid *g)
 {
 	return g->type == TARN_I8 ? 127 : 255;
+}
+static inline int tarn_quant_code(const quant_grid *g, double x)
+{
+	/* Adding and taking off 1.5 * 2^52 rounds to the nearest even integer, without a call. */
+	const double magic = 6755399441055744.0, lo = tarn_quant_code_min(g) - g->zero, hi = tarn_quant_code_max(g) - g->zero;
+	double r = x / (double)g->scale;
+	r = r < lo ? lo : r > hi ? hi : r;
+	return (int)((r + magic) - magic) + g->zero;
 }
 
 #endif

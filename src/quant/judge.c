@@ -78,7 +78,7 @@ static tarn_err compare(void *ctx, size_t i, tarn_request *r)
 
 tarn_err tarn_quant_judge_init(quant_judge *j, const tarn_model *m, const tarn_quant_options *o)
 {
-	*j = (quant_judge){.o = o, .m = m};
+	*j = (quant_judge){.o = o, .m = tarn_model_ref((tarn_model *)(uintptr_t)m)};
 	TRY(choose(j));
 	if (!j->n)
 		return TARN_OK;
@@ -96,6 +96,7 @@ void tarn_quant_judge_fini(quant_judge *j)
 	tarn_mem_free(j->want);
 	tarn_mem_free(j->best);
 	tarn_mem_free(j->which);
+	tarn_model_unref((tarn_model *)(uintptr_t)j->m);
 	*j = (quant_judge){0};
 }
 

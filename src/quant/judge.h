@@ -13,7 +13,7 @@ enum { QUANT_JUDGED = 16 };
 
 typedef struct quant_judge {
 	const tarn_quant_options *o;
-	const tarn_model *m; /* the plan's float model */
+	const tarn_model *m; /* the float model, referenced */
 	int *which;          /* the values compared, by id */
 	int n;
 	quant_slice samples;

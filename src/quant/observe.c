@@ -8,16 +8,45 @@
 /* About so many values of each sample go into a histogram; the step between them is odd, so that no channel is passed over. */
 enum { HIST_PART = 16384 };
 
+/* Several running results at once, which compilers turn into vectors. */
+enum { LANES = 16 };
+
 static void range_of(const tarn_tensor *t, double *lo, double *hi)
 {
 	const float *x = t->data;
-	float a = INFINITY, b = -INFINITY;
-	for (int64_t i = 0, n = tarn_tensor_count(t); i < n; i++) {
-		a = x[i] < a ? x[i] : a;
-		b = x[i] > b ? x[i] : b;
+	float a[LANES], b[LANES];
+	int64_t n = tarn_tensor_count(t), i = 0;
+	for (int k = 0; k < LANES; k++) {
+		a[k] = INFINITY;
+		b[k] = -INFINITY;
 	}
-	*lo = a;
-	*hi = b;
+	for (; i + LANES <= n; i += LANES)
+		for (int k = 0; k < LANES; k++) {
+			a[k] = x[i + k] < a[k] ? x[i + k] : a[k];
+			b[k] = x[i + k] > b[k] ? x[i + k] : b[k];
+		}
+	for (; i < n; i++) {
+		a[0] = x[i] < a[0] ? x[i] : a[0];
+		b[0] = x[i] > b[0] ? x[i] : b[0];
+	}
+	for (int k = 1; k < LANES; k++) {
+		a[0] = a[k] < a[0] ? a[k] : a[0];
+		b[0] = b[k] > b[0] ? b[k] : b[0];
+	}
+	*lo = (double)a[0];
+	*hi = (double)b[0];
+}
+
+static double sum_of(const float *x, int64_t n)
+{
+	double s[4] = {0};
+	int64_t i = 0;
+	for (; i + 4 <= n; i += 4)
+		for (int k = 0; k < 4; k++)
+			s[k] += (double)x[i + k];
+	for (; i < n; i++)
+		s[0] += (double)x[i];
+	return s[0] + s[1] + s[2] + s[3];
 }
 
 /* Adds each channel's mean over the positions of this sample. Channels stand second. */
@@ -29,12 +58,8 @@ static void note_mean(quant_stat *s, const tarn_tensor *t)
 	for (int i = 2; i < t->rank; i++)
 		inner *= t->dim[i];
 	const float *x = t->data;
-	for (int64_t row = 0; row < count / inner; row++) {
-		double sum = 0;
-		for (int64_t i = 0; i < inner; i++)
-			sum += x[row * inner + i];
-		s->mean[row % c] += sum * (double)c / (double)count;
-	}
+	for (int64_t row = 0; row < count / inner; row++)
+		s->mean[row % c] += sum_of(x + row * inner, inner) * (double)c / (double)count;
 }
 
 static tarn_err note(quant_plan *p, int v, const tarn_tensor *t)

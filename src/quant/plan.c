@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The plan itself: the float model it is about, and room for what the stages find. */
+#include <math.h>
+
 #include "base/mem.h"
 #include "ops/ops.h"
 #include "pass/pass.h"
@@ -64,6 +66,7 @@ tarn_err tarn_quant_plan_init(quant_plan *p, const tarn_model *m, const tarn_qua
 	tarn_model *passed = NULL, *sized = NULL;
 	tarn_err err;
 	*p = (quant_plan){.preset = o->preset,
+			  .strength = NAN,
 			  .estimator = o->estimator == TARN_QUANT_SEARCHED ? TARN_QUANT_BY_SQNR : o->estimator};
 	TRY(tarn_model_clone(m, &passed));
 	TRY_GOTO(out, tarn_pass_standard(passed));

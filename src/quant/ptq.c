@@ -25,10 +25,15 @@ static tarn_err run_stages(quant_plan *p, const tarn_quant_options *o, tarn_quan
 	TRY(tarn_quant_place(p, o, r));
 	CHECK(r->nodes_int8, TARN_UNSUPPORTED, "no node of the model can run in INT8");
 	TRY(tarn_quant_observe(p, o));
-	TRY(judged(p, o));
+	tarn_model *plain = tarn_model_ref(p->m); /* the search may change the plan's */
+	tarn_err err;
+	TRY_GOTO(out, judged(p, o));
 	r->preset = p->preset;
-	TRY(tarn_quant_write(p, out));
-	return tarn_quant_compare(p->m, *out, o, r);
+	TRY_GOTO(out, tarn_quant_write(p, out));
+	TRY_GOTO(out, tarn_quant_compare(plain, *out, o, r));
+out:
+	tarn_model_unref(plain);
+	return err;
 }
 
 tarn_err tarn_quant_ptq(const tarn_model *m, const tarn_quant_options *o, tarn_model **out, tarn_quant_report *r)

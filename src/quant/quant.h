@@ -35,9 +35,19 @@ typedef enum tarn_quant_estimator {
 	TARN_QUANT_ESTIMATORS, /* how many there are */
 } tarn_quant_estimator;
 
+typedef enum tarn_quant_repair {
+	TARN_QUANT_TRY, /* kept when the outputs come closer to the float model's */
+	TARN_QUANT_OFF,
+	TARN_QUANT_ON, /* done and kept, whatever it does */
+} tarn_quant_repair;
+
 typedef struct tarn_quant_options {
 	tarn_quant_preset preset;
 	tarn_quant_estimator estimator;
+	/* Magnitude moved between activations and weights, channel by channel; strength counts with ON: 0 makes the weights
+	 * even, 1 the activations. */
+	tarn_quant_repair equalize;
+	double strength;
 	const char *const *ignore; /* names of nodes that stay float; a name no node has is TARN_USAGE */
 	int n_ignore;
 	/* Fills in[0 .. inputs-1] with new tensors (own buffers) for sample i. */

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Choices that no single tensor can tell: made by what comes out of the whole model. */
+#include <math.h>
+#include <string.h>
+
 #include "base/mem.h"
+#include "quant/equalize.h"
 #include "quant/judge.h"
 
 /* A choice stays as it is unless another one gains this much: less is chance on a few samples. */
@@ -47,10 +51,80 @@ static tarn_err search_preset(quant_plan *p, quant_judge *j)
 	return TARN_OK;
 }
 
+/* A plan for an equalized copy of p's model, with p's choices, observed over the samples of o. */
+static tarn_err plan_for(quant_plan *to, const quant_plan *p, quant_equalizer *e, double strength, const tarn_quant_options *o)
+{
+	tarn_model *m = NULL;
+	tarn_quant_report scratch = {0};
+	TRY(tarn_quant_equalize(e, strength, &m));
+	tarn_err err = tarn_quant_plan_init(to, m, o);
+	tarn_model_unref(m);
+	TRY_GOTO(out, err);
+	to->preset = p->preset;
+	to->estimator = p->estimator;
+	CHECK_GOTO(out, to->m->main->node.len == p->m->main->node.len, TARN_INTERNAL, "equalizing changed the model's nodes");
+	memcpy(to->keep_float, p->keep_float, p->m->main->node.len);
+	TRY_GOTO(out, tarn_quant_place(to, o, &scratch));
+	TRY_GOTO(out, tarn_quant_observe(to, o));
+out:
+	tarn_quant_report_fini(&scratch);
+	return err;
+}
+
+/* The first of the samples stand for all while strengths are tried. */
+static tarn_err search_strength(const quant_plan *p, quant_judge *j, quant_equalizer *e, double *strength)
+{
+	static const double tried[] = {0.5, 0.75, 0.25};
+	tarn_quant_options few = *j->o;
+	few.n_sample = few.n_sample < QUANT_JUDGED ? few.n_sample : QUANT_JUDGED;
+	for (size_t i = 0; i < sizeof tried / sizeof *tried; i++) {
+		quant_plan trial = {0};
+		bool better = false;
+		tarn_err err = plan_for(&trial, p, e, tried[i], &few);
+		if (err == TARN_OK)
+			err = try_plan(&trial, j, WORTH_DB, &better);
+		tarn_quant_plan_fini(&trial);
+		TRY(err);
+		if (better)
+			*strength = tried[i];
+	}
+	return TARN_OK;
+}
+
+/* Replaces the plan by one of the equalized model, when that is better. */
+static tarn_err search_equalization(quant_plan *p, quant_judge *j)
+{
+	quant_equalizer *e = NULL;
+	quant_plan next = {0};
+	double strength = j->o->equalize == TARN_QUANT_ON ? j->o->strength : NAN;
+	tarn_err err;
+	if (j->o->equalize == TARN_QUANT_OFF)
+		return TARN_OK;
+	TRY(tarn_quant_equalizer_new(p, j->o, &e));
+	if (!tarn_quant_equalizer_can(e))
+		goto done;
+	if (j->o->equalize == TARN_QUANT_TRY)
+		TRY_GOTO(out, search_strength(p, j, e, &strength));
+	if (isnan(strength))
+		goto done;
+	TRY_GOTO(out, plan_for(&next, p, e, strength, j->o));
+	next.strength = strength;
+	tarn_quant_plan_fini(p);
+	*p = next;
+	next = (quant_plan){0};
+done:
+	err = TARN_OK;
+out:
+	tarn_quant_equalizer_free(e);
+	tarn_quant_plan_fini(&next);
+	return err;
+}
+
 tarn_err tarn_quant_search(quant_plan *p, const tarn_quant_options *o, quant_judge *j)
 {
 	bool better;
 	TRY(try_plan(p, j, 0, &better));
+	TRY(search_equalization(p, j));
 	if (o->preset == TARN_QUANT_AUTO)
 		TRY(search_preset(p, j));
 	if (o->estimator == TARN_QUANT_SEARCHED)

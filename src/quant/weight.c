@@ -17,59 +17,67 @@ const tarn_tensor *tarn_quant_weights_of(const tarn_node *n, int *axis)
 	return w && w->type == TARN_F32 ? w : NULL;
 }
 
-/* One output channel of the weights: the elements with o = i / inner % channels. */
-typedef struct row {
-	const float *x;
-	int64_t first, inner, stride, count; /* runs of `inner` elements, `stride` apart, below count */
-	float most;
-} row;
-
-static row row_of(const tarn_tensor *w, const quant_weight *q, int64_t channel)
+/* Output channel `channel` of the weights, gathered: elements with channel = i / inner % channels. Returns how many. */
+static int64_t gather(const tarn_tensor *w, const quant_weight *q, int64_t channel, float *to)
 {
-	row r = {.x = w->data, .inner = 1, .count = tarn_tensor_count(w)};
+	int64_t inner = 1, count = tarn_tensor_count(w), n = 0;
 	for (int i = q->axis + 1; i < w->rank; i++)
-		r.inner *= w->dim[i];
-	r.first = channel * r.inner;
-	r.stride = q->channels * r.inner;
-	for (int64_t at = r.first; at < r.count; at += r.stride)
-		for (int64_t i = at; i < at + r.inner; i++)
-			r.most = fmaxf(r.most, fabsf(r.x[i]));
-	return r;
+		inner *= w->dim[i];
+	for (int64_t at = channel * inner; at < count; at += q->channels * inner, n += inner)
+		memcpy(to + n, (const float *)w->data + at, (size_t)inner * sizeof *to);
+	return n;
 }
 
-static float weight_code(float x, float scale, int top)
+static void scatter(const tarn_tensor *w, const quant_weight *q, int64_t channel, const int8_t *from)
 {
-	return fmaxf((float)-top, fminf((float)top, rintf(x / scale)));
+	int64_t inner = 1, count = tarn_tensor_count(w), n = 0;
+	for (int i = q->axis + 1; i < w->rank; i++)
+		inner *= w->dim[i];
+	for (int64_t at = channel * inner; at < count; at += q->channels * inner, n += inner)
+		memcpy(q->code + at, from + n, (size_t)inner);
 }
 
-static double noise_of(const row *r, float scale, int top)
+/* Adding and taking off 1.5 * 2^23 rounds to the nearest even integer: the same as rintf below 2^22, and vectors can do it. */
+static inline float weight_code(float x, float per_step, float top)
 {
-	double sum = 0;
-	for (int64_t at = r->first; at < r->count; at += r->stride)
-		for (int64_t i = at; i < at + r->inner; i++) {
-			float off = r->x[i] - weight_code(r->x[i], scale, top) * scale;
-			sum += (double)off * off;
+	const float magic = 12582912.0f;
+	float r = x * per_step;
+	r = r < -top ? -top : r > top ? top : r;
+	return (r + magic) - magic;
+}
+
+static double noise_of(const float *x, int64_t n, float scale, float top)
+{
+	enum { LANES = 16 };
+	float sum[LANES] = {0}, per_step = 1 / scale;
+	double total = 0;
+	int64_t i = 0;
+	for (; i + LANES <= n; i += LANES)
+		for (int k = 0; k < LANES; k++) {
+			float off = x[i + k] - weight_code(x[i + k], per_step, top) * scale;
+			sum[k] += off * off;
 		}
-	return sum;
+	for (; i < n; i++) {
+		float off = x[i] - weight_code(x[i], per_step, top) * scale;
+		sum[0] += off * off;
+	}
+	for (int k = 0; k < LANES; k++)
+		total += (double)sum[k];
+	return total;
 }
 
 /* The scale with the least squared error: the largest weight gets one of the upper codes (which also finds the grid of weights
  * that lie on one already), or a little is cut off. */
-static float best_scale(const row *r, int top)
+static float best_scale(const float *x, int64_t n, int top)
 {
-	float best = r->most / (float)top;
-	double least = noise_of(r, best, top);
-	for (int code = top - 1; code > top / 2; code--) {
-		float s = r->most / (float)code;
-		double noise = noise_of(r, s, top);
-		if (noise < least) {
-			least = noise;
-			best = s;
-		}
-	}
-	for (int cut = 1; cut <= 20; cut++) {
-		float s = r->most * (1 - 0.02f * (float)cut) / (float)top;
-		double noise = noise_of(r, s, top);
+	float most = 0;
+	for (int64_t i = 0; i < n; i++)
+		most = fmaxf(most, fabsf(x[i]));
+	float best = most / (float)top;
+	double least = most > 0 ? noise_of(x, n, best, (float)top) : 0;
+	for (int k = 1; k < top / 2 + 20 && most > 0; k++) {
+		float s = k < top / 2 ? most / (float)(top - k) : most * (1 - 0.02f * (float)(k - top / 2 + 1)) / (float)top;
+		double noise = noise_of(x, n, s, (float)top);
 		if (noise < least) {
 			least = noise;
 			best = s;
@@ -81,22 +89,29 @@ static float best_scale(const row *r, int top)
 static tarn_err find_scales(const tarn_node *n, const tarn_tensor *w, quant_weight *q)
 {
 	const int top = 127;
-	float most = 0;
-	for (int64_t i = 0, count = tarn_tensor_count(w); i < count; i++) {
+	int64_t count = tarn_tensor_count(w), each = count / q->channels;
+	float most = 0, *row = tarn_mem_alloc((size_t)each * (sizeof(float) + 1));
+	if (!row)
+		return tarn_err_nomem((size_t)each * sizeof *row);
+	int8_t *code = (int8_t *)(row + each);
+	tarn_err err = TARN_OK;
+	for (int64_t i = 0; i < count; i++) {
 		float a = fabsf(((const float *)w->data)[i]);
-		CHECK(isfinite(a), TARN_BAD_FILE, "weights of node '%s' are not finite", n->name);
+		CHECK_GOTO(out, isfinite(a), TARN_BAD_FILE, "weights of node '%s' are not finite", n->name);
 		most = a > most ? a : most;
 	}
 	/* a channel of (nearly) zeros must not get a scale of zero */
 	float least = fmaxf(most * 1e-6f, 1e-30f) / (float)top;
 	for (int64_t c = 0; c < q->channels; c++) {
-		row r = row_of(w, q, c);
-		q->scale[c] = fmaxf(best_scale(&r, top), least);
-		for (int64_t at = r.first; at < r.count; at += r.stride)
-			for (int64_t i = at; i < at + r.inner; i++)
-				q->code[i] = (int8_t)weight_code(r.x[i], q->scale[c], top);
+		gather(w, q, c, row);
+		q->scale[c] = fmaxf(best_scale(row, each, top), least);
+		for (int64_t i = 0; i < each; i++)
+			code[i] = (int8_t)weight_code(row[i], 1 / q->scale[c], (float)top);
+		scatter(w, q, c, code);
 	}
-	return TARN_OK;
+out:
+	tarn_mem_free(row);
+	return err;
 }
 
 /* What rounding the weights adds to each output channel for the average input: shift[o] = sum of (rounded - exact) * mean.

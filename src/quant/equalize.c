@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cross-layer equalization and SmoothQuant are one thing: a factor for each class of channels moves magnitude between
+ * activations, which share one scale, and the weights that read them, which share one scale for each output. With a the largest
+ * magnitude of the class's activations and w that of the weights that read it (geometric mean over the readers), the class is
+ * divided by
+ *
+ *     s = a^strength / w^(1 - strength)
+ *
+ * (Nagel et al., arXiv 1906.04721, with activations seen instead of weights assumed; Xiao et al., arXiv 2211.10438.) s follows
+ * any factor k that somebody multiplied a channel with: a -> k a, w -> w / k gives s -> k s. So the result does not depend on
+ * how a network distributed its magnitudes.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "ops/ops.h"
+#include "quant/channels.h"
+#include "quant/equalize.h"
+#include "quant/run.h"
+
+/* By class. */
+typedef struct magnitudes {
+	quant_channels c;
+	const int *which; /* the values looked at */
+	int n;
+	double *act;   /* largest magnitude seen */
+	double *log_w; /* sum over readers of the logarithm of their largest weight */
+	int *readers;  /* how many there are */
+	double *s;     /* the factor */
+} magnitudes;
+
+/* ---- magnitudes -----------------------------------------------------------------------------------------------------------
+ */
+
+static double largest(const float *x, int64_t n)
+{
+	float most[8] = {0};
+	int64_t i = 0;
+	for (; i + 8 <= n; i += 8)
+		for (int k = 0; k < 8; k++) {
+			float a = fabsf(x[i + k]);
+			most[k] = a > most[k] ? a : most[k];
+		}
+	for (; i < n; i++)
+		most[0] = fmaxf(most[0], fabsf(x[i]));
+	for (int k = 1; k < 8; k++)
+		most[0] = fmaxf(most[0], most[k]);
+	return (double)most[0];
+}
+
+static tarn_err see(void *ctx, size_t sample, tarn_request *r)
+{
+	(void)sample;
+	magnitudes *m = ctx;
+	for (int k = 0; k < m->n; k++) {
+		const tarn_value *v = m->c.p->m->main->value.at[m->which[k]];
+		const tarn_tensor *t = &r->out[k];
+		int axis = m->c.axis[v->id];
+		int64_t inner = 1, channels = m->c.n[v->id], count = tarn_tensor_count(t);
+		if (axis >= t->rank || t->dim[axis] != channels)
+			continue;
+		for (int i = axis + 1; i < t->rank; i++)
+			inner *= t->dim[i];
+		for (int64_t row = 0; row < count / inner; row++) {
+			double *most = &m->act[tarn_quant_channels_class(&m->c, v, row % channels)];
+			*most = fmax(*most, largest((const float *)t->data + row * inner, inner));
+		}
+	}
+	return TARN_OK;
+}
+
+/* Layout of a product's weights: element (o, i, k) of `outputs` x `inputs` for each group x `area`. */
+typedef struct layout {
+	int axis;
+	int64_t outputs, inputs, area, per_group;
+} layout;
+
+static layout layout_of(const tarn_node *n, const tarn_tensor **w)
+{
+	layout l;
+	*w = tarn_quant_weights_of(n, &l.axis);
+	l.outputs = (*w)->dim[l.axis];
+	l.inputs = (*w)->dim[!l.axis];
+	l.area = tarn_tensor_count(*w) / (l.outputs * l.inputs > 0 ? l.outputs * l.inputs : 1);
+	int group = tarn_quant_is(n, "Conv") ? tarn_attr_index(n->op, "group") : -1;
+	int64_t groups = group >= 0 ? tarn_attr_i(n, group) : 1;
+	l.per_group = l.outputs / (groups > 0 ? groups : 1);
+	return l;
+}
+
+static int64_t weight_at(const layout *l, int64_t o, int64_t i)
+{
+	return (l->axis ? i * l->outputs + o : o * l->inputs + i) * l->area;
+}
+
+/* The input channel that input i of output o's group is. */
+static int64_t input_of(const layout *l, int64_t o, int64_t i)
+{
+	return o / (l->per_group > 0 ? l->per_group : 1) * l->inputs + i;
+}
+
+/* A depthwise convolution's weights have one scale for each channel: they do not mind. */
+static bool minds(const layout *l)
+{
+	return l->inputs > 1;
+}
+
+static tarn_err see_weights(magnitudes *m, const tarn_node *n)
+{
+	const tarn_tensor *w;
+	layout l = layout_of(n, &w);
+	int64_t channels = m->c.n[n->in[0]->id];
+	if (!minds(&l) || !channels)
+		return TARN_OK;
+	double *most = tarn_mem_zalloc((size_t)channels, sizeof *most);
+	if (!most)
+		return tarn_err_nomem((size_t)channels * sizeof *most);
+	for (int64_t o = 0; o < l.outputs; o++)
+		for (int64_t i = 0; i < l.inputs; i++)
+			for (int64_t k = 0; k < l.area; k++) {
+				double *to = &most[input_of(&l, o, i) % channels];
+				*to = fmax(*to, fabs((double)((const float *)w->data)[weight_at(&l, o, i) + k]));
+			}
+	for (int64_t i = 0; i < channels; i++) {
+		int64_t class = tarn_quant_channels_class(&m->c, n->in[0], i);
+		if (most[i] > 0) {
+			m->log_w[class] += log(most[i]);
+			m->readers[class]++;
+		}
+	}
+	tarn_mem_free(most);
+	return TARN_OK;
+}
+
+/* The values whose magnitudes matter: those in INT8, with channels that may be scaled. */
+static tarn_err choose_values(magnitudes *m, tarn_arena *a)
+{
+	const tarn_graph *g = m->c.p->m->main;
+	int *which = tarn_arena_zalloc(a, g->value.len + 1, sizeof *which);
+	if (!which)
+		return tarn_err_nomem(g->value.len * sizeof *which);
+	for (size_t v = 0; v < g->value.len; v++) {
+		bool loose = false;
+		for (int64_t i = 0; i < m->c.n[v] && !loose; i++)
+			loose = !m->c.fixed[tarn_quant_channels_class(&m->c, g->value.at[v], i)];
+		if (loose && m->c.p->marked[v] && g->value.at[v]->def)
+			which[m->n++] = (int)v;
+	}
+	m->which = which;
+	return TARN_OK;
+}
+
+static tarn_err measure(magnitudes *m, const quant_plan *p, const tarn_quant_options *o, tarn_arena *a)
+{
+	TRY(tarn_quant_channels_init(&m->c, p, a));
+	if (!m->c.total)
+		return TARN_OK;
+	m->act = tarn_arena_zalloc(a, (size_t)m->c.total, sizeof *m->act);
+	m->log_w = tarn_arena_zalloc(a, (size_t)m->c.total, sizeof *m->log_w);
+	m->readers = tarn_arena_zalloc(a, (size_t)m->c.total, sizeof *m->readers);
+	m->s = tarn_arena_zalloc(a, (size_t)m->c.total, sizeof *m->s);
+	if (!m->act || !m->log_w || !m->readers || !m->s)
+		return tarn_err_nomem((size_t)m->c.total * sizeof *m->act);
+	TRY(choose_values(m, a));
+	if (!m->n)
+		return TARN_OK;
+	for (size_t i = 0; i < p->m->main->node.len; i++)
+		if (tarn_quant_channels_product(p->m->main->node.at[i]))
+			TRY(see_weights(m, p->m->main->node.at[i]));
+	return tarn_quant_run(p->m, m->which, m->n, o, tarn_quant_slice(o, 16, 0), "looking at channels", see, m);
+}
+
+/* ---- factors --------------------------------------------------------------------------------------------------------------
+ */
+
+static double factor(const magnitudes *m, int64_t class, double strength)
+{
+	double w = m->readers[class] ? exp(m->log_w[class] / m->readers[class]) : 0, a = m->act[class];
+	if (a <= 0)
+		return 0;
+	return w > 0 ? pow(a, strength) / pow(w, 1 - strength) : a;
+}
+
+/* Factors of linked values keep their geometric mean at 1, so that magnitudes stay what they were as a whole. Channels without
+ * any signal follow their weights. */
+static tarn_err find_factors(magnitudes *m, double strength)
+{
+	const tarn_graph *g = m->c.p->m->main;
+	double *sum = tarn_mem_zalloc(g->value.len + 1, 3 * sizeof *sum);
+	if (!sum)
+		return tarn_err_nomem(g->value.len * sizeof *sum);
+	double *sum_w = sum + g->value.len, *count = sum_w + g->value.len;
+	for (size_t v = 0; v < g->value.len; v++)
+		for (int64_t i = 0; i < m->c.n[v]; i++) {
+			int64_t class = tarn_quant_channels_class(&m->c, g->value.at[v], i);
+			int part = tarn_quant_channels_part(&m->c, (int)v);
+			double s = m->c.fixed[class] ? 0 : factor(m, class, strength);
+			if (s <= 0)
+				continue;
+			sum[part] += log(s);
+			sum_w[part] += m->readers[class] ? log(s) + m->log_w[class] / m->readers[class] : 0;
+			count[part]++;
+		}
+	for (size_t v = 0; v < g->value.len; v++)
+		for (int64_t i = 0; i < m->c.n[v]; i++) {
+			int64_t class = tarn_quant_channels_class(&m->c, g->value.at[v], i);
+			int part = tarn_quant_channels_part(&m->c, (int)v);
+			double s = m->c.fixed[class] || !count[part] ? 1 : factor(m, class, strength);
+			if (s <= 0)
+				s = m->readers[class] ? exp(sum_w[part] / count[part] - m->log_w[class] / m->readers[class])
+						      : exp(sum[part] / count[part]);
+			m->s[class] = m->c.fixed[class] || !count[part] ? 1 : s / exp(sum[part] / count[part]);
+		}
+	tarn_mem_free(sum);
+	return TARN_OK;
+}
+
+static double scale_of(const magnitudes *m, const tarn_value *v, int64_t i)
+{
+	return m->c.n[v->id] ? m->s[tarn_quant_channels_class(&m->c, v, i)] : 1;
+}
+
+/* ---- rewriting ------------------------------------------------------------------------------------------------------------
+ */
+
+/* Node n of the copy g reads a constant of its own in place of what it read; `t` is taken over. */
+static tarn_err put(tarn_graph *g, tarn_node *n, int slot, tarn_tensor *t)
+{
+	tarn_value *v = NULL;
+	tarn_err err = tarn_value_const(g, n->in[slot]->name, t, &v);
+	tarn_tensor_fini(t);
+	if (err == TARN_OK)
+		n->in[slot] = v;
+	return err;
+}
+
+static tarn_err scale_product(const magnitudes *m, tarn_graph *g, tarn_node *n)
+{
+	const tarn_tensor *w;
+	layout l = layout_of(n, &w);
+	const tarn_value *x = n->in[0], *y = n->out[0];
+	tarn_tensor t;
+	TRY(tarn_tensor_copy(w, &t));
+	float *at = t.data;
+	for (int64_t o = 0; o < l.outputs; o++)
+		for (int64_t i = 0; i < l.inputs; i++) {
+			double f = scale_of(m, x, input_of(&l, o, i)) / scale_of(m, y, o);
+			for (int64_t k = 0; k < l.area; k++)
+				at[weight_at(&l, o, i) + k] = (float)((double)at[weight_at(&l, o, i) + k] * f);
+		}
+	TRY(put(g, n, 1, &t));
+	if (n->n_in < 3 || !n->in[2])
+		return TARN_OK;
+	TRY(tarn_tensor_copy(n->in[2]->konst, &t));
+	for (int64_t o = 0; o < l.outputs; o++)
+		((float *)t.data)[o] = (float)((double)((float *)t.data)[o] / scale_of(m, y, o));
+	return put(g, n, 2, &t);
+}
+
+/* A constant added or multiplied, as one number for each channel. */
+static tarn_err scale_constant(const magnitudes *m, tarn_graph *g, tarn_node *n, int slot)
+{
+	const tarn_tensor *k = n->in[slot]->konst;
+	const tarn_value *x = n->in[!slot], *y = n->out[0];
+	int64_t channels = m->c.n[y->id], dim[TARN_MAX_RANK], count = tarn_tensor_count(k);
+	int rank = m->c.p->sized->main->value.at[y->id]->shape.rank - m->c.axis[y->id];
+	bool sum = tarn_quant_is(n, "Add") || tarn_quant_is(n, "Sub"), quotient = tarn_quant_is(n, "Div");
+	tarn_tensor t;
+	for (int i = 0; i < rank; i++)
+		dim[i] = i ? 1 : channels;
+	if (count == channels && k->rank > rank) { /* its own shape, with leading ones */
+		rank = k->rank;
+		memcpy(dim, k->dim, sizeof dim);
+	}
+	TRY(tarn_tensor_new(TARN_F32, rank, dim, &t));
+	for (int64_t i = 0; i < channels; i++) {
+		double v = tarn_tensor_f64(k, count == 1 ? 0 : i), in = scale_of(m, x, i), out = scale_of(m, y, i);
+		((float *)t.data)[i] = (float)(sum ? v / out : quotient ? v * out / in : v * in / out);
+	}
+	return put(g, n, slot, &t);
+}
+
+static bool changes(const magnitudes *m, const tarn_value *v)
+{
+	for (int64_t i = 0; i < m->c.n[v->id]; i++)
+		if (scale_of(m, v, i) != 1)
+			return true;
+	return false;
+}
+
+static tarn_err scale_node(const magnitudes *m, tarn_graph *g, tarn_node *n)
+{
+	bool any = false;
+	for (int k = 0; k < n->n_in; k++)
+		any |= n->in[k] && !n->in[k]->konst && changes(m, n->in[k]);
+	for (int k = 0; k < n->n_out; k++)
+		any |= n->out[k] && changes(m, n->out[k]);
+	if (!any)
+		return TARN_OK;
+	if (tarn_quant_channels_product(n))
+		return scale_product(m, g, n);
+	int slot = tarn_quant_channels_constant(&m->c, n);
+	if (slot >= 0)
+		return scale_constant(m, g, n, slot);
+	if (tarn_quant_channels_relu(m->c.p, n)) {
+		n->op = tarn_op_find(NULL, "Relu"); /* its upper end no longer is where it was, and was never reached */
+		n->n_in = 1;
+	}
+	return TARN_OK;
+}
+
+/* ---- the interface --------------------------------------------------------------------------------------------------------
+ */
+
+struct quant_equalizer {
+	tarn_arena arena;
+	magnitudes m;
+};
+
+tarn_err tarn_quant_equalizer_new(const quant_plan *p, const tarn_quant_options *o, quant_equalizer **out)
+{
+	quant_equalizer *e = tarn_mem_zalloc(1, sizeof *e);
+	if (!e)
+		return tarn_err_nomem(sizeof *e);
+	tarn_err err = measure(&e->m, p, o, &e->arena);
+	if (err == TARN_OK)
+		*out = e;
+	else
+		tarn_quant_equalizer_free(e);
+	return err;
+}
+
+void tarn_quant_equalizer_free(quant_equalizer *e)
+{
+	if (!e)
+		return;
+	tarn_arena_fini(&e->arena);
+	tarn_mem_free(e);
+}
+
+bool tarn_quant_equalizer_can(const quant_equalizer *e)
+{
+	return e->m.n > 0;
+}
+
+tarn_err tarn_quant_equalize(quant_equalizer *e, double strength, tarn_model **out)
+{
+	const tarn_model *from = e->m.c.p->m;
+	tarn_model *copy;
+	TRY(find_factors(&e->m, strength));
+	TRY(tarn_model_clone(from, &copy));
+	tarn_err err;
+	size_t nodes = copy->main->node.len;
+	CHECK_GOTO(out, copy->main->value.len == from->main->value.len && nodes == from->main->node.len, TARN_INTERNAL,
+		   "a copy of the model has other values");
+	for (size_t i = 0; i < nodes; i++)
+		TRY_GOTO(out, scale_node(&e->m, copy->main, copy->main->node.at[i]));
+	TRY_GOTO(out, tarn_graph_infer(copy->main));
+out:
+	if (err == TARN_OK)
+		*out = copy;
+	else
+		tarn_model_unref(copy);
+	return err;
+}

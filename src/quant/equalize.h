@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside quant: the same function with magnitudes moved between activations and weights, channel by channel (cross-layer
+ * equalization; SmoothQuant). The plan must be placed and observed, and stay as long as the equalizer. Not thread-safe.
+ */
+#ifndef TARN_QUANT_EQUALIZE_H
+#define TARN_QUANT_EQUALIZE_H
+
+#include "quant/plan.h"
+
+typedef struct quant_equalizer quant_equalizer;
+
+/* Looks at the channels of the plan's model over a few samples. */
+TARN_MUST tarn_err tarn_quant_equalizer_new(const quant_plan *p, const tarn_quant_options *o, quant_equalizer **out);
+void tarn_quant_equalizer_free(quant_equalizer *e);
+/* Is there any channel that may be scaled? */
+bool tarn_quant_equalizer_can(const quant_equalizer *e);
+/* strength 0: the weights become even; 1: the activations do. A new model that computes the same. */
+TARN_MUST tarn_err tarn_quant_equalize(quant_equalizer *e, double strength, tarn_model **out);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Equalization: the function stays; and a network whose channels were scaled at random, without changing its function, is
+ * quantized as well as the one it was made from. */
+#include "devices/graphs.h"
+
+#include "dev/cpu/device.h"
+#include "quant/equalize.h"
+
+enum { SAMPLES = 6 };
+
+typedef struct net {
+	tarn_model *m;
+	tarn_graph *g;
+	tarn_value *first, *second, *third,
+		*last; /* outputs of the convolutions whose channels are scaled, and their readers */
+} net;
+
+static tarn_device cpu = {.api = &tarn_dev_cpu};
+
+static tarn_value *conv(tarn_graph *g, tarn_value *x, int ic, int oc, int group, int side)
+{
+	tarn_value *w = weights(g, dims(4, oc, ic / group, side, side)), *y;
+	float *at = (float *)w->konst->data;
+	for (int64_t i = 0; i < tarn_tensor_count(w->konst); i++)
+		at[i] *= 2.0f / sqrtf((float)(ic / group * side * side));
+	y = node(g, "Conv", x, w, weights(g, dims(1, oc)));
+	if (side == 3)
+		set_ints(g, y, "pads", 4, 1, 1, 1, 1);
+	set_int(y, "group", group);
+	return y;
+}
+
+/* Input -> first -> ReLU -> depthwise second -> leaky ReLU -> third; third + its 1x1 neighbour; concatenated with the ReLU of
+ * first; pooled -> Gemm. */
+static net build(void)
+{
+	net n = {0};
+	seed = 4711;
+	assert_ok(tarn_model_new(&n.m));
+	tarn_graph *g = n.g = n.m->main;
+	n.first = conv(g, input(g, dims(4, 1, 3, 10, 10)), 3, 16, 1, 3);
+	tarn_value *a = node(g, "Relu", n.first, NULL, NULL);
+	n.second = conv(g, a, 16, 16, 16, 3);
+	tarn_value *b = node(g, "LeakyRelu", n.second, NULL, NULL);
+	n.third = conv(g, b, 16, 12, 1, 1);
+	tarn_value *sum = node(g, "Add", n.third, conv(g, a, 16, 12, 1, 1), NULL);
+	tarn_value *all = node(g, "Concat", node(g, "MaxPool", sum, NULL, NULL), node(g, "Relu", a, NULL, NULL), NULL);
+	set_ints(g, all->def->in[0], "kernel_shape", 2, 3, 3);
+	set_ints(g, all->def->in[0], "pads", 4, 1, 1, 1, 1);
+	set_int(all, "axis", 1);
+	n.last = conv(g, all, 28, 20, 1, 1);
+	tarn_value *f =
+		node(g, "Flatten", node(g, "GlobalAveragePool", node(g, "Relu", n.last, NULL, NULL), NULL, NULL), NULL, NULL);
+	output(g, node(g, "Gemm", f, weights(g, dims(2, 20, 10)), weights(g, dims(1, 10))));
+	assert_ok(tarn_graph_infer(g));
+	return n;
+}
+
+/* Output channels of v's convolution times k[c], and what reads channel c of it through `reader`'s weights divided by it. */
+static void scale_outputs(tarn_value *v, const float *k)
+{
+	const tarn_tensor *w = v->def->in[1]->konst, *b = v->def->in[2]->konst;
+	int64_t each = tarn_tensor_count(w) / w->dim[0];
+	for (int64_t i = 0; i < tarn_tensor_count(w); i++)
+		((float *)w->data)[i] *= k[i / each];
+	for (int64_t o = 0; o < w->dim[0]; o++)
+		((float *)b->data)[o] *= k[o];
+}
+
+static void scale_inputs(tarn_node *reader, int first, int n, const float *k)
+{
+	const tarn_tensor *w = reader->in[1]->konst;
+	bool gemm = reader->op == tarn_op_find(NULL, "Gemm"), alone = !gemm && w->dim[1] == 1;
+	int64_t area = gemm ? w->dim[1] : tarn_tensor_count(w) / (w->dim[0] * w->dim[1]), inputs = gemm ? w->dim[0] : w->dim[1];
+	for (int64_t i = 0; i < tarn_tensor_count(w); i++) {
+		int64_t c = alone ? i / area : i / area % inputs;
+		if (c >= first && c < first + n)
+			((float *)w->data)[i] /= k[c - first];
+	}
+}
+
+static void factors(float *k, int n)
+{
+	for (int i = 0; i < n; i++)
+		k[i] = exp2f(6 * number());
+}
+
+static tarn_node *reader_of(tarn_graph *g, const tarn_value *x, const char *op, int nth)
+{
+	for (size_t i = 0; i < g->node.len; i++)
+		if (g->node.at[i]->in[0] == x && g->node.at[i]->op == tarn_op_find(NULL, op) && nth-- == 0)
+			return g->node.at[i];
+	fail_msg("no %s reads '%s'", op, x->name);
+	return NULL;
+}
+
+static void sabotage(net *n)
+{
+	float k[32];
+	seed = 5;
+	/* The first convolution's channels: read by the depthwise, by a 1x1, and as the last 16 of the concatenation. */
+	factors(k, 16);
+	scale_outputs(n->first, k);
+	tarn_value *a = n->second->def->in[0];
+	scale_inputs(n->second->def, 0, 16, k);
+	scale_inputs(reader_of(n->g, a, "Conv", 1), 0, 16, k);
+	scale_inputs(n->last->def, 12, 16, k);
+	factors(k, 16);
+	scale_outputs(n->second, k);
+	scale_inputs(n->third->def, 0, 16, k);
+	factors(k, 20);
+	scale_outputs(n->last, k);
+	scale_inputs(n->g->output.at[0]->def, 0, 20, k);
+}
+
+static tarn_err sample(void *ctx, size_t i, tarn_tensor *in)
+{
+	(void)ctx;
+	seed = (uint32_t)(77 * i + 1);
+	in[0] = filled(dims(4, 1, 3, 10, 10));
+	return TARN_OK;
+}
+
+static tarn_quant_options options_of(tarn_quant_repair equalize)
+{
+	return (tarn_quant_options){
+		.sample = sample, .n_sample = SAMPLES, .device = &cpu, .equalize = equalize, .strength = 0.5};
+}
+
+static double sqnr(const tarn_model *a, const tarn_model *b)
+{
+	tarn_quant_options o = options_of(TARN_QUANT_OFF);
+	tarn_quant_report r = {0};
+	assert_ok(tarn_quant_compare(a, b, &o, &r));
+	double db = r.sqnr_db[0];
+	tarn_quant_report_fini(&r);
+	return db;
+}
+
+static double quantized(const tarn_model *m, tarn_quant_repair equalize)
+{
+	tarn_quant_options o = options_of(equalize);
+	tarn_quant_report r = {0};
+	tarn_model *q;
+	assert_ok(tarn_quant_ptq(m, &o, &q, &r));
+	double db = r.sqnr_db[0];
+	tarn_quant_report_fini(&r);
+	tarn_model_unref(q);
+	return db;
+}
+
+static tarn_model *equalized(const tarn_model *m, double strength)
+{
+	tarn_quant_options o = options_of(TARN_QUANT_ON);
+	tarn_quant_report r = {0};
+	quant_plan p;
+	quant_equalizer *e;
+	tarn_model *out;
+	assert_ok(tarn_quant_plan_init(&p, m, &o));
+	assert_ok(tarn_quant_place(&p, &o, &r));
+	assert_ok(tarn_quant_observe(&p, &o));
+	assert_ok(tarn_quant_equalizer_new(&p, &o, &e));
+	assert_true(tarn_quant_equalizer_can(e));
+	assert_ok(tarn_quant_equalize(e, strength, &out));
+	tarn_quant_equalizer_free(e);
+	tarn_quant_plan_fini(&p);
+	tarn_quant_report_fini(&r);
+	return out;
+}
+
+static void the_function_stays(void **state)
+{
+	(void)state;
+	for (int k = 0; k <= 4; k++) {
+		net n = build();
+		tarn_model *e = equalized(n.m, k / 4.0);
+		assert_true(sqnr(n.m, e) > 100);
+		tarn_model_unref(e);
+		tarn_model_unref(n.m);
+	}
+}
+
+static void random_factors_do_not_matter(void **state)
+{
+	(void)state;
+	net plain = build(), bad = build();
+	sabotage(&bad);
+	assert_true(sqnr(plain.m, bad.m) > 100);
+	double good = quantized(plain.m, TARN_QUANT_OFF);
+	assert_true(good > 30);
+	assert_true(quantized(bad.m, TARN_QUANT_OFF) < good - 10);
+	assert_true(quantized(bad.m, TARN_QUANT_TRY) > good - 1);
+	/* Both networks become one and the same but for a factor common to linked values. */
+	assert_true(fabs(quantized(bad.m, TARN_QUANT_ON) - quantized(plain.m, TARN_QUANT_ON)) < 3);
+	tarn_model_unref(plain.m);
+	tarn_model_unref(bad.m);
+}
+
+static int close_device(void **state)
+{
+	(void)state;
+	tarn_device_close(&cpu);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_function_stays),
+		cmocka_unit_test(random_factors_do_not_matter),
+	};
+	return cmocka_run_group_tests(tests, NULL, close_device);
+}
