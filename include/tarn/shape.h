@@ -37,6 +37,22 @@ typedef struct tarn_bound_info {
 TARN_API ov_status_e tarn_get_bound(const ov_model_t *model, size_t index, tarn_bound_info *bound);
 TARN_API void tarn_free_bound(tarn_bound_info *bound);
 
+/* A free dimension of a model's inputs, and what it would need on a device of fixed shapes: found by trying, on a copy. */
+typedef struct tarn_free_dim {
+	char *name;  /* as tarn_bound_model takes it */
+	char *where; /* the axes that have it: "input_ids[1], attention_mask[1]" */
+	bool batch;  /* the first axis of the first input; it is tried with the others as they are, these with a batch of 1 */
+	int64_t max; /* the size it was tried with: its bound, or one that is usual for such an axis */
+	int repairs; /* places of the graph that bounding changes */
+	char *why;   /* NULL: can be bounded; else node, axis and reason */
+} tarn_free_dim;
+typedef struct tarn_free_dim_list {
+	tarn_free_dim *at;
+	size_t size;
+} tarn_free_dim_list;
+TARN_API ov_status_e tarn_list_free_dims(const ov_model_t *model, tarn_free_dim_list *dims);
+TARN_API void tarn_release_free_dims(tarn_free_dim_list *dims);
+
 typedef enum tarn_pad_fill {
 	TARN_PAD_WITH_ZERO,
 	TARN_PAD_WITH_NAN,    /* to prove that padding is not read; integers: the largest of the type */

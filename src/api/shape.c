@@ -4,6 +4,7 @@
 #include "api/handles.h"
 #include "base/mem.h"
 #include "dyn/bound.h"
+#include "dyn/dims.h"
 
 ov_status_e tarn_bound_model(const ov_model_t *model, const char *name, int64_t max, int *repairs)
 {
@@ -58,6 +59,52 @@ void tarn_free_bound(tarn_bound_info *bound)
 	tarn_mem_free(bound->name);
 	tarn_mem_free(bound->length_input);
 	*bound = (tarn_bound_info){0};
+}
+
+static tarn_err dims_out(const tarn_dim_needs *needs, tarn_free_dim_list *out)
+{
+	out->at = tarn_mem_zalloc(needs->list.len + 1, sizeof *out->at);
+	if (!out->at)
+		return tarn_err_nomem(needs->list.len * sizeof *out->at);
+	for (; out->size < needs->list.len; out->size++) {
+		const tarn_dim_need *d = &needs->list.at[out->size];
+		tarn_free_dim *to = &out->at[out->size];
+		*to = (tarn_free_dim){.batch = d->batch, .max = d->max, .repairs = d->repairs};
+		TRY(tarn_text_out(d->name, &to->name));
+		TRY(tarn_text_out(d->where, &to->where));
+		if (d->why)
+			TRY(tarn_text_out(d->why, &to->why));
+	}
+	return TARN_OK;
+}
+
+ov_status_e tarn_list_free_dims(const ov_model_t *model, tarn_free_dim_list *dims)
+{
+	NEED(model && dims);
+	tarn_dim_needs needs;
+	*dims = (tarn_free_dim_list){NULL, 0};
+	tarn_err err = tarn_dim_needs_find(model->m, &needs);
+	if (err)
+		return tarn_status(err);
+	err = dims_out(&needs, dims);
+	tarn_dim_needs_fini(&needs);
+	if (err)
+		tarn_release_free_dims(dims);
+	return tarn_status(err);
+}
+
+void tarn_release_free_dims(tarn_free_dim_list *dims)
+{
+	if (!dims)
+		return;
+	/* a list that could not be filled has one more begun */
+	for (size_t i = 0; dims->at && i <= dims->size; i++) {
+		tarn_mem_free(dims->at[i].name);
+		tarn_mem_free(dims->at[i].where);
+		tarn_mem_free(dims->at[i].why);
+	}
+	tarn_mem_free(dims->at);
+	*dims = (tarn_free_dim_list){NULL, 0};
 }
 
 /* One element that tells when it is read, of `bytes` bytes. */

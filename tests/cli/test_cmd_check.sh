@@ -34,8 +34,12 @@ expect_json looked_at_shape null
 expect_json activation_bytes null
 expect_json macs null
 expect_json predicted[1].latency_ms null
-json helps[0] | grep -qF -- "-shape 'x[2,1]'" || fail "no ready -shape: $(json helps[0])"
-json helps[0] | grep -qF -- "--bound" || fail "no ready --bound: $(json helps[0])"
+json helps[0] | grep -qF -- "-shape 'x[2,128]'" || fail "no ready -shape: $(json helps[0])"
+json helps[1] | grep -qF -- "--bound n=128" || fail "no ready --bound: $(json helps[1])"
+json helps[2] | grep -qF -- "-shape 'x[2,1..128]'" || fail "no ready range: $(json helps[2])"
+expect_json free_dimensions[0].name n
+expect_json free_dimensions[0].where "x[1]"
+expect_json free_dimensions[0].can_be_bounded true
 expect_exit 0 "$TARN" check -m free.onnx -shape 'x[2,7]' --json
 expect_json static true
 expect_json_number predicted[1].latency_ms.value ">" 0
@@ -66,3 +70,14 @@ expect_exit 3 "$TARN" check -m nowhere.onnx
 echo no model >bad.onnx
 expect_exit 3 "$TARN" check -m bad.onnx
 expect_stderr_contains bad.onnx
+
+# Each free dimension with what it would need, and commands that work as they stand.
+cp "$SRC/examples/text/text.onnx" text.onnx
+expect_exit 0 "$TARN" check -m text.onnx
+expect_stdout_contains "free   'length' (input_ids[1], attention_mask[1], position_ids[1]): can be bounded; at 128"
+command=$(sed -n 's/.*for sizes that vary: tarn //p' stdout)
+[ -n "$command" ] || fail "no ready command"
+eval "expect_exit 0 \"\$TARN\" $command"
+expect_file fixed.onnx
+command=$(expect_exit 0 "$TARN" check -m text.onnx; sed -n 's/.*let the library pad: tarn \(.*\) (in a program.*/\1/p' stdout)
+eval "expect_exit 0 \"\$TARN\" $command --sim 4000 -niter 2 -data_shape 'input_ids[1,9],attention_mask[1,9],position_ids[1,9]'"

@@ -6,6 +6,7 @@
 #include "session.h"
 #include "tarn/diagnose.h"
 #include "tarn/model.h"
+#include "tarn/shape.h"
 
 enum { CHECK_MAX_HELP = 8 };
 
@@ -28,6 +29,7 @@ typedef struct check {
 				  TARN_NPU */
 	check_port *port;      /* inputs, then outputs */
 	size_t n_in, n_out;
+	tarn_free_dim_list dims;
 	char at[1024]; /* shapes it is looked at with, as for -shape; "": as they are */
 	tarn_model_facts facts;
 	bool cpu; /* compiles */
@@ -45,6 +47,15 @@ typedef struct check {
 } check;
 
 bool check_is_free(const check_port *p, int axis);
+/* One more line of "helps". */
+void check_help(check *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* check_dims.c. find: 0, or an exit code after its message. */
+int check_dims_find(check *c);
+void check_dims_help(check *c);
+void check_dims_print(const check *c);
+void check_dims_json(const check *c, json *j);
+
 void check_print(const check *c);
 void check_json(const check *c);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tarn check: an offline page about a model: shapes, work, memory, what runs where, predicted latency, what would help. */
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,47 +121,24 @@ static void predict(check *c)
 	}
 }
 
-static void help_with(check *c, const char *fmt, const char *a, const char *b)
+void check_help(check *c, const char *fmt, ...)
 {
+	va_list ap;
+	va_start(ap, fmt);
 	if (c->n_help < CHECK_MAX_HELP)
-		snprintf(c->help[c->n_help++], sizeof c->help[0], fmt, a, b);
-}
-
-/* -shape with 1 for what is free, and --bound for each free dimension. */
-static void help_with_shapes(check *c)
-{
-	for (size_t i = 0; i < c->n_in; i++) {
-		const check_port *p = &c->port[i];
-		char shape[512], bound[512] = "";
-		if (p->shape.rank.min != p->shape.rank.max || !ov_partial_shape_is_dynamic(p->shape))
-			continue;
-		size_t n = (size_t)snprintf(shape, sizeof shape, "%.200s[", p->name), m = 0;
-		for (int k = 0; k < p->shape.rank.max && k < 8; k++) {
-			bool is_free = check_is_free(p, k);
-			n += (size_t)snprintf(shape + n, sizeof shape - n, "%s%lld", k ? "," : "",
-					      is_free ? 1LL : (long long)p->shape.dims[k].max);
-			if (is_free && p->dim[k] && strcmp(p->dim[k], "?") && m < 300)
-				m += (size_t)snprintf(bound + m, sizeof bound - m, " --bound %.60s=MAX", p->dim[k]);
-			else if (is_free && m < 300)
-				m += (size_t)snprintf(bound + m, sizeof bound - m, " --bound '%.60s[%d]=MAX'", p->name, k);
-		}
-		snprintf(shape + n, sizeof shape - n, "]");
-		char convert[512];
-		snprintf(convert, sizeof convert, "%.150s -o fixed.xml%s", c->s.o->model, bound);
-		help_with(c, "the NPU takes fixed shapes: -shape '%s'; for data of varying size: tarn convert -m %s", shape,
-			  convert);
-	}
+		vsnprintf(c->help[c->n_help++], sizeof c->help[0], fmt, ap);
+	va_end(ap);
 }
 
 static void find_help(check *c)
 {
-	help_with_shapes(c);
+	check_dims_help(c);
 	if (c->facts.macs > 0 && (double)c->facts.macs_int8 < 0.5 * (double)c->facts.macs)
-		help_with(c, "INT8 halves bytes and may double the rate: tarn quantize -m %s --data DATA -o %s", c->s.o->model,
-			  "model-int8.onnx");
+		check_help(c, "INT8 halves bytes and may double the rate: tarn quantize -m %s --data DATA -o %s", c->s.o->model,
+			   "model-int8.onnx");
 	for (size_t i = 0; i < c->npu.size && c->n_help < CHECK_MAX_HELP; i++)
 		if (!c->npu.at[i].supported && !strstr(c->npu.at[i].why, "free dimension")) {
-			help_with(c, "node '%.100s' keeps the model off the NPU: %.300s", c->npu.at[i].name, c->npu.at[i].why);
+			check_help(c, "node '%.100s' keeps the model off the NPU: %.300s", c->npu.at[i].name, c->npu.at[i].why);
 			break;
 		}
 }
@@ -207,6 +185,8 @@ static int look(check *c)
 	if (!code)
 		code = read_ports(c);
 	if (!code)
+		code = check_dims_find(c);
+	if (!code)
 		code = settle_batch(c);
 	if (!code && tarn_freeze_model(c->s.model) != OK)
 		code = fail_last("check");
@@ -234,6 +214,7 @@ static void check_close(check *c)
 	ov_free(c->cpu_why);
 	ov_free(c->npu_why);
 	tarn_free_nodes(&c->npu);
+	tarn_release_free_dims(&c->dims);
 	session_close(&c->s);
 }
 
