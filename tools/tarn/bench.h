@@ -14,6 +14,8 @@
 typedef struct bench {
 	session s;
 	const options *o;
+	options set; /* o with what --settings adds; then o points here */
+	char set_streams[16];
 	bool quiet; /* prints nothing but errors and notes */
 	bool async, inference_only;
 	const char *hint;  /* as given to the library; NULL: none */

@@ -9,6 +9,7 @@
 
 #include "bench.h"
 #include "say.h"
+#include "tarn/settings.h"
 #include "tarn/version.h"
 
 void bench_step(const bench *b, int n, const char *title)
@@ -280,12 +281,35 @@ static int load(bench *b)
 		       number_property(b, "OPTIMAL_NUMBER_OF_INFER_REQUESTS", 1));
 	return 0;
 }
+/* --settings fills in what was not given. */
+static int use_settings(bench *b)
+{
+	tarn_settings s;
+	if (!b->o->settings)
+		return 0;
+	if (tarn_load_settings(b->o->settings, b->o->device ? b->o->device : "CPU", &s) != OK)
+		return fail_last("bench");
+	b->set = *b->o;
+	options *o = &b->set;
+	snprintf(b->set_streams, sizeof b->set_streams, "%d", s.streams);
+	o->hint = o->hint ? o->hint : s.requests > 1 ? "throughput" : "latency";
+	o->api = o->api ? o->api : "async";
+	o->nireq = o->nireq > 0 ? o->nireq : s.requests;
+	o->nstreams = o->nstreams || !s.streams ? o->nstreams : b->set_streams;
+	o->workers = o->workers > 0 || !o->live || !s.workers ? o->workers : s.workers;
+	o->batch = o->batch > 0 || s.batch == 1 ? o->batch : s.batch;
+	b->o = o;
+	return 0;
+}
+
 int bench_open(bench *b)
 {
 	b->batch = 1;
 	b->quiet = b->quiet || b->o->json;
 	bench_step(b, 1, "Parsing and validating input arguments");
-	int code = choose(b);
+	int code = use_settings(b);
+	if (!code)
+		code = choose(b);
 	if (!code)
 		code = load(b);
 	if (code)

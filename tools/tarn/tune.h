@@ -7,5 +7,7 @@
 
 /* --lengths: the sizes to compile for. */
 int tune_lengths(session *s);
+/* Without it: streams, requests, workers, batch. */
+int tune_pipeline(const options *o);
 
 #endif
