@@ -3,8 +3,9 @@
  * Dynamic input on devices of static shapes: a free dimension becomes a maximum with a valid length.
  *
  * tarn_bound_model rewrites the model: static sizes, one more input (int64 [1], the valid length), and in the graph what makes
- * the padding harmless. Before an inference, pad the inputs it names; afterwards, slice the outputs: what remains equals the
- * result of the model as it was, at that length. Rules as in <tarn/model.h>.
+ * the padding harmless, whatever it holds. Before an inference, pad the inputs it names; afterwards, slice the outputs: what
+ * remains equals the result of the model as it was, at that length. The rewritten model is a standard one and can be saved and
+ * run anywhere. Rules as in <tarn/model.h>.
  */
 #ifndef TARN_SHAPE_H
 #define TARN_SHAPE_H
@@ -21,10 +22,29 @@ extern "C" {
  * that padding would corrupt, its axis and the reason: the model is then as before. */
 TARN_API ov_status_e tarn_bound_model(const ov_model_t *model, const char *name, int64_t max, int *repairs);
 
+typedef struct tarn_bound_dim {
+	const char *name; /* as above */
+	int64_t max;
+} tarn_bound_dim;
+/* What a rewrite added to the graph. */
+typedef struct tarn_bound_repairs {
+	int places;       /* that were changed: the sum of the next five */
+	int masks;        /* padding replaced by a value that is neutral for the operator behind it */
+	int gathers;      /* elements moved by valid length: concatenations, slices from the end, folded axes */
+	int scales;       /* means that count valid elements only */
+	int lengths;      /* recurrences that are told the valid length */
+	int numbers;      /* places where the length is used as a number */
+	int64_t elements; /* written by all of these together in one inference; -1 while other dimensions are free */
+} tarn_bound_repairs;
+/* Several dimensions at once, as an image's height and width: inputs valid_length.NAME, one for each. repairs may be NULL. */
+TARN_API ov_status_e tarn_bound_model_dims(const ov_model_t *model, const tarn_bound_dim *dim, size_t n,
+					   tarn_bound_repairs *repairs);
+
 typedef struct tarn_bound_axis {
 	char *port;  /* name of an input or output */
-	size_t axis; /* which is max long, and valid only up to the length */
+	size_t axis; /* which is as long as the maximum makes it, and valid only in front */
 	bool output;
+	char *size_output; /* outputs: name of the output (int64 [1]) that says how many elements are valid; NULL: the length */
 } tarn_bound_axis;
 typedef struct tarn_bound_info {
 	char *name; /* of the dimension, as it was given */

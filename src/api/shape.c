@@ -12,6 +12,22 @@ ov_status_e tarn_bound_model(const ov_model_t *model, const char *name, int64_t 
 	return tarn_status(tarn_model_bound(&((struct ov_model *)(uintptr_t)model)->m, name, max, repairs));
 }
 
+ov_status_e tarn_bound_model_dims(const ov_model_t *model, const tarn_bound_dim *dim, size_t n, tarn_bound_repairs *repairs)
+{
+	enum { MOST = 64 };
+	tarn_bound_spec spec[MOST];
+	tarn_bound_cost c = {0};
+	NEED(model && dim && n >= 1 && n <= MOST);
+	for (size_t i = 0; i < n; i++) {
+		NEED(dim[i].name);
+		spec[i] = (tarn_bound_spec){dim[i].name, dim[i].max};
+	}
+	tarn_err err = tarn_model_bound_all(&((struct ov_model *)(uintptr_t)model)->m, spec, (int)n, &c);
+	if (err == TARN_OK && repairs)
+		*repairs = (tarn_bound_repairs){c.repairs, c.masks, c.gathers, c.scales, c.lengths, c.numbers, c.elements};
+	return tarn_status(err);
+}
+
 static tarn_err bound_out(const tarn_bound *b, tarn_bound_info *out)
 {
 	out->max = b->max;
@@ -21,7 +37,9 @@ static tarn_err bound_out(const tarn_bound *b, tarn_bound_info *out)
 	if (!out->axis)
 		return tarn_err_nomem(b->port.len * sizeof *out->axis);
 	for (size_t i = 0; i < b->port.len; i++) {
-		out->axis[i] = (tarn_bound_axis){NULL, (size_t)b->port.at[i].axis, b->port.at[i].output};
+		out->axis[i] = (tarn_bound_axis){.axis = (size_t)b->port.at[i].axis, .output = b->port.at[i].output};
+		if (b->port.at[i].size_output)
+			TRY(tarn_text_out(b->port.at[i].size_output, &out->axis[i].size_output));
 		TRY(tarn_text_out(b->port.at[i].port, &out->axis[i].port));
 		out->n_axis = i + 1;
 	}
@@ -53,8 +71,10 @@ void tarn_free_bound(tarn_bound_info *bound)
 {
 	if (!bound)
 		return;
-	for (size_t i = 0; bound->axis && i < bound->n_axis; i++)
+	for (size_t i = 0; bound->axis && i < bound->n_axis; i++) {
 		tarn_mem_free(bound->axis[i].port);
+		tarn_mem_free(bound->axis[i].size_output);
+	}
 	tarn_mem_free(bound->axis);
 	tarn_mem_free(bound->name);
 	tarn_mem_free(bound->length_input);

@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dyn/bound.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "dyn/repair.h"
-#include "ops/ops.h"
+#include "dyn/dyn.h"
 #include "pass/pass.h"
-
-static bool depends(const tarn_symtab *t, tarn_dim d, tarn_dim sym)
-{
-	int64_t v;
-	if (tarn_dim_is_int(d, &v))
-		return false;
-	if (d == sym)
-		return true;
-	const tarn_sym *s = tarn_sym_get(t, d);
-	return s->op != TARN_SYM_NAMED && (depends(t, s->a, sym) || depends(t, s->b, sym));
-}
 
 /* ---- finding the dimension
  * ------------------------------------------------------------------------------------------------------- */
@@ -63,107 +50,8 @@ static tarn_err find_symbol(const tarn_model *m, const char *name, tarn_dim *sym
 	return list_free(m, name);
 }
 
-/* ---- what each node needs
- * ---------------------------------------------------------------------------------------------------------- */
-
-static tarn_err refuse(const tarn_node *n, int axis, const char *name, const char *why)
-{
-	return tarn_err_set(TARN_UNSUPPORTED, "'%s' cannot be padded: axis %d of node '%s' (%s): %s", name, axis, n->name,
-			    n->op->name, why);
-}
-
-/* The length used as a number (a mean made by hand, say) would become the maximum. */
-static bool length_as_number(const tarn_symtab *t, const tarn_node *n, tarn_dim sym)
-{
-	bool uses = false;
-	for (int i = 0; i < n->n_in; i++)
-		for (int k = 0; n->in[i] && k < n->in[i]->n_known; k++)
-			uses |= depends(t, n->in[i]->known[k], sym);
-	return uses && n->out[0] && tarn_dtype_is_float(n->out[0]->type) && n->op->flags & TARN_OP_ELEMENTWISE;
-}
-
-static tarn_err check_outputs(const tarn_model *m, const tarn_node *n, tarn_dim sym, const char *name)
-{
-	for (int i = 0; i < n->n_out; i++) {
-		const tarn_value *v = n->out[i];
-		if (!v)
-			continue;
-		CHECK(v->shape.rank >= 0, TARN_UNSUPPORTED,
-		      "'%s' cannot be padded: the shape of '%s' (node '%s', %s) is not known", name, v->name, n->name,
-		      n->op->name);
-		for (int k = 0; k < v->shape.rank; k++)
-			if (v->shape.dim[k] != sym && depends(&m->syms, v->shape.dim[k], sym))
-				return refuse(
-					n, k, name,
-					"its size there is computed from the length, so that another part of it is valid");
-	}
-	return TARN_OK;
-}
-
-static tarn_err need_of(const tarn_node *n, int input, int axis, tarn_pad *p)
-{
-	*p = (tarn_pad){.node = n,
-			.input = input,
-			.axis = axis,
-			.need = TARN_PAD_UNSAFE,
-			.why = "nothing is known of how it treats padding"};
-	if (n->op->pad)
-		n->op->pad(p);
-	else if (n->op->flags & TARN_OP_ELEMENTWISE)
-		p->need = TARN_PAD_ANY;
-	return TARN_OK;
-}
-
-/* Asks for every padded axis of every input; repairs are noted first and made when all nodes agreed. */
-static tarn_err analyse(tarn_repairs *r, tarn_dim sym, const char *name)
-{
-	tarn_model *m = r->m;
-	for (size_t i = 0; i < m->main->node.len; i++) {
-		tarn_node *n = m->main->node.at[i];
-		TRY(check_outputs(m, n, sym, name));
-		if (length_as_number(&m->syms, n, sym))
-			return refuse(n, 0, name, "it uses the length as a number");
-		for (int k = 0; k < n->n_in; k++) {
-			const tarn_value *v = n->in[k];
-			for (int a = 0; v && a < v->shape.rank; a++) {
-				if (v->shape.dim[a] != sym)
-					continue;
-				tarn_pad p;
-				TRY(need_of(n, k, a, &p));
-				if (p.need == TARN_PAD_UNSAFE)
-					return refuse(n, a, name, p.why);
-				if (p.need != TARN_PAD_ANY)
-					TRY(tarn_repairs_note(r, &p));
-			}
-		}
-	}
-	return TARN_OK;
-}
-
 /* ---- metadata
  * ------------------------------------------------------------------------------------------------------------------------ */
-
-static void add_ports(tarn_str *s, const tarn_graph *g, tarn_dim sym)
-{
-	for (size_t i = 0; i < g->input.len + g->output.len; i++) {
-		bool out = i >= g->input.len;
-		const tarn_value *v = out ? g->output.at[i - g->input.len] : g->input.at[i];
-		for (int k = 0; k < v->shape.rank; k++)
-			if (v->shape.dim[k] == sym)
-				tarn_str_addf(s, ";%s:%d:%s", out ? "out" : "in", k, v->name);
-	}
-}
-
-static tarn_err add_meta(tarn_model *m, const char *name, int64_t max, const char *input, const char *ports)
-{
-	tarn_meta x = {tarn_arena_printf(&m->arena, "tarn.bound.%s", name),
-		       tarn_arena_printf(&m->arena, "%lld;%s%s", (long long)max, input, ports)};
-	if (!x.key || !x.value)
-		return tarn_err_nomem(256);
-	TRY(VEC_GROW(&m->meta));
-	m->meta.at[m->meta.len++] = x;
-	return TARN_OK;
-}
 
 static const char *const prefix = "tarn.bound.";
 
@@ -182,8 +70,32 @@ void tarn_bound_fini(tarn_bound *b)
 	*b = (tarn_bound){0};
 }
 
-/* "MAX;LENGTH_INPUT;in:AXIS:NAME;out:AXIS:NAME..." */
-static tarn_err parse_meta(const tarn_meta *x, tarn_bound *b)
+/* "KIND:AXIS:NAME" with KIND in or out, or "via:AXIS:K:NAME": how much of the output is valid is said by output K. */
+static tarn_err parse_port(const tarn_model *m, const char *key, char *word, tarn_bound_port *p)
+{
+	bool via = !strncmp(word, "via:", 4);
+	char *axis = strchr(word, ':'), *name = axis ? strchr(axis + 1, ':') : NULL;
+	int64_t a = 0, k = -1;
+	CHECK(name, TARN_BAD_FILE, "metadata '%s' is damaged", key);
+	*name++ = 0;
+	char *index = name;
+	if (via) {
+		name = strchr(index, ':');
+		CHECK(name, TARN_BAD_FILE, "metadata '%s' is damaged", key);
+		*name++ = 0;
+		CHECK(tarn_str_to_i64(index, &k) && k >= 0 && (size_t)k < m->main->output.len, TARN_BAD_FILE,
+		      "metadata '%s' is damaged", key);
+	}
+	CHECK(tarn_str_to_i64(axis + 1, &a) && a >= 0 && a < TARN_MAX_RANK, TARN_BAD_FILE, "metadata '%s' is damaged", key);
+	*p = (tarn_bound_port){.port = name,
+			       .axis = (int)a,
+			       .output = via || !strncmp(word, "out:", 4),
+			       .size_output = via ? m->main->output.at[k]->name : NULL};
+	return TARN_OK;
+}
+
+/* "MAX;LENGTH_INPUT;PORT;PORT..." */
+static tarn_err parse_meta(const tarn_model *m, const tarn_meta *x, tarn_bound *b)
 {
 	char *text = tarn_arena_strdup(&b->arena, x->value), *next = NULL;
 	b->name = tarn_arena_strdup(&b->arena, x->key + strlen(prefix));
@@ -194,17 +106,9 @@ static tarn_err parse_meta(const tarn_meta *x, tarn_bound *b)
 	b->length_input = strtok_r(NULL, ";", &next);
 	CHECK(b->length_input, TARN_BAD_FILE, "metadata '%s' is damaged", x->key);
 	while ((word = strtok_r(NULL, ";", &next))) {
-		bool out = !strncmp(word, "out:", 4);
-		char *axis = strchr(word, ':'), *port = axis ? strchr(axis + 1, ':') : NULL;
-		int64_t k;
-		CHECK(port, TARN_BAD_FILE, "metadata '%s' is damaged", x->key);
-		*port = 0;
-		CHECK(tarn_str_to_i64(axis + 1, &k) && k >= 0 && k < TARN_MAX_RANK, TARN_BAD_FILE, "metadata '%s' is damaged",
-		      x->key);
 		TRY(VEC_GROW(&b->port));
-		b->port.at[b->port.len].port = port + 1;
-		b->port.at[b->port.len].axis = (int)k;
-		b->port.at[b->port.len++].output = out;
+		TRY(parse_port(m, x->key, word, &b->port.at[b->port.len]));
+		b->port.len++;
 	}
 	return TARN_OK;
 }
@@ -217,7 +121,7 @@ tarn_err tarn_model_bound_get(const tarn_model *m, int i, tarn_bound *b, bool *f
 		if (strncmp(m->meta.at[k].key, prefix, strlen(prefix)) || i-- > 0)
 			continue;
 		*found = true;
-		tarn_err err = parse_meta(&m->meta.at[k], b);
+		tarn_err err = parse_meta(m, &m->meta.at[k], b);
 		if (err != TARN_OK)
 			tarn_bound_fini(b);
 		return err;
@@ -225,63 +129,233 @@ tarn_err tarn_model_bound_get(const tarn_model *m, int i, tarn_bound *b, bool *f
 	return TARN_OK;
 }
 
-/* ---- the rewrite
- * --------------------------------------------------------------------------------------------------------------------- */
+/* ---- the rewrite ---- */
 
-static tarn_err rewrite(tarn_model *m, const char *name, int64_t max, int *count)
+/* A padded axis of an output whose valid size is not one of the lengths: said by an output of its own. */
+static tarn_err add_size_output(tarn_dyn *d, const tarn_value *v, int axis, bool several)
 {
-	tarn_graph *g = m->main;
-	tarn_dim sym = 0;
-	tarn_str ports = {0};
-	tarn_arena scratch = {0};
-	tarn_repairs r = {.m = m, .max = max};
-	tarn_err err;
-	TRY_GOTO(out, find_symbol(m, name, &sym));
-	TRY_GOTO(out, tarn_graph_infer(g));
-	TRY_GOTO(out, analyse(&r, sym, name));
-	add_ports(&ports, g, sym);
-	TRY_GOTO(out, tarn_str_done(&ports));
-	size_t inputs = g->input.len;
-	tarn_shape *shape = tarn_arena_zalloc(&scratch, inputs + 1, sizeof *shape);
-	CHECK_GOTO(out, shape, TARN_NOMEM, "out of memory");
+	char name[300];
+	tarn_graph *g = d->g;
+	tarn_node *n;
+	tarn_value *length = tarn_dyn_length(d, v->shape.dim[axis]);
+	TRY(tarn_dyn_done(d));
+	if (several)
+		snprintf(name, sizeof name, "valid_length.%.250s.%d", v->name, axis);
+	else
+		snprintf(name, sizeof name, "valid_length.%.250s", v->name);
+	TRY(tarn_node_new(g, tarn_op_find(NULL, "Cast"), name, 1, 1, -1, &n));
+	TRY(tarn_attr_set_i(n, tarn_attr_index(n->op, "to"), TARN_I64));
+	TRY(tarn_value_rename(g, n->out[0], name));
+	n->in[0] = length;
+	TRY(VEC_GROW(&g->output));
+	g->output.at[g->output.len++] = n->out[0];
+	return TARN_OK;
+}
+
+static bool mentions(const tarn_symtab *t, tarn_dim x, tarn_dim sym)
+{
+	int64_t v;
+	if (tarn_dim_is_int(x, &v))
+		return false;
+	const tarn_sym *s = tarn_sym_get(t, x);
+	return x == sym || (s->op != TARN_SYM_NAMED && (mentions(t, s->a, sym) || mentions(t, s->b, sym)));
+}
+
+static bool is_bound(const tarn_dyn *d, tarn_dim x)
+{
+	for (int i = 0; i < d->n_bound; i++)
+		if (d->bound[i].sym == x)
+			return true;
+	return false;
+}
+
+/* Names of ports of one bound; first_size is the index of the first output that says a size. */
+static void add_ports(tarn_dyn *d, tarn_str *s, tarn_dim sym, size_t outputs)
+{
+	const tarn_graph *g = d->g;
+	size_t size_output = outputs;
+	for (size_t i = 0; i < g->input.len; i++)
+		for (int k = 0; k < g->input.at[i]->shape.rank; k++)
+			if (g->input.at[i]->shape.dim[k] == sym)
+				tarn_str_addf(s, ";in:%d:%s", k, g->input.at[i]->name);
+	for (size_t i = 0; i < outputs; i++) {
+		const tarn_value *v = g->output.at[i];
+		for (int k = 0; k < v->shape.rank; k++) {
+			tarn_dim x = v->shape.dim[k];
+			if (x == sym)
+				tarn_str_addf(s, ";out:%d:%s", k, v->name);
+			if (!tarn_dyn_depends(d, x) || is_bound(d, x))
+				continue;
+			if (mentions(&d->m->syms, x, sym))
+				tarn_str_addf(s, ";via:%d:%zu:%s", k, size_output, v->name);
+			size_output++;
+		}
+	}
+}
+
+static tarn_err add_meta(tarn_model *m, const tarn_dyn_bound *b, const char *ports)
+{
+	tarn_meta x = {tarn_arena_printf(&m->arena, "%s%s", prefix, b->name),
+		       tarn_arena_printf(&m->arena, "%lld;%s%s", (long long)b->max, b->input->name, ports)};
+	if (!x.key || !x.value)
+		return tarn_err_nomem(256);
+	TRY(VEC_GROW(&m->meta));
+	m->meta.at[m->meta.len++] = x;
+	return TARN_OK;
+}
+
+/* Outputs that say sizes, and the metadata; before sizes become static. */
+static tarn_err describe(tarn_dyn *d)
+{
+	size_t outputs = d->g->output.len;
+	for (size_t i = 0; i < outputs; i++) {
+		const tarn_value *v = d->g->output.at[i];
+		int n = 0;
+		for (int k = 0; k < v->shape.rank; k++)
+			n += tarn_dyn_depends(d, v->shape.dim[k]) && !is_bound(d, v->shape.dim[k]);
+		for (int k = 0; k < v->shape.rank; k++)
+			if (tarn_dyn_depends(d, v->shape.dim[k]) && !is_bound(d, v->shape.dim[k]))
+				TRY(add_size_output(d, v, k, n > 1));
+	}
+	for (int i = 0; i < d->n_bound; i++) {
+		tarn_str ports = {0};
+		add_ports(d, &ports, d->bound[i].sym, outputs);
+		tarn_err err = tarn_str_done(&ports);
+		if (err == TARN_OK)
+			err = add_meta(d->m, &d->bound[i], ports.at ? ports.at : "");
+		tarn_str_fini(&ports);
+		TRY(err);
+	}
+	return TARN_OK;
+}
+
+static tarn_err add_lengths(tarn_dyn *d)
+{
+	bool several = d->n_bound + bounds_of(d->m) > 1;
+	for (int i = 0; i < d->n_bound; i++) {
+		char word[300] = "valid_length";
+		if (several)
+			snprintf(word, sizeof word, "valid_length.%.250s", d->bound[i].name);
+		TRY(tarn_value_input(d->g, word, TARN_I64, &(tarn_shape){.rank = 1, .dim = {1}}, &d->bound[i].input));
+		d->bound[i].length = tarn_dyn_cast(d, d->bound[i].input, TARN_I32);
+		TRY(tarn_dyn_done(d));
+	}
+	return TARN_OK;
+}
+
+/* Static sizes are what the expressions say, or some operator's arithmetic was not understood. */
+static tarn_err verify(const tarn_dyn *d, const tarn_shape *was, size_t n)
+{
+	for (size_t i = 0; i < d->g->node.len; i++)
+		for (int k = 0; k < d->g->node.at[i]->n_out; k++) {
+			const tarn_value *v = d->g->node.at[i]->out[k];
+			if (!v || v->id >= n || was[v->id].rank < 0)
+				continue;
+			for (int a = 0; a < was[v->id].rank; a++) {
+				int64_t want = tarn_dyn_max(d, was[v->id].dim[a]);
+				if (want >= 0 && v->shape.rank == was[v->id].rank && v->shape.dim[a] != want)
+					return tarn_dyn_refuse(d, d->g->node.at[i], a,
+							       "its size at the maximum is not understood");
+			}
+		}
+	return TARN_OK;
+}
+
+static tarn_err make_static(tarn_dyn *d)
+{
+	tarn_graph *g = d->g;
+	size_t inputs = g->input.len, n = g->value.len;
+	TRY(tarn_graph_sort(g));
+	tarn_graph_sweep(g);
+	tarn_shape *shape = tarn_arena_zalloc(&d->arena, inputs + 1, sizeof *shape),
+		   *was = tarn_arena_zalloc(&d->arena, n + 1, sizeof *was);
+	if (!shape || !was)
+		return tarn_err_nomem(n * sizeof *was);
+	for (size_t i = 0; i < n; i++)
+		was[i] = g->value.at[i]->shape;
 	for (size_t i = 0; i < inputs; i++) {
 		shape[i] = g->input.at[i]->shape;
 		for (int k = 0; k < shape[i].rank; k++)
-			if (shape[i].dim[k] == sym)
-				shape[i].dim[k] = max;
+			if (tarn_dyn_depends(d, shape[i].dim[k]))
+				shape[i].dim[k] = tarn_dyn_max(d, shape[i].dim[k]);
 	}
-	char word[300] = "valid_length";
-	if (bounds_of(m))
-		snprintf(word, sizeof word, "valid_length.%.250s", name);
-	TRY_GOTO(out, tarn_repairs_make(&r, word, sym));
-	TRY_GOTO(out, tarn_graph_sort(g));
-	shape[inputs].rank = -1;
-	TRY_GOTO(out, tarn_model_reshape(m, shape, (int)inputs + 1));
-	TRY_GOTO(out, add_meta(m, name, max, r.length->name, ports.at));
-	TRY_GOTO(out, tarn_pass_fold(m));
-	*count = r.made;
+	TRY(tarn_model_reshape(d->m, shape, (int)inputs));
+	TRY(verify(d, was, n));
+	return tarn_pass_fold(d->m);
+}
+
+static tarn_err prepare(tarn_dyn *d, const tarn_bound_spec *spec, int n)
+{
+	d->bound = tarn_arena_zalloc(&d->arena, (size_t)n + 1, sizeof *d->bound);
+	if (!d->bound)
+		return tarn_err_nomem((size_t)n * sizeof *d->bound);
+	for (int i = 0; i < n; i++) {
+		d->bound[i] = (tarn_dyn_bound){.name = spec[i].name, .max = spec[i].max};
+		TRY(find_symbol(d->m, spec[i].name, &d->bound[i].sym));
+		for (int k = 0; k < i; k++)
+			CHECK(d->bound[k].sym != d->bound[i].sym, TARN_USAGE, "'%s' and '%s' are one dimension; bound it once",
+			      d->bound[k].name, d->bound[i].name);
+	}
+	d->n_bound = n;
+	TRY(tarn_graph_infer(d->g));
+	d->n_max = d->m->syms.sym.len;
+	d->max = tarn_arena_zalloc(&d->arena, d->n_max + 1, sizeof *d->max);
+	d->given = tarn_arena_zalloc(&d->arena, d->n_max + 1, sizeof *d->given);
+	if (!d->max || !d->given)
+		return tarn_err_nomem(d->n_max * sizeof *d->max);
+	for (size_t i = 0; i < d->n_max; i++)
+		d->max[i] = -1;
+	for (int i = 0; i < n; i++)
+		d->max[-d->bound[i].sym - 1] = d->bound[i].max;
+	for (size_t i = 0; i < d->g->input.len; i++)
+		for (int k = 0; k < d->g->input.at[i]->shape.rank; k++)
+			if (d->g->input.at[i]->shape.dim[k] < 0)
+				d->given[-d->g->input.at[i]->shape.dim[k] - 1] = true;
+	return TARN_OK;
+}
+
+static tarn_err rewrite(tarn_model *m, const tarn_bound_spec *spec, int n, tarn_bound_cost *cost)
+{
+	tarn_dyn d = {.m = m, .g = m->main};
+	tarn_err err;
+	TRY_GOTO(out, prepare(&d, spec, n));
+	TRY_GOTO(out, tarn_dyn_expand(&d));
+	TRY_GOTO(out, add_lengths(&d));
+	TRY_GOTO(out, tarn_dyn_rewrite(&d));
+	TRY_GOTO(out, describe(&d));
+	TRY_GOTO(out, make_static(&d));
+	d.cost.repairs = d.cost.masks + d.cost.gathers + d.cost.scales + d.cost.lengths + d.cost.numbers;
+	*cost = d.cost;
 out:
-	tarn_repairs_fini(&r);
-	tarn_str_fini(&ports);
-	tarn_arena_fini(&scratch);
+	tarn_dyn_fini(&d);
 	return err;
 }
 
-tarn_err tarn_model_bound(tarn_model **m, const char *name, int64_t max, int *repairs)
+tarn_err tarn_model_bound_all(tarn_model **m, const tarn_bound_spec *spec, int n, tarn_bound_cost *cost)
 {
-	CHECK(max >= 1 && max <= 1 << 24, TARN_USAGE, "a bound of %lld for '%s' is out of range; give 1 to 16777216",
-	      (long long)max, name);
 	tarn_model *copy;
-	int count = 0;
+	tarn_bound_cost sum = {0};
+	for (int i = 0; i < n; i++)
+		CHECK(spec[i].max >= 1 && spec[i].max <= 1 << 24, TARN_USAGE,
+		      "a bound of %lld for '%s' is out of range; give 1 to 16777216", (long long)spec[i].max, spec[i].name);
 	TRY(tarn_model_clone(*m, &copy));
-	tarn_err err = rewrite(copy, name, max, &count);
+	tarn_err err = rewrite(copy, spec, n, &sum);
 	if (err != TARN_OK) {
 		tarn_model_unref(copy);
 		return err;
 	}
 	tarn_model_unref(*m);
 	*m = copy;
+	if (cost)
+		*cost = sum;
+	return TARN_OK;
+}
+
+tarn_err tarn_model_bound(tarn_model **m, const char *name, int64_t max, int *repairs)
+{
+	tarn_bound_cost cost = {0};
+	TRY(tarn_model_bound_all(m, &(tarn_bound_spec){name, max}, 1, &cost));
 	if (repairs)
-		*repairs = count;
+		*repairs = cost.repairs;
 	return TARN_OK;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A free dimension becomes a static maximum with a valid length.
+ * Free dimensions become static maxima with valid lengths.
  *
- * The rewritten model is an ordinary one: static sizes, one more int64 input [1] (`valid_length`, or `valid_length.NAME` where
- * there are several), and in the graph what makes the padding harmless: inputs are cleared behind the valid length, and
- * wherever an operator mixes along the padded axis, the padding gets the value that is neutral there. Outputs keep the maximum
- * size; their valid part equals the result of the model run at that length. What cannot be repaired is refused, naming node,
- * axis and reason.
+ * The rewritten model is an ordinary one: static sizes, one more int64 input [1] for each bounded dimension (`valid_length`, or
+ * `valid_length.NAME` where there are several), and in the graph what makes the padding harmless. Padded inputs may hold
+ * anything behind the valid length, NaN included. Outputs keep the maximum size; their valid part equals the result of the
+ * model run at those lengths. An output whose valid size is not itself one of the lengths (a strided convolution, a
+ * concatenation) comes with another output, int64 [1], that says it. What cannot be repaired is refused, naming node, axis and
+ * reason.
  */
 #ifndef TARN_DYN_BOUND_H
 #define TARN_DYN_BOUND_H
@@ -19,6 +20,7 @@ typedef struct tarn_bound_port {
 	const char *port;
 	int axis;
 	bool output;
+	const char *size_output; /* outputs: the one that says how many elements are valid; NULL: as many as the length */
 } tarn_bound_port;
 
 typedef struct tarn_bound {
@@ -30,9 +32,28 @@ typedef struct tarn_bound {
 } tarn_bound;
 void tarn_bound_fini(tarn_bound *b);
 
-/* `name`: the dimension's symbol ("length"), or "input[axis]". The model is changed, or on failure left as it was. Repairs that
- * were needed are counted in *repairs (may be NULL). TARN_NOT_FOUND: no such free dimension, listing those there are;
- * TARN_UNSUPPORTED: an operator the padding would corrupt. */
+/* One dimension to bound. name: its symbol ("length"), or "input[axis]". */
+typedef struct tarn_bound_spec {
+	const char *name;
+	int64_t max;
+} tarn_bound_spec;
+
+/* What a rewrite added. `elements`: what these nodes write at the maximum sizes, in elements; -1 when other dimensions are
+ * free. */
+typedef struct tarn_bound_cost {
+	int repairs; /* places of the graph that were changed: the sum of the next five */
+	int masks;   /* padding replaced by a value that is neutral */
+	int gathers; /* elements moved by valid length: concatenations, ends, reversals, folded axes */
+	int scales;  /* means that count valid elements only */
+	int lengths; /* recurrences that are told the length */
+	int numbers; /* places where the length is used as a number */
+	int64_t elements;
+} tarn_bound_cost;
+
+/* All at once; the model is changed, or on failure left as it was. cost may be NULL. TARN_NOT_FOUND: no such free dimension,
+ * listing those there are; TARN_UNSUPPORTED: an operator the padding would corrupt. */
+TARN_MUST tarn_err tarn_model_bound_all(tarn_model **m, const tarn_bound_spec *spec, int n, tarn_bound_cost *cost);
+/* The same for one dimension; *repairs (may be NULL) as in the cost. */
 TARN_MUST tarn_err tarn_model_bound(tarn_model **m, const char *name, int64_t max, int *repairs);
 /* The i-th bound of a model that was rewritten; *found false when there are fewer. Read from its metadata. */
 TARN_MUST tarn_err tarn_model_bound_get(const tarn_model *m, int i, tarn_bound *b, bool *found);

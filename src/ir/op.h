@@ -143,21 +143,29 @@ typedef struct tarn_cost {
 } tarn_cost;
 
 /* What an operator needs of the padding of an input, so that the valid part of its outputs is what it would be without padding.
- * The padding is finite numbers, otherwise arbitrary. Asked for each input and each of its padded axes, with the shapes as they
- * are before padding (the padded axis is a symbol). */
+ * The padding may be anything, NaN included, otherwise. Asked for each input and each of its padded axes, with the shapes as
+ * they are before padding (the size of the padded axis is a symbol, that of the result along an axis says how much of it is
+ * valid). */
 typedef enum tarn_pad_need {
-	TARN_PAD_ANY,     /* nothing: element by element, or along other axes */
-	TARN_PAD_ZERO,    /* must be 0: it is summed over */
+	TARN_PAD_ANY,     /* nothing: element by element, or along other axes, or it reads what lies before */
+	TARN_PAD_ZERO,    /* must be 0: it is summed over; or indices, which must exist */
+	TARN_PAD_ONE,     /* must be 1: it is multiplied over, or divided by */
+	TARN_PAD_VALUE,   /* must be `value` */
 	TARN_PAD_LOWEST,  /* must lose every comparison: -infinity */
 	TARN_PAD_HIGHEST, /* +infinity */
+	TARN_PAD_EDGE,    /* must repeat the last valid element */
 	TARN_PAD_MEAN,    /* must be 0, and the result is a mean that must count valid elements only */
-	TARN_PAD_UNSAFE,  /* no padding gives the right result; `why` says so */
+	TARN_PAD_PLACE,  /* where it reads or writes depends on the length: it has to be written anew (dyn/); `why` says so when
+			    dyn/ cannot */
+	TARN_PAD_UNSAFE, /* no padding gives the right result; `why` says so */
 } tarn_pad_need;
 typedef struct tarn_pad {
 	const tarn_node *node;
 	int input, axis;
+	tarn_symtab *syms;  /* of the sizes */
 	tarn_pad_need need; /* the answer */
-	const char *why;    /* with UNSAFE */
+	double value;       /* with VALUE */
+	const char *why;    /* with UNSAFE and PLACE */
 } tarn_pad;
 /* One step backward through a node, for training (quant/qat asks, through tarn_node_grad of ops/grad.h). Given is how the loss
  * changes with each output; added to `din` is how it changes with each input. Floating-point tensors are F32 or F64, sums are

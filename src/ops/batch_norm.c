@@ -119,6 +119,13 @@ static tarn_err grad(tarn_grad *g)
 	return TARN_OK;
 }
 
+static void pad_batch(tarn_pad *p)
+{
+	bool training = p->node->n_out > 1 && p->node->out[1];
+	p->need = p->input > 0 || p->axis == 1 || training ? TARN_PAD_UNSAFE : TARN_PAD_ANY;
+	p->why = training ? "it takes statistics of the batch" : "it has parameters along the padded axis";
+}
+
 const tarn_op_def tarn_op_batch_normalization = {
 	.name = "BatchNormalization",
 	.onnx_since = 1,
@@ -133,6 +140,7 @@ const tarn_op_def tarn_op_batch_normalization = {
 	.infer = infer,
 	.eval = eval,
 	.grad = grad,
+	.pad = pad_batch,
 	.cost = tarn_cost_out,
 	.quant = {.kind = TARN_QUANT_INPUTS, .act = 1, .weight = -1, .bias = -1},
 };

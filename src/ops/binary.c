@@ -8,6 +8,7 @@
 #include "ops/build.h"
 #include "ops/grad.h"
 #include "ops/ops.h"
+#include "ops/padding.h"
 
 tarn_err tarn_binary_shape(tarn_infer *c, tarn_dtype type)
 {
@@ -247,7 +248,7 @@ PARTIAL(pow, b == 0 ? 0 : b * pow(a, b - 1), a > 0 ? y * log(a) : 0)
 PARTIAL(squared_difference, 2 * (a - b), 2 * (b - a))
 PARTIAL(prelu, a < 0 ? b : 1, a < 0 ? a : 0)
 
-#define ROW(word, Name, since, spelling, infer_slot, bounds_slot, quant_row, ...) \
+#define ROW(word, Name, since, spelling, infer_slot, bounds_slot, pad_slot, quant_row, ...) \
 	static tarn_err eval_##word(tarn_eval *e) \
 	{ \
 		static const tarn_binary_fn fn = __VA_ARGS__; \
@@ -266,14 +267,15 @@ PARTIAL(prelu, a < 0 ? b : 1, a < 0 ? a : 0)
 		.bounds = bounds_slot, \
 		.eval = eval_##word, \
 		.grad = grad_##word, \
+		.pad = pad_slot, \
 		.cost = tarn_cost_out, \
 		.quant = quant_row, \
 	};
 
-ROW(add, Add, 1, "Add", infer_number, bounds_add, QUANT_BOTH, {f_add, i_add, NULL, false})
-ROW(sub, Sub, 1, "Subtract", infer_number, bounds_sub, QUANT_BOTH, {f_sub, i_sub, NULL, false})
-ROW(mul, Mul, 1, "Multiply", infer_number, bounds_mul, QUANT_BOTH, {f_mul, i_mul, NULL, false})
-ROW(div, Div, 1, "Divide", infer_number, bounds_div, QUANT_BOTH, {f_div, i_div, u_div, true})
+ROW(add, Add, 1, "Add", infer_number, bounds_add, tarn_pad_any, QUANT_BOTH, {f_add, i_add, NULL, false})
+ROW(sub, Sub, 1, "Subtract", infer_number, bounds_sub, tarn_pad_any, QUANT_BOTH, {f_sub, i_sub, NULL, false})
+ROW(mul, Mul, 1, "Multiply", infer_number, bounds_mul, tarn_pad_any, QUANT_BOTH, {f_mul, i_mul, NULL, false})
+ROW(div, Div, 1, "Divide", infer_number, bounds_div, tarn_pad_divisor, QUANT_BOTH, {f_div, i_div, u_div, true})
 
 /* ---- operators with something of their own
  * --------------------------------------------------------------------------------------- */
@@ -287,7 +289,7 @@ static tarn_err infer_pow(tarn_infer *c)
 	return tarn_binary_shape(c, tarn_infer_type(c, 0));
 }
 
-ROW(pow, Pow, 1, "Power", infer_pow, NULL, QUANT_FLOAT, {f_pow, i_pow, u_pow, false})
+ROW(pow, Pow, 1, "Power", infer_pow, NULL, tarn_pad_any, QUANT_FLOAT, {f_pow, i_pow, u_pow, false})
 
 static const tarn_attr_def mod_attr[] = {{"fmod", TARN_ATTR_BOOL, TARN_ATTR_DEFAULT, 0, NULL}};
 
@@ -309,6 +311,7 @@ const tarn_op_def tarn_op_mod = {
 	.flags = TARN_OP_ELEMENTWISE,
 	.infer = infer_number,
 	.eval = eval_mod,
+	.pad = tarn_pad_divisor,
 	.cost = tarn_cost_out,
 	.quant = QUANT_FLOAT,
 };
@@ -375,4 +378,4 @@ static uint64_t u_prelu(uint64_t a, uint64_t b)
 	return a;
 }
 
-ROW(prelu, PRelu, 1, NULL, infer_prelu, NULL, QUANT_FLOAT, {f_prelu, i_prelu, u_prelu, false})
+ROW(prelu, PRelu, 1, NULL, infer_prelu, NULL, tarn_pad_any, QUANT_FLOAT, {f_prelu, i_prelu, u_prelu, false})

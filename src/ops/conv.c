@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "ops/ops.h"
+#include "ops/padding.h"
 
 enum { GROUP = TARN_WINDOW_ATTRS };
 static const tarn_attr_def conv_attr[] = {TARN_WINDOW_SCHEMA, {"group", TARN_ATTR_INT, TARN_ATTR_DEFAULT, 1}};
@@ -128,6 +129,11 @@ static tarn_err decompose_group(tarn_graph *g, tarn_node *n)
 	return TARN_OK;
 }
 
+static void pad_conv(tarn_pad *p)
+{
+	tarn_pad_window(p, TARN_PAD_ZERO, true);
+}
+
 const tarn_op_def tarn_op_conv = {
 	.name = "Conv",
 	.onnx_since = 1,
@@ -141,11 +147,19 @@ const tarn_op_def tarn_op_conv = {
 	.infer = infer_conv,
 	.eval = eval_conv,
 	.grad = grad_conv,
+	.pad = pad_conv,
 	.cost = cost_conv,
 	.quant = {.kind = TARN_QUANT_INPUTS, .act = 1, .weight = 1, .weight_axis = 0, .bias = 2},
 };
 
 /* weight_axis: the output channels are axes 0 and 1 together; per-tensor or through the decomposition. */
+static void pad_group_conv(tarn_pad *p)
+{
+	tarn_pad_window(p, TARN_PAD_ZERO, true);
+	if (p->need == TARN_PAD_PLACE)
+		p->need = TARN_PAD_UNSAFE; /* it decomposes */
+}
+
 const tarn_op_def tarn_op_group_convolution = {
 	.name = "GroupConvolution",
 	.min_in = 2,
@@ -159,6 +173,7 @@ const tarn_op_def tarn_op_group_convolution = {
 	.eval = eval_group,
 	.grad = grad_group,
 	.decompose = decompose_group,
+	.pad = pad_group_conv,
 	.cost = cost_group,
 	.quant = {.kind = TARN_QUANT_INPUTS, .act = 1, .weight = 1, .weight_axis = 0, .bias = -1},
 };

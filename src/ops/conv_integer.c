@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "ops/convolve.h"
 #include "ops/ops.h"
+#include "ops/padding.h"
 
 enum { GROUP = TARN_WINDOW_ATTRS };
 static const tarn_attr_def attr[] = {TARN_WINDOW_SCHEMA, {"group", TARN_ATTR_INT, TARN_ATTR_DEFAULT, 1}};
@@ -145,6 +146,17 @@ static tarn_err decompose_qlinear(tarn_graph *g, tarn_node *n)
 	return TARN_OK;
 }
 
+static void pad_integer(tarn_pad *p)
+{
+	const tarn_value *zero = p->node->n_in > 2 ? p->node->in[2] : NULL;
+	tarn_pad_window(p, TARN_PAD_VALUE, true);
+	if (p->need == TARN_PAD_ANY || p->need == TARN_PAD_UNSAFE)
+		return;
+	bool known = !zero || (zero->konst && tarn_tensor_count(zero->konst) == 1);
+	p->need = known && p->need != TARN_PAD_PLACE ? TARN_PAD_VALUE : TARN_PAD_UNSAFE;
+	p->value = known && zero ? (double)tarn_tensor_i64(zero->konst, 0) : 0;
+}
+
 const tarn_op_def tarn_op_conv_integer = {
 	.name = "ConvInteger",
 	.onnx_since = 10,
@@ -156,6 +168,7 @@ const tarn_op_def tarn_op_conv_integer = {
 	.n_attr = GROUP + 1,
 	.infer = infer_integer,
 	.eval = eval_integer,
+	.pad = pad_integer,
 	.cost = cost_integer,
 	.quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1},
 };

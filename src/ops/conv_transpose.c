@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "ops/convolve.h"
+#include "ops/padding.h"
 
 enum { GROUP = TARN_WINDOW_ATTRS, OUTPUT_PADDING, OUTPUT_SHAPE, N_ATTR };
 static const tarn_attr_def attr[] = {TARN_WINDOW_SCHEMA,
@@ -158,6 +159,32 @@ static tarn_err cost(const tarn_node *n, tarn_cost *out)
 	return TARN_OK;
 }
 
+/* Elements behind the valid ones add to results from len * stride - begin on: those exist when windows overlap there. */
+static void pad_transposed(tarn_pad *p)
+{
+	const tarn_node *n = p->node;
+	const tarn_shape *k = &n->in[1]->shape;
+	int nd = n->in[0]->shape.rank - 2, i = p->axis - 2;
+	tarn_window w;
+	p->need = TARN_PAD_ANY;
+	p->why = "its weights would be padded";
+	if (p->input > 0)
+		p->need = TARN_PAD_UNSAFE;
+	else if (p->axis == 1)
+		p->need = TARN_PAD_ZERO;
+	if (p->input > 0 || i < 0)
+		return;
+	if (tarn_window_read(n, nd, k->dim + 2, &w) != TARN_OK || (n->attr[OUTPUT_SHAPE].set && n->attr[OUTPUT_SHAPE].ints.n)) {
+		tarn_err_clear();
+		p->need = TARN_PAD_UNSAFE;
+		p->why = "where its windows lie depends on the length";
+		return;
+	}
+	bool same = w.auto_pad == TARN_PAD_SAME_UPPER || w.auto_pad == TARN_PAD_SAME_LOWER;
+	int64_t tail = tarn_window_extent(&w, i) - w.stride[i] + extra(n, OUTPUT_PADDING, i) - w.end[i];
+	p->need = same || tail > 0 ? TARN_PAD_ZERO : TARN_PAD_ANY;
+}
+
 const tarn_op_def tarn_op_conv_transpose = {
 	.name = "ConvTranspose",
 	.onnx_since = 1,
@@ -171,6 +198,7 @@ const tarn_op_def tarn_op_conv_transpose = {
 	.infer = infer,
 	.eval = eval,
 	.grad = grad,
+	.pad = pad_transposed,
 	.cost = cost,
 	.quant = {.kind = TARN_QUANT_INPUTS, .act = 1, .weight = 1, .weight_axis = 1, .bias = 2},
 };

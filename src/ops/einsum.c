@@ -9,6 +9,7 @@
 #include "ops/bounds.h"
 #include "ops/elem.h"
 #include "ops/ops.h"
+#include "ops/padding.h"
 
 enum { MAX_TERMS = 8, MAX_LABELS = 52 + TARN_MAX_RANK, DOTS = 52 /* the first label of "..." axes, counted from the right */ };
 
@@ -291,6 +292,25 @@ static tarn_err cost(const tarn_node *n, tarn_cost *c)
 
 static const tarn_attr_def attrs[] = {{"equation", TARN_ATTR_STRING, TARN_ATTR_REQUIRED, 0, NULL}};
 
+/* Summed over unless the output shows the axis; a label twice in a term is a diagonal. */
+static void pad_einsum(tarn_pad *p)
+{
+	equation q;
+	const tarn_shape *in[MAX_TERMS];
+	tarn_dim size[MAX_LABELS];
+	bool used[MAX_LABELS], ok = p->node->n_in <= MAX_TERMS && equation_read(p->node->attr[0].s, &q) == TARN_OK;
+	for (int i = 0; i < p->node->n_in && ok; i++)
+		in[i] = &p->node->in[i]->shape;
+	ok = ok && resolve(&q, in, p->node->n_in, size, used) == TARN_OK;
+	if (!ok)
+		tarn_err_clear();
+	p->need = ok ? TARN_PAD_ZERO : TARN_PAD_UNSAFE;
+	p->why = "its equation is not understood";
+	for (int d = 0; ok && d < q.out.n; d++)
+		if (q.out.label[d] == q.in[p->input].label[p->axis])
+			p->need = TARN_PAD_ANY;
+}
+
 const tarn_op_def tarn_op_einsum = {
 	.name = "Einsum",
 	.onnx_since = 12,
@@ -303,6 +323,7 @@ const tarn_op_def tarn_op_einsum = {
 	.n_attr = 1,
 	.infer = infer,
 	.eval = eval,
+	.pad = pad_einsum,
 	.cost = cost,
 	.quant = {.weight = -1, .bias = -1},
 };

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "ops/ops.h"
 #include "ops/grad.h"
+#include "ops/padding.h"
 
 enum { LEVELS };
 static const tarn_attr_def attr[] = {{"levels", TARN_ATTR_INT, TARN_ATTR_REQUIRED}};
@@ -282,6 +283,7 @@ const tarn_op_def tarn_op_fake_quantize = {
 	.eval = eval,
 	.grad = grad,
 	.decompose = decompose,
+	.pad = tarn_pad_any,
 	.cost = tarn_cost_out,
 	.quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1},
 };

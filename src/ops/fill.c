@@ -5,6 +5,7 @@
 #include "ops/bounds.h"
 #include "ops/elem.h"
 #include "ops/ops.h"
+#include "ops/padding.h"
 
 /* ---- ConstantOfShape
  * --------------------------------------------------------------------------------------------------------------- */
@@ -226,6 +227,7 @@ const tarn_op_def tarn_op_eye_like = {
 	.n_attr = 2,
 	.infer = infer_eye_like,
 	.eval = eval_eye_like,
+	.pad = tarn_pad_any,
 	.cost = tarn_cost_move,
 	.quant = {.weight = -1, .bias = -1},
 };

@@ -89,19 +89,19 @@ static tarn_err eval_gather(tarn_eval *e)
 	return TARN_OK;
 }
 
-/* Element 0 is always valid; any other may be padding, and a negative index counts from the padded end. Padded indices must be
- * ones that exist. */
+/* A negative index counts from the padded end. Padded indices must be ones that exist. */
 static void pad_gather(tarn_pad *p)
 {
 	const tarn_tensor *index = p->node->in[1]->konst;
 	p->need = p->input == 1 ? TARN_PAD_ZERO : TARN_PAD_ANY;
 	if (p->input == 1)
 		return;
-	bool first = index != NULL;
-	for (int64_t i = 0; first && i < tarn_tensor_count(index); i++)
-		first = tarn_tensor_i64(index, i) == 0;
-	if (!first)
-		tarn_pad_across(p, "the element it takes may be padding");
+	bool counted = index != NULL; /* from the front */
+	for (int64_t i = 0; counted && i < tarn_tensor_count(index); i++)
+		counted = tarn_tensor_i64(index, i) >= 0;
+	if (!counted)
+		tarn_pad_along(p, TARN_PAD_PLACE);
+	p->why = "its indices may count from the end";
 }
 
 const tarn_op_def tarn_op_gather = {
@@ -175,6 +175,7 @@ const tarn_op_def tarn_op_gather_elements = {
 	.infer = infer_gather_elements,
 	.eval = eval_gather_elements,
 	.grad = tarn_grad_moved,
+	.pad = pad_gather,
 	.cost = tarn_cost_move,
 	.quant = PASS,
 };
@@ -235,6 +236,18 @@ static tarn_err eval_gather_nd(tarn_eval *e)
 
 static const tarn_attr_def gather_nd_attr[] = {{"batch_dims", TARN_ATTR_INT, TARN_ATTR_DEFAULT, 0, NULL}};
 
+static void pad_gather_nd(tarn_pad *p)
+{
+	const tarn_tensor *index = p->node->in[1]->konst;
+	bool counted = index != NULL || p->axis < tarn_attr_i(p->node, 0);
+	for (int64_t i = 0; index && counted && i < tarn_tensor_count(index); i++)
+		counted = tarn_tensor_i64(index, i) >= 0;
+	const tarn_shape *s = &p->node->in[1]->shape;
+	bool reached = p->axis < tarn_attr_i(p->node, 0) + (s->rank > 0 ? s->dim[s->rank - 1] : 0);
+	p->need = p->input == 1 ? TARN_PAD_ZERO : counted || !reached ? TARN_PAD_ANY : TARN_PAD_UNSAFE;
+	p->why = "its indices may count from the end";
+}
+
 const tarn_op_def tarn_op_gather_nd = {
 	.name = "GatherND",
 	.onnx_since = 11,
@@ -248,6 +261,7 @@ const tarn_op_def tarn_op_gather_nd = {
 	.infer = infer_gather_nd,
 	.eval = eval_gather_nd,
 	.grad = tarn_grad_moved,
+	.pad = pad_gather_nd,
 	.cost = tarn_cost_move,
 	.quant = PASS,
 };

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "ops/grad.h"
+#include "ops/padding.h"
 
 enum { P };
 static const tarn_attr_def lp_attr[] = {{"p", TARN_ATTR_INT, TARN_ATTR_DEFAULT, 2}};
@@ -93,6 +94,21 @@ static tarn_err grad_max(tarn_grad *g)
 	return back(g, true);
 }
 
+static void pad_average(tarn_pad *p)
+{
+	tarn_pad_spatial(p, TARN_PAD_MEAN);
+}
+
+static void pad_max(tarn_pad *p)
+{
+	tarn_pad_spatial(p, TARN_PAD_LOWEST);
+}
+
+static void pad_lp(tarn_pad *p)
+{
+	tarn_pad_spatial(p, TARN_PAD_ZERO);
+}
+
 #define GLOBAL(label) \
 	.name = label, .onnx_since = 1, .min_in = 1, .max_in = 1, .min_out = 1, .max_out = 1, .infer = infer, \
 	.cost = tarn_cost_in
@@ -101,6 +117,7 @@ const tarn_op_def tarn_op_global_average_pool = {
 	GLOBAL("GlobalAveragePool"),
 	.eval = eval_average,
 	.grad = grad_average,
+	.pad = pad_average,
 	.quant = {.kind = TARN_QUANT_INPUTS, .act = 1, .weight = -1, .bias = -1},
 };
 
@@ -108,13 +125,11 @@ const tarn_op_def tarn_op_global_max_pool = {
 	GLOBAL("GlobalMaxPool"),
 	.eval = eval_max,
 	.grad = grad_max,
+	.pad = pad_max,
 	.quant = {.kind = TARN_QUANT_PASS, .act = 1, .weight = -1, .bias = -1},
 };
 
 const tarn_op_def tarn_op_global_lp_pool = {
-	GLOBAL("GlobalLpPool"),
-	.attr = lp_attr,
-	.n_attr = 1,
-	.eval = eval_lp,
-	.quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1},
+	GLOBAL("GlobalLpPool"), .attr = lp_attr, .n_attr = 1,
+	.eval = eval_lp,        .pad = pad_lp,   .quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1},
 };

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "ops/gemm_core.h"
 #include "ops/ops.h"
+#include "ops/padding.h"
 
 static tarn_err infer_integer(tarn_infer *c)
 {
@@ -156,6 +157,25 @@ static tarn_err decompose_dynamic(tarn_graph *g, tarn_node *n)
 		.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1 \
 	}
 
+/* What is summed over must be the zero point. */
+static void pad_integer(tarn_pad *p)
+{
+	const tarn_node *n = p->node;
+	p->need = TARN_PAD_UNSAFE;
+	p->why = "its zero points are computed or differ";
+	if (p->input > 1)
+		return;
+	int rank = n->in[p->input]->shape.rank, inner = p->input == 0 || rank == 1 ? rank - 1 : rank - 2;
+	const tarn_value *zero = n->n_in > p->input + 2 ? n->in[p->input + 2] : NULL;
+	p->value = 0;
+	if (p->axis != inner)
+		p->need = TARN_PAD_ANY;
+	else if (!zero || (zero->konst && tarn_tensor_count(zero->konst) == 1))
+		p->need = TARN_PAD_VALUE;
+	if (zero && zero->konst && p->need == TARN_PAD_VALUE)
+		p->value = (double)tarn_tensor_i64(zero->konst, 0);
+}
+
 const tarn_op_def tarn_op_matmul_integer = {
 	.name = "MatMulInteger",
 	.onnx_since = 10,
@@ -165,6 +185,7 @@ const tarn_op_def tarn_op_matmul_integer = {
 	.max_out = 1,
 	.infer = infer_integer,
 	.eval = eval_integer,
+	.pad = pad_integer,
 	.cost = cost_integer,
 	.quant = FLOAT_QUANT,
 };

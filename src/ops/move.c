@@ -171,7 +171,8 @@ static tarn_err eval_concat(tarn_eval *e)
 
 static void pad_concat(tarn_pad *p)
 {
-	tarn_pad_across(p, "what it joins would lie behind the padding");
+	tarn_pad_along(p, p->input == p->node->n_in - 1 ? TARN_PAD_ANY : TARN_PAD_PLACE);
+	p->why = "what it joins would lie behind the padding";
 }
 
 static const tarn_attr_def concat_attr[] = {{"axis", TARN_ATTR_INT, TARN_ATTR_REQUIRED, 0, NULL}};
@@ -310,7 +311,8 @@ static tarn_err eval_split(tarn_eval *e)
 
 static void pad_split(tarn_pad *p)
 {
-	tarn_pad_across(p, "it cuts the padded axis");
+	tarn_pad_along(p, TARN_PAD_PLACE);
+	p->why = "it cuts the padded axis";
 }
 
 static const tarn_attr_def split_attr[] = {
@@ -473,6 +475,16 @@ static tarn_err eval_tile(tarn_eval *e)
 	return TARN_OK;
 }
 
+static void pad_tile(tarn_pad *p)
+{
+	tarn_dim times[TARN_MAX_RANK];
+	tarn_infer c = {.node = (tarn_node *)(uintptr_t)p->node};
+	int n = 0;
+	bool once = tarn_infer_dims(&c, 1, times, TARN_MAX_RANK, &n) && p->axis < n && times[p->axis] == 1;
+	p->need = p->input > 0 ? TARN_PAD_UNSAFE : once ? TARN_PAD_ANY : TARN_PAD_PLACE;
+	p->why = "it repeats the padded axis";
+}
+
 const tarn_op_def tarn_op_tile = {
 	.name = "Tile",
 	.onnx_since = 6,
@@ -484,6 +496,7 @@ const tarn_op_def tarn_op_tile = {
 	.infer = infer_tile,
 	.eval = eval_tile,
 	.grad = tarn_grad_moved,
+	.pad = pad_tile,
 	.cost = tarn_cost_move,
 	.quant = PASS,
 };

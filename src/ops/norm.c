@@ -97,6 +97,12 @@ static tarn_err eval_group(tarn_eval *e)
 	return run_channels(e, tarn_attr_i(e->node, NUM_GROUPS));
 }
 
+static void pad_instance(tarn_pad *p)
+{
+	p->need = p->input == 0 && p->axis == 0 ? TARN_PAD_ANY : TARN_PAD_UNSAFE;
+	p->why = "it normalises over the padded axis";
+}
+
 const tarn_op_def tarn_op_instance_normalization = {
 	.name = "InstanceNormalization",
 	.onnx_since = 1,
@@ -107,6 +113,7 @@ const tarn_op_def tarn_op_instance_normalization = {
 	.attr = instance_attr,
 	.n_attr = 1,
 	.infer = infer_instance,
+	.pad = pad_instance,
 	.eval = eval_instance,
 	.cost = tarn_cost_out,
 	.quant = QUANT_INPUTS,
@@ -123,6 +130,7 @@ const tarn_op_def tarn_op_group_normalization = {
 	.attr = group_attr,
 	.n_attr = 2,
 	.infer = infer_group,
+	.pad = pad_instance,
 	.eval = eval_group,
 	.cost = tarn_cost_out,
 	.quant = QUANT_INPUTS,

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "ops/real.h"
+#include "ops/padding.h"
 
 #define QUANT(k) \
 	{ \
@@ -130,6 +131,15 @@ static tarn_err eval_mean_variance(tarn_eval *e)
 	return run(e, mask, STD_OUTSIDE, 1e-9);
 }
 
+static void pad_mean_variance(tarn_pad *p)
+{
+	const tarn_attr *a = &p->node->attr[0];
+	tarn_pad_listed(p, 0, TARN_PAD_UNSAFE);
+	if (!a->set && p->axis != 1)
+		p->need = TARN_PAD_UNSAFE;
+	p->why = "it normalises over the padded axis";
+}
+
 const tarn_op_def tarn_op_mean_variance_normalization = {
 	.name = "MeanVarianceNormalization",
 	.onnx_since = 9,
@@ -141,6 +151,7 @@ const tarn_op_def tarn_op_mean_variance_normalization = {
 	.n_attr = 1,
 	.infer = infer_same,
 	.eval = eval_mean_variance,
+	.pad = pad_mean_variance,
 	.cost = tarn_cost_out,
 	.quant = QUANT(TARN_QUANT_INPUTS),
 };
@@ -160,6 +171,12 @@ static tarn_err eval_mvn(tarn_eval *e)
 	return run(e, mask, kind, tarn_attr_f(e->node, EPS));
 }
 
+static void pad_mvn(tarn_pad *p)
+{
+	tarn_pad_listed(p, 1, TARN_PAD_UNSAFE);
+	p->why = "it normalises over the padded axis";
+}
+
 const tarn_op_def tarn_op_mvn = {
 	.name = "MVN",
 	.ir = "MVN",
@@ -171,6 +188,7 @@ const tarn_op_def tarn_op_mvn = {
 	.n_attr = 3,
 	.infer = infer_same,
 	.eval = eval_mvn,
+	.pad = pad_mvn,
 	.cost = tarn_cost_out,
 	.quant = QUANT(TARN_QUANT_INPUTS),
 };
@@ -188,6 +206,11 @@ static tarn_err eval_l2(tarn_eval *e)
 	return run(e, mask, tarn_attr_i(e->node, L2_EPS_MODE) ? L2_MAX : L2_ADD, tarn_attr_f(e->node, L2_EPS));
 }
 
+static void pad_l2(tarn_pad *p)
+{
+	tarn_pad_listed(p, 1, TARN_PAD_ZERO);
+}
+
 const tarn_op_def tarn_op_normalize_l2 = {
 	.name = "NormalizeL2",
 	.ir = "NormalizeL2",
@@ -199,6 +222,7 @@ const tarn_op_def tarn_op_normalize_l2 = {
 	.n_attr = 2,
 	.infer = infer_same,
 	.eval = eval_l2,
+	.pad = pad_l2,
 	.cost = tarn_cost_out,
 	.quant = QUANT(TARN_QUANT_INPUTS),
 };
@@ -218,6 +242,11 @@ static tarn_err eval_lp(tarn_eval *e)
 	return run(e, mask, p == 1 ? L1 : L2, 0);
 }
 
+static void pad_lp(tarn_pad *p)
+{
+	tarn_pad_along(p, TARN_PAD_ZERO);
+}
+
 const tarn_op_def tarn_op_lp_normalization = {
 	.name = "LpNormalization",
 	.onnx_since = 1,
@@ -229,6 +258,7 @@ const tarn_op_def tarn_op_lp_normalization = {
 	.n_attr = 2,
 	.infer = infer_same,
 	.eval = eval_lp,
+	.pad = pad_lp,
 	.cost = tarn_cost_out,
 	.quant = QUANT(TARN_QUANT_FLOAT),
 };
@@ -268,6 +298,11 @@ static tarn_err eval_lrn(tarn_eval *e)
 	return TARN_OK;
 }
 
+static void pad_lrn(tarn_pad *p)
+{
+	p->need = p->axis == 1 ? TARN_PAD_ZERO : TARN_PAD_ANY;
+}
+
 const tarn_op_def tarn_op_lrn = {
 	.name = "LRN",
 	.onnx_since = 1,
@@ -279,6 +314,7 @@ const tarn_op_def tarn_op_lrn = {
 	.n_attr = 4,
 	.infer = infer_lrn,
 	.eval = eval_lrn,
+	.pad = pad_lrn,
 	.cost = tarn_cost_out,
 	.quant = QUANT(TARN_QUANT_FLOAT),
 };

@@ -94,14 +94,22 @@ static const tarn_attr_def arg_attr[] = {
 	{"select_last_index", TARN_ATTR_BOOL, TARN_ATTR_DEFAULT, 0, NULL},
 };
 
+/* Padding that ties with a valid element loses, since it comes later, unless the last one is asked for. */
+static void pad_arg(tarn_pad *p, tarn_pad_need need)
+{
+	bool last = tarn_attr_i(p->node, tarn_attr_index(p->node->op, "select_last_index"));
+	tarn_pad_along(p, last && !tarn_dtype_is_float(p->node->in[0]->type) ? TARN_PAD_UNSAFE : need);
+	p->why = "the last of equal elements may be padding";
+}
+
 static void pad_arg_max(tarn_pad *p)
 {
-	tarn_pad_along(p, TARN_PAD_LOWEST);
+	pad_arg(p, TARN_PAD_LOWEST);
 }
 
 static void pad_arg_min(tarn_pad *p)
 {
-	tarn_pad_along(p, TARN_PAD_HIGHEST);
+	pad_arg(p, TARN_PAD_HIGHEST);
 }
 
 #define ROW(word, Name) \
@@ -218,6 +226,14 @@ static const tarn_attr_def top_k_attr[] = {
 	{"sorted", TARN_ATTR_BOOL, TARN_ATTR_DEFAULT, 1, NULL},
 };
 
+static void pad_top_k(tarn_pad *p)
+{
+	tarn_pad_along(p, tarn_attr_i(p->node, TOP_LARGEST) ? TARN_PAD_LOWEST : TARN_PAD_HIGHEST);
+	if (p->input > 0)
+		p->need = TARN_PAD_UNSAFE;
+	p->why = "how many it takes is padded";
+}
+
 const tarn_op_def tarn_op_top_k = {
 	.name = "TopK",
 	.onnx_since = 1,
@@ -230,6 +246,7 @@ const tarn_op_def tarn_op_top_k = {
 	.import = import_top_k,
 	.infer = infer_top_k,
 	.eval = eval_top_k,
+	.pad = pad_top_k,
 	.cost = tarn_cost_in,
 	.quant = {.weight = -1, .bias = -1},
 };

@@ -6,6 +6,7 @@
 #include "ops/elem.h"
 #include "ops/grad.h"
 #include "ops/ops.h"
+#include "ops/padding.h"
 
 enum { CONSTANT, REFLECT, EDGE, WRAP };
 enum { DATA, PADS, VALUE, AXES };
@@ -157,6 +158,33 @@ out:
 
 static const tarn_attr_def pad_attr[] = {{"mode", TARN_ATTR_ENUM, TARN_ATTR_DEFAULT, CONSTANT, "constant|reflect|edge|wrap"}};
 
+/* A constant behind the input continues padding that is the same constant; other borders repeat elements near the end. */
+static void pad_pad(tarn_pad *p)
+{
+	const tarn_node *n = p->node;
+	tarn_infer c = {.node = (tarn_node *)(uintptr_t)n};
+	tarn_dim begin[TARN_MAX_RANK], end[TARN_MAX_RANK];
+	const tarn_value *value = n->n_in > VALUE ? n->in[VALUE] : NULL;
+	int64_t mode = tarn_attr_i(n, tarn_attr_index(n->op, "mode")), b = 0, e = 0;
+	bool known = p->input == 0;
+	if (known && pads_of(&c, n->in[DATA]->shape.rank, begin, end, &known) != TARN_OK) {
+		tarn_err_clear();
+		known = false;
+	}
+	p->need = TARN_PAD_UNSAFE;
+	p->why = "how much it adds depends on data";
+	if (!known)
+		return;
+	bool fixed = tarn_dim_is_int(begin[p->axis], &b) && tarn_dim_is_int(end[p->axis], &e);
+	p->need = TARN_PAD_PLACE;
+	if (fixed && !(mode == WRAP && (b || e)) && e <= 0) {
+		p->need = TARN_PAD_ANY;
+	} else if (fixed && mode == CONSTANT && (!value || value->konst)) {
+		p->need = TARN_PAD_VALUE;
+		p->value = value ? tarn_tensor_f64(value->konst, 0) : 0;
+	}
+}
+
 const tarn_op_def tarn_op_pad = {
 	.name = "Pad",
 	.onnx_since = 1,
@@ -170,6 +198,7 @@ const tarn_op_def tarn_op_pad = {
 	.infer = infer_pad,
 	.eval = eval_pad,
 	.grad = tarn_grad_moved,
+	.pad = pad_pad,
 	.cost = tarn_cost_move,
 	.quant = {.kind = TARN_QUANT_PASS, .act = 1, .weight = -1, .bias = -1},
 };

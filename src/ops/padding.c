@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/padding.h"
 
+#include <string.h>
+
+#include "ops/window.h"
+
 void tarn_pad_any(tarn_pad *p)
 {
 	p->need = TARN_PAD_ANY;
@@ -40,10 +44,12 @@ static bool same_side(const tarn_shape *a, int i, const tarn_shape *b, int j, bo
 void tarn_pad_view(tarn_pad *p)
 {
 	const tarn_shape *x = &p->node->in[p->input]->shape, *y = &p->node->out[0]->shape;
-	p->need = TARN_PAD_UNSAFE;
+	p->need = TARN_PAD_PLACE;
 	p->why = "it folds the axis into another";
-	if (p->input > 0)
+	if (p->input > 0) {
+		p->need = TARN_PAD_UNSAFE;
 		p->why = "its shape is computed from padded data";
+	}
 	for (int j = 0; p->input == 0 && j < y->rank; j++)
 		if (y->dim[j] == x->dim[p->axis] && same_side(x, p->axis, y, j, false) && same_side(x, p->axis, y, j, true))
 			p->need = TARN_PAD_ANY;
@@ -93,6 +99,63 @@ void tarn_pad_reduced(tarn_pad *p, tarn_pad_need need)
 	int noop = tarn_attr_index(n->op, "noop_with_empty_axes");
 	if (!count && (noop < 0 || !tarn_attr_i(n, noop)))
 		p->need = need;
-	if (need == TARN_PAD_UNSAFE)
-		p->why = "no padding is neutral for it";
+}
+
+void tarn_pad_listed(tarn_pad *p, int i, tarn_pad_need need)
+{
+	const tarn_node *n = p->node;
+	const tarn_value *list = n->n_in > i && i > 0 ? n->in[i] : NULL;
+	int at = tarn_attr_index(n->op, "axes");
+	p->need = TARN_PAD_ANY;
+	if (p->input > 0 || (list && !list->konst)) {
+		p->need = TARN_PAD_UNSAFE;
+		p->why = "the axes it works along are computed";
+		return;
+	}
+	for (int k = 0; list && k < tarn_tensor_count(list->konst); k++)
+		if (is_axis(p, tarn_tensor_i64(list->konst, k)))
+			p->need = need;
+	for (int k = 0; !list && at >= 0 && n->attr[at].set && k < n->attr[at].ints.n; k++)
+		if (is_axis(p, n->attr[at].ints.at[k]))
+			p->need = need;
+}
+
+void tarn_pad_spatial(tarn_pad *p, tarn_pad_need need)
+{
+	p->need = p->axis >= 2 ? need : TARN_PAD_ANY;
+}
+
+void tarn_pad_divisor(tarn_pad *p)
+{
+	bool whole = p->input == 1 && !tarn_dtype_is_float(p->node->in[1]->type);
+	p->need = whole ? TARN_PAD_ONE : TARN_PAD_ANY;
+}
+
+void tarn_pad_window(tarn_pad *p, tarn_pad_need need, bool channels)
+{
+	const tarn_node *n = p->node;
+	int nd = n->in[0]->shape.rank - 2, ceil = tarn_attr_index(n->op, "ceil_mode"), i = p->axis - 2;
+	const tarn_shape *k = n->n_in > 1 && n->in[1] ? &n->in[1]->shape : NULL;
+	tarn_window w;
+	p->need = TARN_PAD_ANY;
+	if (p->input > 0) {
+		p->need = TARN_PAD_UNSAFE;
+		p->why = "its weights would be padded";
+	} else if (p->axis == 1 && channels) {
+		p->need = TARN_PAD_ZERO;
+	}
+	if (p->input > 0 || i < 0)
+		return;
+	if (tarn_window_read(n, nd, k ? k->dim + k->rank - nd : NULL, &w) != TARN_OK) {
+		tarn_err_clear();
+		p->need = TARN_PAD_UNSAFE;
+		p->why = "its windows are not understood";
+		return;
+	}
+	bool same = w.auto_pad == TARN_PAD_SAME_UPPER || w.auto_pad == TARN_PAD_SAME_LOWER;
+	p->why = "where its first window starts depends on the length";
+	if (same && w.stride[i] > 1)
+		p->need = TARN_PAD_PLACE;
+	else if (same ? tarn_window_extent(&w, i) > 1 : w.end[i] > 0 || (ceil >= 0 && tarn_attr_i(n, ceil)))
+		p->need = need;
 }

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "ops/grad.h"
+#include "ops/padding.h"
 #include "ops/window.h"
 
 enum { CEIL = TARN_WINDOW_ATTRS, EXTRA };
@@ -278,6 +279,15 @@ static tarn_err import_avg(const tarn_import *src)
 	return TARN_OK;
 }
 
+static void pad_max(tarn_pad *p)
+{
+	tarn_pad_window(p, TARN_PAD_LOWEST, false);
+	if (p->node->n_out > 1 && p->node->out[1]) {
+		p->need = TARN_PAD_UNSAFE;
+		p->why = "its indices count elements of the whole input";
+	}
+}
+
 const tarn_op_def tarn_op_max_pool = {
 	.name = "MaxPool",
 	.onnx_since = 1,
@@ -291,9 +301,17 @@ const tarn_op_def tarn_op_max_pool = {
 	.infer = infer_max,
 	.eval = eval_max,
 	.grad = grad_max,
+	.pad = pad_max,
 	.cost = cost,
 	.quant = {.kind = TARN_QUANT_PASS, .act = 1, .weight = -1, .bias = -1},
 };
+
+/* Zeros do where every window counts all its elements; where some do not, fewer count in the last windows. */
+static void pad_average(tarn_pad *p)
+{
+	bool all = tarn_attr_i(p->node, EXTRA) && !tarn_attr_i(p->node, CEIL);
+	tarn_pad_window(p, all ? TARN_PAD_ZERO : TARN_PAD_PLACE, false);
+}
 
 const tarn_op_def tarn_op_average_pool = {
 	.name = "AveragePool",
@@ -308,9 +326,15 @@ const tarn_op_def tarn_op_average_pool = {
 	.infer = infer_float,
 	.eval = eval_avg,
 	.grad = grad_avg,
+	.pad = pad_average,
 	.cost = cost,
 	.quant = {.kind = TARN_QUANT_INPUTS, .act = 1, .weight = -1, .bias = -1},
 };
+
+static void pad_lp(tarn_pad *p)
+{
+	tarn_pad_window(p, TARN_PAD_ZERO, false);
+}
 
 const tarn_op_def tarn_op_lp_pool = {
 	.name = "LpPool",
@@ -324,6 +348,7 @@ const tarn_op_def tarn_op_lp_pool = {
 	.import = import,
 	.infer = infer_float,
 	.eval = eval_lp,
+	.pad = pad_lp,
 	.cost = cost,
 	.quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1},
 };

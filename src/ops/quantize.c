@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "ops/grad.h"
+#include "ops/padding.h"
 
 enum { AXIS, BLOCK, OUTPUT_DTYPE, SATURATE };
 static const tarn_attr_def quantize_attr[] = {{"axis", TARN_ATTR_INT, TARN_ATTR_DEFAULT, 1},
@@ -241,6 +242,7 @@ const tarn_op_def tarn_op_quantize_linear = {
 	.infer = infer_quantize,
 	.eval = eval_quantize,
 	.grad = grad_quantize,
+	.pad = tarn_pad_any,
 	.cost = tarn_cost_out,
 	.quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1},
 };
@@ -257,6 +259,7 @@ const tarn_op_def tarn_op_dequantize_linear = {
 	.infer = infer_dequantize,
 	.eval = eval_dequantize,
 	.grad = grad_dequantize,
+	.pad = tarn_pad_any,
 	.cost = tarn_cost_out,
 	.quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1},
 };
@@ -298,6 +301,12 @@ static tarn_err eval_dynamic(tarn_eval *e)
 	return TARN_OK;
 }
 
+/* The range it measures always holds 0. */
+static void pad_dynamic(tarn_pad *p)
+{
+	p->need = TARN_PAD_ZERO;
+}
+
 const tarn_op_def tarn_op_dynamic_quantize_linear = {
 	.name = "DynamicQuantizeLinear",
 	.onnx_since = 11,
@@ -307,6 +316,7 @@ const tarn_op_def tarn_op_dynamic_quantize_linear = {
 	.max_out = 3,
 	.infer = infer_dynamic,
 	.eval = eval_dynamic,
+	.pad = pad_dynamic,
 	.cost = tarn_cost_in,
 	.quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1},
 };

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "ops/padding.h"
 
 #define SCHEMA(last) \
 	{"activation_alpha", TARN_ATTR_FLOATS}, {"activation_beta", TARN_ATTR_FLOATS}, {"activations", TARN_ATTR_STRING}, \
@@ -254,9 +255,30 @@ static tarn_err cost(const tarn_node *n, tarn_cost *out)
 	return TARN_OK;
 }
 
+/* Forwards, only the last state reads behind the end; backwards, everything does. With lengths of its own it reads neither. */
+static void pad_recurrent(tarn_pad *p)
+{
+	const tarn_node *n = p->node;
+	bool batch_first = tarn_attr_i(n, TARN_REC_LAYOUT), forwards = tarn_attr_i(n, TARN_REC_DIRECTION) == 0, states = false;
+	for (int i = 1; i < n->n_out; i++)
+		states |= n->out[i] != NULL;
+	p->need = TARN_PAD_ANY;
+	p->why = "its weights would be padded";
+	if (p->input == LENS)
+		p->need = TARN_PAD_ONE;
+	else if (p->input != X && p->input != H0 && p->input != C0)
+		p->need = TARN_PAD_UNSAFE;
+	else if (p->axis == 2)
+		p->need = p->input == X ? TARN_PAD_ZERO : TARN_PAD_UNSAFE;
+	else if (p->input == X && p->axis == batch_first && (!forwards || states) && !tarn_node_has(n, LENS))
+		p->need = TARN_PAD_PLACE;
+	if (p->need == TARN_PAD_PLACE)
+		p->why = "it starts or ends in the padding";
+}
+
 #define RECURRENT(label, inputs, outputs, schema) \
 	.name = label, .onnx_since = 1, .min_in = 3, .max_in = inputs, .min_out = 0, .max_out = outputs, .attr = schema, \
-	.n_attr = TARN_REC_LAST + 1, .infer = infer, .eval = eval, .cost = cost, \
+	.n_attr = TARN_REC_LAST + 1, .infer = infer, .eval = eval, .pad = pad_recurrent, .cost = cost, \
 	.quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1}
 
 const tarn_op_def tarn_op_lstm = {RECURRENT("LSTM", 8, 3, lstm_attr)};

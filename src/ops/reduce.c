@@ -326,9 +326,9 @@ static void pad_highest(tarn_pad *p)
 	tarn_pad_reduced(p, TARN_PAD_HIGHEST);
 }
 
-static void pad_unsafe(tarn_pad *p)
+static void pad_one(tarn_pad *p)
 {
-	tarn_pad_reduced(p, TARN_PAD_UNSAFE);
+	tarn_pad_reduced(p, TARN_PAD_ONE);
 }
 
 #define ROW(word, Name, bounds_slot, quant_kind, pad_slot, slope, ...) \
@@ -361,7 +361,7 @@ static void pad_unsafe(tarn_pad *p)
 	};
 
 ROW(reduce_mean, "ReduceMean", NULL, TARN_QUANT_INPUTS, pad_mean, d_mean, {0, f_add, 0, i_add, last_mean, false})
-ROW(reduce_prod, "ReduceProd", bounds_prod, TARN_QUANT_FLOAT, pad_unsafe, d_prod, {1, f_mul, 1, i_mul, NULL, false})
+ROW(reduce_prod, "ReduceProd", bounds_prod, TARN_QUANT_FLOAT, pad_one, d_prod, {1, f_mul, 1, i_mul, NULL, false})
 ROW(reduce_l1, "ReduceL1", NULL, TARN_QUANT_FLOAT, pad_zero, d_l1, {0, f_abs, 0, i_abs, NULL, false})
 ROW(reduce_l2, "ReduceL2", NULL, TARN_QUANT_INPUTS, pad_zero, d_l2, {0, f_square, 0, NULL, last_sqrt, false})
 ROW(reduce_sum_square, "ReduceSumSquare", NULL, TARN_QUANT_FLOAT, pad_zero, d_square, {0, f_square, 0, i_square, NULL, false})

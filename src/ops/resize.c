@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "ops/ops.h"
+#include "ops/padding.h"
 
 const tarn_attr_def tarn_resize_attr[TARN_RESIZE_ATTRS] = {
 	{"antialias", TARN_ATTR_BOOL, TARN_ATTR_DEFAULT, 0},
@@ -206,6 +207,58 @@ static tarn_err grad(tarn_grad *g)
 }
 
 /* PASS holds for nearest; a quantizer asks for the mode. */
+/* The scale of an axis that is the same at every length: p->axis is scaled by *scale. */
+static bool fixed_scale(const tarn_pad *p, double *scale)
+{
+	const tarn_node *n = p->node;
+	const tarn_tensor *s = filled(n, TARN_RESIZE_SCALES);
+	tarn_dim in = n->in[0]->shape.dim[p->axis], out = n->out[0]->shape.dim[p->axis], k, back;
+	int axis[TARN_MAX_RANK], count;
+	if (tarn_resize_axes(n, n->in[0]->shape.rank, axis, &count) != TARN_OK)
+		return false;
+	for (int i = 0; s && !tarn_resize_by_sizes(n) && i < count; i++)
+		if (axis[i] == p->axis) {
+			*scale = tarn_tensor_f64(s, i);
+			return true;
+		}
+	*scale = 1;
+	if (in == out)
+		return true;
+	if (tarn_dim_op(p->syms, TARN_SYM_FLOORDIV, out, in, &k) != TARN_OK || k < 1 ||
+	    tarn_dim_op(p->syms, TARN_SYM_MUL, in, k, &back) != TARN_OK || back != out)
+		return false;
+	*scale = (double)k;
+	return true;
+}
+
+/* Results near the end read the last element in place of those that do not exist. */
+static void pad_resize(tarn_pad *p)
+{
+	const tarn_node *n = p->node;
+	int64_t how = tarn_attr_i(n, TARN_RESIZE_COORDINATES), round = tarn_attr_i(n, TARN_RESIZE_NEAREST);
+	double scale = 0;
+	p->need = TARN_PAD_UNSAFE;
+	p->why = "where it reads depends on the length";
+	if (p->input > 0 || !fixed_scale(p, &scale)) {
+		tarn_err_clear();
+		return;
+	}
+	bool whole = scale >= 1 && scale == floor(scale), nearest = tarn_attr_i(n, TARN_RESIZE_MODE) == 0;
+	if (scale == 1) {
+		p->need = TARN_PAD_ANY;
+		return;
+	}
+	if (how == TARN_COORD_ALIGN_CORNERS || how == TARN_COORD_TF_CROP_AND_RESIZE || tarn_attr_i(n, TARN_RESIZE_POLICY) ||
+	    tarn_attr_i(n, TARN_RESIZE_ANTIALIAS) || tarn_attr_i(n, TARN_RESIZE_EXCLUDE) ||
+	    (how == TARN_COORD_PYTORCH_HALF_PIXEL && scale < 1) || (how == TARN_COORD_HALF_PIXEL_SYMMETRIC && !whole))
+		return;
+	bool inside =
+		nearest &&
+		((how == TARN_COORD_ASYMMETRIC && (round == TARN_NEAREST_FLOOR || (whole && round == TARN_NEAREST_SIMPLE))) ||
+		 (how == TARN_COORD_HALF_PIXEL && whole && round <= TARN_NEAREST_PREFER_CEIL));
+	p->need = inside ? TARN_PAD_ANY : TARN_PAD_EDGE;
+}
+
 const tarn_op_def tarn_op_resize = {
 	.name = "Resize",
 	.onnx_since = 10,
@@ -219,6 +272,7 @@ const tarn_op_def tarn_op_resize = {
 	.infer = infer,
 	.eval = tarn_resize_eval,
 	.grad = grad,
+	.pad = pad_resize,
 	.cost = cost,
 	.quant = {.kind = TARN_QUANT_PASS, .act = 1, .weight = -1, .bias = -1},
 };

@@ -4,6 +4,7 @@
 #include "ops/elem.h"
 #include "ops/grad.h"
 #include "ops/ops.h"
+#include "ops/padding.h"
 
 #define FLOAT_ROW \
 	{ \
@@ -68,6 +69,17 @@ static const tarn_attr_def cum_sum_attr[] = {
 	{"reverse", TARN_ATTR_BOOL, TARN_ATTR_DEFAULT, 0, NULL},
 };
 
+static void pad_cum_sum(tarn_pad *p)
+{
+	const tarn_tensor *axis = p->node->in[1]->konst;
+	int64_t a = axis ? tarn_tensor_i64(axis, 0) : 0;
+	bool reverse = tarn_attr_i(p->node, 1);
+	p->why = "the axis it sums along is computed";
+	p->need = p->input > 0 || (reverse && !axis) ? TARN_PAD_UNSAFE : TARN_PAD_ANY;
+	if (p->need == TARN_PAD_ANY && reverse && (a < 0 ? a + p->node->in[0]->shape.rank : a) == p->axis)
+		p->need = TARN_PAD_ZERO;
+}
+
 const tarn_op_def tarn_op_cum_sum = {
 	.name = "CumSum",
 	.onnx_since = 11,
@@ -80,6 +92,7 @@ const tarn_op_def tarn_op_cum_sum = {
 	.n_attr = 2,
 	.infer = infer_cum_sum,
 	.eval = eval_cum_sum,
+	.pad = pad_cum_sum,
 	.cost = tarn_cost_out,
 	.quant = FLOAT_ROW,
 };
@@ -129,6 +142,12 @@ static const tarn_attr_def reverse_sequence_attr[] = {
 	{"batch_axis", TARN_ATTR_INT, TARN_ATTR_DEFAULT, 1, NULL},
 };
 
+/* Its own lengths say what is reversed; those of padded sequences must be possible ones. */
+static void pad_reverse(tarn_pad *p)
+{
+	p->need = p->input == 1 ? TARN_PAD_ONE : TARN_PAD_ANY;
+}
+
 const tarn_op_def tarn_op_reverse_sequence = {
 	.name = "ReverseSequence",
 	.onnx_since = 10,
@@ -141,6 +160,7 @@ const tarn_op_def tarn_op_reverse_sequence = {
 	.infer = infer_reverse_sequence,
 	.eval = eval_reverse_sequence,
 	.grad = tarn_grad_moved,
+	.pad = pad_reverse,
 	.cost = tarn_cost_move,
 	.quant = FLOAT_ROW,
 };
@@ -201,6 +221,12 @@ static tarn_err eval_one_hot(tarn_eval *e)
 
 static const tarn_attr_def one_hot_attr[] = {{"axis", TARN_ATTR_INT, TARN_ATTR_DEFAULT, -1, NULL}};
 
+static void pad_one_hot(tarn_pad *p)
+{
+	p->need = p->input == 0 ? TARN_PAD_ANY : TARN_PAD_UNSAFE;
+	p->why = "its depth or values are padded";
+}
+
 const tarn_op_def tarn_op_one_hot = {
 	.name = "OneHot",
 	.onnx_since = 9,
@@ -212,6 +238,7 @@ const tarn_op_def tarn_op_one_hot = {
 	.n_attr = 1,
 	.infer = infer_one_hot,
 	.eval = eval_one_hot,
+	.pad = pad_one_hot,
 	.cost = tarn_cost_move,
 	.quant = FLOAT_ROW,
 };
@@ -259,6 +286,7 @@ const tarn_op_def tarn_op_trilu = {
 	.infer = infer_trilu,
 	.eval = eval_trilu,
 	.grad = tarn_grad_moved,
+	.pad = tarn_pad_any,
 	.cost = tarn_cost_move,
 	.quant = FLOAT_ROW,
 };
@@ -339,6 +367,13 @@ static const tarn_attr_def blocks_attr[] = {
 	{"mode", TARN_ATTR_ENUM, TARN_ATTR_DEFAULT, DCR, "DCR|CRD"},
 };
 
+/* Blocks are cut from the front, or put there. */
+static void pad_blocks(tarn_pad *p)
+{
+	p->need = p->axis == 1 ? TARN_PAD_UNSAFE : TARN_PAD_ANY;
+	p->why = "it mixes channels with positions";
+}
+
 #define ROW(word, Name, count) \
 	const tarn_op_def tarn_op_##word = { \
 		.name = Name, \
@@ -352,6 +387,7 @@ static const tarn_attr_def blocks_attr[] = {
 		.infer = infer_##word, \
 		.eval = eval_##word, \
 		.grad = tarn_grad_moved, \
+		.pad = pad_blocks, \
 		.cost = tarn_cost_move, \
 		.quant = {.kind = TARN_QUANT_PASS, .act = 1, .weight = -1, .bias = -1}, \
 	};

@@ -211,21 +211,25 @@ static tarn_err eval_slice(tarn_eval *e)
 	return TARN_OK;
 }
 
+/* From a fixed place on, forwards, what is valid stays in front. */
 static void pad_slice(tarn_pad *p)
 {
-	const tarn_node *n = p->node;
-	const tarn_tensor *axes = n->n_in > 3 && n->in[3] ? n->in[3]->konst : NULL;
-	bool all = n->n_in > 3 && n->in[3] && !axes;
-	int64_t rank = n->in[0]->shape.rank, count = axes                        ? tarn_tensor_count(axes)
-						     : n->in[1]->shape.rank == 1 ? n->in[1]->shape.dim[0]
-										 : rank;
-	p->need = all || p->input > 0 ? TARN_PAD_UNSAFE : TARN_PAD_ANY;
-	p->why = "it cuts the padded axis";
-	for (int64_t i = 0; i < count && p->need == TARN_PAD_ANY; i++) {
-		int64_t a = axes ? tarn_tensor_i64(axes, i) : i;
-		if ((a < 0 ? a + rank : a) == p->axis)
-			p->need = TARN_PAD_UNSAFE;
+	tarn_infer c = {.node = (tarn_node *)(uintptr_t)p->node};
+	tarn_dim start[TARN_MAX_RANK];
+	int n = 0, rank = p->node->in[0]->shape.rank, axis[TARN_MAX_RANK];
+	int64_t step[TARN_MAX_RANK], from = 0;
+	bool known = p->input == 0 && tarn_infer_dims(&c, STARTS, start, rank, &n);
+	if (known && axes_steps(&c, rank, n, axis, step, &known) != TARN_OK) {
+		tarn_err_clear();
+		known = false;
 	}
+	p->need = known ? TARN_PAD_ANY : TARN_PAD_UNSAFE;
+	p->why = "where it cuts the padded axis depends on data";
+	for (int i = 0; known && i < n; i++)
+		if (axis[i] == p->axis && !(step[i] > 0 && tarn_dim_is_int(start[i], &from) && from >= 0)) {
+			p->need = TARN_PAD_PLACE;
+			p->why = "it cuts the padded axis from its end";
+		}
 }
 
 const tarn_op_def tarn_op_slice = {

@@ -50,4 +50,10 @@ refused 2 "write NAME=MAX" free.onnx n=five
 refused 2 "write NAME=MAX" free.onnx n=0
 refused 2 "out of range" free.onnx n=99999999999
 expect_exit 2 "$TARN" run -m free.onnx --bound n=5 -i x.npy --pad-fill ones
-refused 3 "node 'conv' (Conv)" net.onnx n=4
+expect_exit 2 "$TARN" convert -m free.onnx --bound n=5 --bound x[0]=5 -o none.onnx
+expect_stderr_contains "bound it once"
+
+# Batches of images: nothing mixes along the batch, so that nothing has to be repaired.
+expect_exit 0 "$TARN" convert -m net.onnx --bound n=4 -o batch.onnx --json
+expect_json repairs 0
+expect_json repair_cost.elements 0

@@ -5,20 +5,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_BOUNDS = 64, MAX_NAME = 256 };
+
 /* "NAME=MAX"; NAME may hold anything but '='. */
-static int rewrite(session *s, bounds *b, const char *word)
+static int parse(const session *s, const char *word, char *name, tarn_bound_dim *dim)
 {
 	const char *eq = strrchr(word, '=');
-	char name[256], *end = NULL;
+	char *end = NULL;
 	long max = eq ? strtol(eq + 1, &end, 10) : 0;
-	int repairs = 0;
-	if (!eq || eq == word || (size_t)(eq - word) >= sizeof name || !end || end == eq + 1 || *end || max < 1)
+	if (!eq || eq == word || eq - word >= MAX_NAME || !end || end == eq + 1 || *end || max < 1)
 		return fail(2, s->command, "--bound '%s' is no bound; write NAME=MAX, as in length=128", word);
 	memcpy(name, word, (size_t)(eq - word));
 	name[eq - word] = 0;
-	if (tarn_bound_model(s->model, name, max, &repairs) != OK)
+	*dim = (tarn_bound_dim){name, max};
+	return 0;
+}
+
+/* All at once: sizes that hang on two of them are understood. */
+static int rewrite(session *s, bounds *b)
+{
+	static char name[MAX_BOUNDS][MAX_NAME];
+	tarn_bound_dim dim[MAX_BOUNDS];
+	size_t n = s->o->bound.n;
+	if (n > MAX_BOUNDS)
+		return fail(2, s->command, "%zu bounds; at most %d", n, MAX_BOUNDS);
+	for (size_t i = 0; i < n; i++) {
+		int code = parse(s, s->o->bound.at[i], name[i], &dim[i]);
+		if (code)
+			return code;
+	}
+	if (n && tarn_bound_model_dims(s->model, dim, n, &b->repairs) != OK)
 		return fail_last(s->command);
-	b->repairs += repairs;
 	return 0;
 }
 
@@ -30,8 +47,8 @@ int bounds_open(session *s)
 		return 0;
 	bounds *b = s->bounds = calloc(1, sizeof *b);
 	int code = b ? 0 : fail(1, s->command, "out of memory");
-	for (size_t i = 0; i < s->o->bound.n && !code; i++)
-		code = rewrite(s, b, s->o->bound.at[i]);
+	if (!code)
+		code = rewrite(s, b);
 	while (!code) {
 		tarn_bound_info info;
 		ov_status_e status = tarn_get_bound(s->model, b->n, &info);
@@ -190,16 +207,36 @@ int bounds_pad(session *s, input_set *set)
 	return code;
 }
 
-int bounds_slice(const session *s, const char *output, ov_tensor_t **tensor)
+/* What an output of its own says of a valid size. */
+static int told_size(const session *s, const ov_infer_request_t *r, const char *name, int64_t *size)
+{
+	ov_tensor_t *t = NULL;
+	void *at = NULL;
+	if (ov_infer_request_get_tensor(r, name, &t) != OK || ov_tensor_data(t, &at) != OK) {
+		ov_tensor_free(t);
+		return fail_last(s->command);
+	}
+	memcpy(size, at, sizeof *size);
+	ov_tensor_free(t);
+	return 0;
+}
+
+int bounds_slice(const session *s, const ov_infer_request_t *r, const char *output, ov_tensor_t **tensor)
 {
 	const bounds *b = s->bounds;
 	for (size_t i = 0; b && i < b->n; i++)
 		for (size_t k = 0; k < b->at[i].n_axis; k++) {
 			const tarn_bound_axis *a = &b->at[i].axis[k];
+			int64_t size = b->valid[i];
 			ov_tensor_t *valid;
-			if (!a->output || strcmp(a->port, output) || b->valid[i] < 0)
+			if (!a->output || strcmp(a->port, output))
 				continue;
-			if (tarn_slice_tensor(*tensor, a->axis, b->valid[i], &valid) != OK)
+			int code = a->size_output ? told_size(s, r, a->size_output, &size) : 0;
+			if (code)
+				return code;
+			if (size < 0)
+				continue;
+			if (tarn_slice_tensor(*tensor, a->axis, size, &valid) != OK)
 				return fail_last(s->command);
 			replace(tensor, valid);
 		}
@@ -230,6 +267,30 @@ static void show_one(const bounds *b, size_t i, json *j)
 	json_end(j, '}');
 }
 
+static void show_repairs(const tarn_bound_repairs *r, json *j)
+{
+	if (j) {
+		json_int(j, "repairs", r->places);
+		json_begin(j, "repair_cost", '{');
+		json_int(j, "masks", r->masks);
+		json_int(j, "gathers", r->gathers);
+		json_int(j, "scales", r->scales);
+		json_int(j, "lengths", r->lengths);
+		json_int(j, "numbers", r->numbers);
+		json_int(j, "elements", r->elements);
+		json_end(j, '}');
+		return;
+	}
+	if (!r->places)
+		return;
+	printf("%d places of the graph were changed to make padding harmless: %d masks, %d gathers, %d means by valid count, "
+	       "%d recurrences told the length, %d lengths as numbers",
+	       r->places, r->masks, r->gathers, r->scales, r->lengths, r->numbers);
+	if (r->elements >= 0)
+		printf("; they write %.3g million elements per inference", (double)r->elements * 1e-6);
+	printf("\n");
+}
+
 void bounds_show(const bounds *b, json *j)
 {
 	if (!b || !b->n)
@@ -238,11 +299,9 @@ void bounds_show(const bounds *b, json *j)
 		json_begin(j, "bounds", '[');
 	for (size_t i = 0; i < b->n; i++)
 		show_one(b, i, j);
-	if (j) {
+	if (j)
 		json_end(j, ']');
-		json_int(j, "repairs", b->repairs);
+	show_repairs(&b->repairs, j);
+	if (j)
 		json_int(j, "truncated", (long long)b->truncated);
-	} else if (b->repairs) {
-		printf("%d places of the graph were changed to make padding harmless\n", b->repairs);
-	}
 }

@@ -11,8 +11,8 @@ typedef struct bounds {
 	tarn_bound_info *at;
 	int64_t *given; /* elements of the data, and of them used: by bound; -1: no data yet */
 	int64_t *valid;
-	size_t truncated; /* inputs that were cut */
-	int repairs;      /* places of the graph that --bound changed */
+	size_t truncated;           /* inputs that were cut */
+	tarn_bound_repairs repairs; /* what --bound added to the graph */
 } bounds;
 
 /* Rewrites s->model for each --bound and learns what bounds it has. 0, or an exit code after its message. */
@@ -24,8 +24,8 @@ bool bounds_is_length(const bounds *b, const char *input);
 void bounds_free_axes(const bounds *b, const char *input, ov_partial_shape_t *shape);
 /* Pads what was loaded, and makes the valid lengths. */
 int bounds_pad(session *s, input_set *set);
-/* Replaces an output by its valid part. */
-int bounds_slice(const session *s, const char *output, ov_tensor_t **tensor);
+/* Replaces an output of a request that has run by its valid part. */
+int bounds_slice(const session *s, const ov_infer_request_t *r, const char *output, ov_tensor_t **tensor);
 /* "bounds" of a JSON object, or lines on stdout when j is NULL. */
 void bounds_show(const bounds *b, json *j);
 

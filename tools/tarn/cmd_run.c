@@ -93,7 +93,7 @@ static int deliver(const session *s, const ov_infer_request_t *r, size_t i, json
 	    ov_infer_request_get_output_tensor_by_index(r, i, &t) != OK || ov_tensor_get_element_type(t, &type) != OK)
 		code = fail_last("run");
 	if (!code)
-		code = bounds_slice(s, name, &t);
+		code = bounds_slice(s, r, name, &t);
 	if (!code)
 		code = shape_of(t, shape, sizeof shape);
 	if (!code && s->o->output) {

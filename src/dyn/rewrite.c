@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The walk over the graph: what each node needs of its padded inputs (the operator's pad slot), and the repair.
+ *
+ * Shape arithmetic stays as it is and so gives the maximum sizes; where the length is used as a number, the number is computed
+ * from the valid lengths instead.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "dyn/dyn.h"
+
+tarn_err tarn_dyn_refuse(const tarn_dyn *d, const tarn_node *n, int axis, const char *why)
+{
+	return tarn_err_set(TARN_UNSUPPORTED, "'%s' cannot be padded: axis %d of node '%s' (%s): %s", d->bound[0].name, axis,
+			    n->name, n->op->name, why);
+}
+
+/* ---- sizes of results ---- */
+
+static bool padded(tarn_dyn *d, const tarn_node *n)
+{
+	for (int i = 0; i < n->n_in; i++)
+		if (tarn_dyn_axes(d, n->in[i]))
+			return true;
+	return false;
+}
+
+static tarn_err check_outputs(tarn_dyn *d, const tarn_node *n)
+{
+	for (int i = 0; i < n->n_out; i++) {
+		const tarn_value *v = n->out[i];
+		if (!v)
+			continue;
+		if (v->shape.rank < 0)
+			return tarn_dyn_refuse(d, n, 0, "the shape of its result is not known");
+		for (int k = 0; k < v->shape.rank; k++) {
+			tarn_dim x = v->shape.dim[k];
+			if (tarn_dyn_opaque(d, x))
+				return tarn_dyn_refuse(d, n, k, "the size of its result depends on data");
+			if (!tarn_dyn_grows(d, x))
+				return tarn_dyn_refuse(d, n, k, "its result shrinks as the length grows");
+			if (tarn_dyn_depends(d, x) && tarn_dyn_max(d, x) < 0)
+				return tarn_dyn_refuse(d, n, k,
+						       "its size also depends on another free dimension; bound that too");
+		}
+	}
+	return TARN_OK;
+}
+
+/* ---- the length as a number ---- */
+
+/* Inputs that say sizes, not numbers; they are meant at the maximum. */
+static bool says_sizes(const tarn_node *n, int i)
+{
+	static const struct {
+		const char *op;
+		unsigned inputs;
+	} table[] = {{"Reshape", 2}, {"Expand", 2},    {"ConstantOfShape", 1}, {"Tile", 2}, {"Slice", 30},
+		     {"Pad", 2},     {"Resize", 14},   {"Range", 7},           {"TopK", 2}, {"Split", 2},
+		     {"OneHot", 2},  {"Unsqueeze", 2}, {"Upsample", 14}};
+	for (size_t k = 0; k < sizeof table / sizeof *table; k++)
+		if (!strcmp(n->op->name, table[k].op))
+			return table[k].inputs >> i & 1;
+	return false;
+}
+
+static bool is_length(tarn_dyn *d, const tarn_value *v)
+{
+	for (int k = 0; v && k < v->n_known; k++)
+		if (tarn_dyn_depends(d, v->known[k]))
+			return true;
+	return false;
+}
+
+static bool all_known(const tarn_node *n)
+{
+	for (int i = 0; i < n->n_out; i++)
+		if (n->out[i] && !n->out[i]->known)
+			return false;
+	return true;
+}
+
+static tarn_err numbers(tarn_dyn *d, tarn_node *n)
+{
+	if (all_known(n))
+		return TARN_OK; /* shape arithmetic; whoever reads it decides */
+	for (int i = 0; i < n->n_in; i++) {
+		if (!is_length(d, n->in[i]) || says_sizes(n, i))
+			continue;
+		n->in[i] = tarn_dyn_number(d, n->in[i]);
+		d->cost.numbers++;
+		TRY(tarn_err_note(tarn_dyn_done(d), "in node '%s' (%s)", n->name, n->op->name));
+	}
+	return TARN_OK;
+}
+
+/* ---- needs ---- */
+
+tarn_pad tarn_dyn_need(tarn_symtab *syms, const tarn_node *n, int input, int axis)
+{
+	tarn_pad p = {.node = n,
+		      .input = input,
+		      .axis = axis,
+		      .syms = syms,
+		      .need = TARN_PAD_UNSAFE,
+		      .why = "nothing is known of how it treats padding"};
+	if (n->op->pad)
+		n->op->pad(&p);
+	else if (n->op->flags & TARN_OP_ELEMENTWISE)
+		p.need = TARN_PAD_ANY;
+	return p;
+}
+
+static double fill_of(const tarn_pad *p)
+{
+	switch (p->need) {
+	case TARN_PAD_ONE:
+		return 1;
+	case TARN_PAD_VALUE:
+		return p->value;
+	case TARN_PAD_LOWEST:
+		return -INFINITY;
+	case TARN_PAD_HIGHEST:
+		return INFINITY;
+	default:
+		return 0;
+	}
+}
+
+/* What one input needs along all its padded axes. */
+typedef struct needs {
+	uint32_t fill, edge, place, mean;
+	double value;
+	const char *why;
+} needs;
+
+static tarn_err ask(tarn_dyn *d, const tarn_node *n, int input, needs *x)
+{
+	uint32_t axes = tarn_dyn_axes(d, n->in[input]);
+	*x = (needs){0};
+	for (int a = 0; a < TARN_MAX_RANK; a++) {
+		if (!(axes >> a & 1))
+			continue;
+		tarn_pad p = tarn_dyn_need(&d->m->syms, n, input, a);
+		switch (p.need) {
+		case TARN_PAD_ANY:
+			break;
+		case TARN_PAD_UNSAFE:
+			return tarn_dyn_refuse(d, n, a, p.why);
+		case TARN_PAD_EDGE:
+			x->edge |= 1u << a;
+			break;
+		case TARN_PAD_PLACE:
+			x->place |= 1u << a;
+			x->why = p.why;
+			break;
+		default:
+			if (x->fill && x->value != fill_of(&p))
+				return tarn_dyn_refuse(d, n, a, "two of its padded axes need different padding");
+			x->fill |= 1u << a;
+			x->value = fill_of(&p);
+			x->mean |= (uint32_t)(p.need == TARN_PAD_MEAN) << a;
+		}
+	}
+	return TARN_OK;
+}
+
+/* A mean over everything, made one over what is valid. */
+static tarn_err rescale(tarn_dyn *d, tarn_node *n, uint32_t axes)
+{
+	tarn_value *y = n->out[0];
+	if (!tarn_dtype_is_float(y->type))
+		return tarn_dyn_refuse(d, n, 0, "a mean of integers is rounded before it can be corrected");
+	tarn_value *z = tarn_dyn_op(d, "Mul", y->type, y, tarn_dyn_excess(d, &n->in[0]->shape, axes, y->type), NULL);
+	TRY(tarn_dyn_done(d));
+	z->shape = y->shape;
+	tarn_dyn_replace(d, y, z, z->def);
+	d->cost.scales++;
+	tarn_dyn_charge(d, z);
+	return TARN_OK;
+}
+
+static tarn_err place(tarn_dyn *d, tarn_node *n, const needs *x)
+{
+	tarn_dyn_place fn = tarn_dyn_place_of(n);
+	bool done = false;
+	int axis = 0;
+	while (!(x->place >> axis & 1))
+		axis++;
+	if (fn)
+		TRY(tarn_err_note(fn(d, n, x->place, &done), "in node '%s' (%s)", n->name, n->op->name));
+	return done ? TARN_OK : tarn_dyn_refuse(d, n, axis, x->why);
+}
+
+static tarn_err repair(tarn_dyn *d, tarn_node *n)
+{
+	needs first = {0};
+	for (int i = 0; i < n->n_in; i++) {
+		needs x;
+		if (!n->in[i] || n->in[i]->shape.rank < 0)
+			continue;
+		TRY(ask(d, n, i, &x));
+		if (x.fill)
+			n->in[i] = tarn_dyn_masked(d, n->in[i], x.fill, x.value);
+		for (int a = 0; a < TARN_MAX_RANK; a++)
+			if (x.edge >> a & 1)
+				n->in[i] = tarn_dyn_edge(d, n->in[i], a);
+		TRY(tarn_err_note(tarn_dyn_done(d), "in node '%s' (%s)", n->name, n->op->name));
+		if (!i || (!first.place && x.place))
+			first = x;
+	}
+	if (first.place)
+		return place(d, n, &first);
+	return first.mean ? rescale(d, n, first.mean) : TARN_OK;
+}
+
+/* Where two sizes meet that are not the same expression, one may be 1 at some lengths and then is repeated. */
+static tarn_err stretch(tarn_dyn *d, tarn_node *n)
+{
+	const tarn_value *y = n->out[0];
+	bool expand = !strcmp(n->op->name, "Expand");
+	if (!(n->op->flags & TARN_OP_ELEMENTWISE || expand) || !y)
+		return TARN_OK;
+	for (int i = 0; i < (expand ? 1 : n->n_in); i++)
+		for (int a = 0; n->in[i] && a < n->in[i]->shape.rank; a++) {
+			tarn_dim x = n->in[i]->shape.dim[a];
+			int at = y->shape.rank - n->in[i]->shape.rank + a;
+			if (at < 0 || x >= 0 || !tarn_dyn_depends(d, x) || x == y->shape.dim[at] ||
+			    !tarn_dyn_may_stretch(d, x, y->shape.dim[at]))
+				continue;
+			n->in[i] = tarn_dyn_edge(d, n->in[i], a);
+			TRY(tarn_dyn_done(d));
+		}
+	return TARN_OK;
+}
+
+/* Operators whose result's size alone hangs on a length. */
+static tarn_err made_of_sizes(tarn_dyn *d, tarn_node *n)
+{
+	bool done = false;
+	if (strcmp(n->op->name, "Range") || all_known(n))
+		return TARN_OK;
+	return tarn_err_note(tarn_dyn_range(d, n, 0, &done), "in node '%s' (%s)", n->name, n->op->name);
+}
+
+static tarn_err visit(tarn_dyn *d, tarn_node *n)
+{
+	bool touched = padded(d, n);
+	for (int i = 0; i < n->n_in && !touched; i++)
+		touched = is_length(d, n->in[i]);
+	for (int i = 0; i < n->n_out && !touched; i++)
+		touched = tarn_dyn_axes(d, n->out[i]);
+	if (!touched)
+		return TARN_OK;
+	if (n->op->flags & TARN_OP_CONTROL || n->n_body)
+		return tarn_dyn_refuse(d, n, 0, "control flow is not analysed");
+	if (n->op->flags & TARN_OP_DATA_SHAPE && padded(d, n))
+		return tarn_dyn_refuse(d, n, 0, "the size of its result depends on data");
+	TRY(check_outputs(d, n));
+	TRY(numbers(d, n));
+	TRY(repair(d, n));
+	TRY(made_of_sizes(d, n));
+	TRY(stretch(d, n));
+	return tarn_dyn_flow(d, n);
+}
+
+tarn_err tarn_dyn_rewrite(tarn_dyn *d)
+{
+	tarn_graph *g = d->g;
+	size_t count = g->node.len;
+	tarn_node **node = tarn_arena_zalloc(&d->arena, count + 1, sizeof *node);
+	if (!node)
+		return tarn_err_nomem(count * sizeof *node);
+	memcpy(node, g->node.at, count * sizeof *node);
+	for (size_t i = 0; i < count; i++)
+		TRY(visit(d, node[i]));
+	for (size_t i = 0; i < g->output.len; i++)
+		if (is_length(d, g->output.at[i])) {
+			tarn_value *v = g->output.at[i], *x = tarn_dyn_number(d, v);
+			TRY(tarn_dyn_done(d));
+			g->output.at[i] = x;
+			const char *name = v->name;
+			TRY(tarn_value_rename(g, v, "sizes"));
+			TRY(tarn_value_rename(g, x, name));
+			d->cost.numbers++;
+		}
+	return tarn_dyn_done(d);
+}
+
+/* ---- which operators are written anew by whom ---- */
+
+tarn_dyn_place tarn_dyn_place_of(const tarn_node *n)
+{
+	static const struct {
+		const char *op;
+		tarn_dyn_place fn;
+	} table[] = {
+		{"Concat", tarn_dyn_concat},      {"Slice", tarn_dyn_slice},
+		{"Split", tarn_dyn_split},        {"Pad", tarn_dyn_pad},
+		{"Tile", tarn_dyn_tile},          {"Gather", tarn_dyn_gather},
+		{"Reshape", tarn_dyn_view},       {"Flatten", tarn_dyn_view},
+		{"Conv", tarn_dyn_window},        {"MaxPool", tarn_dyn_window},
+		{"AveragePool", tarn_dyn_window}, {"LpPool", tarn_dyn_window},
+		{"LSTM", tarn_dyn_recurrent},     {"GRU", tarn_dyn_recurrent},
+		{"RNN", tarn_dyn_recurrent},      {"GatherElements", tarn_dyn_gather},
+	};
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		if (!strcmp(n->op->name, table[i].op))
+			return table[i].fn;
+	return NULL;
+}

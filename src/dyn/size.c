@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sizes as expressions over the bounded dimensions. */
+#include "dyn/dyn.h"
+
+enum { NOT_ASKED, NO, YES };
+
+static bool ask(tarn_dyn *d, tarn_dim x)
+{
+	for (int i = 0; i < d->n_bound; i++)
+		if (d->bound[i].sym == x)
+			return true;
+	const tarn_sym *s = tarn_sym_get(&d->m->syms, x);
+	return s->op != TARN_SYM_NAMED && (tarn_dyn_depends(d, s->a) || tarn_dyn_depends(d, s->b));
+}
+
+bool tarn_dyn_depends(tarn_dyn *d, tarn_dim x)
+{
+	int64_t v;
+	if (tarn_dim_is_int(x, &v))
+		return false;
+	size_t at = (size_t)(-x - 1);
+	if (VEC_RESERVE(&d->depends, at + 1) != TARN_OK) {
+		d->err = TARN_NOMEM;
+		return true;
+	}
+	while (d->depends.len <= at)
+		d->depends.at[d->depends.len++] = NOT_ASKED;
+	if (d->depends.at[at] == NOT_ASKED) {
+		bool yes = ask(d, x);
+		d->depends.at[at] = yes ? YES : NO;
+	}
+	return d->depends.at[at] == YES;
+}
+
+uint32_t tarn_dyn_axes(tarn_dyn *d, const tarn_value *v)
+{
+	uint32_t axes = 0;
+	for (int a = 0; v && a < v->shape.rank; a++)
+		axes |= (uint32_t)tarn_dyn_depends(d, v->shape.dim[a]) << a;
+	return axes;
+}
+
+int64_t tarn_dyn_max(const tarn_dyn *d, tarn_dim x)
+{
+	return tarn_dim_value(&d->m->syms, x, d->max, d->n_max);
+}
+
+static bool grows_by_form(tarn_dyn *d, tarn_dim x)
+{
+	if (!tarn_dyn_depends(d, x))
+		return true;
+	const tarn_sym *s = tarn_sym_get(&d->m->syms, x);
+	switch (s->op) {
+	case TARN_SYM_NAMED:
+		return true;
+	case TARN_SYM_SUB:
+	case TARN_SYM_FLOORDIV:
+	case TARN_SYM_CEILDIV:
+		return grows_by_form(d, s->a) && !tarn_dyn_depends(d, s->b);
+	default:
+		return grows_by_form(d, s->a) && grows_by_form(d, s->b);
+	}
+}
+
+bool tarn_dyn_opaque(const tarn_dyn *d, tarn_dim x)
+{
+	int64_t v;
+	if (tarn_dim_is_int(x, &v))
+		return false;
+	const tarn_sym *s = tarn_sym_get(&d->m->syms, x);
+	if (s->op == TARN_SYM_NAMED)
+		return (size_t)(-x - 1) >= d->n_max || !d->given[-x - 1];
+	return tarn_dyn_opaque(d, s->a) || tarn_dyn_opaque(d, s->b);
+}
+
+/* The one bounded symbol that x and y hang on; -1 when there are several, or others. */
+static int only_bound(tarn_dyn *d, tarn_dim x, int found)
+{
+	int64_t v;
+	if (tarn_dim_is_int(x, &v) || found == -1)
+		return found;
+	const tarn_sym *s = tarn_sym_get(&d->m->syms, x);
+	if (s->op != TARN_SYM_NAMED)
+		return only_bound(d, s->b, only_bound(d, s->a, found));
+	for (int i = 0; i < d->n_bound; i++)
+		if (d->bound[i].sym == x)
+			return found == -2 || found == i ? i : -1;
+	return -1;
+}
+
+/* Calls fn with x and y at every value of the one bounded symbol that both hang on, until it says yes; false in *tried when
+ * there is no such symbol, or it has too many values. */
+static bool any_length(tarn_dyn *d, tarn_dim x, tarn_dim y, bool (*fn)(int64_t x, int64_t y, int64_t *state), bool *tried)
+{
+	enum { MOST = 1 << 14 };
+	int only = only_bound(d, y, only_bound(d, x, -2));
+	*tried = only >= 0 && d->bound[only].max <= MOST;
+	if (!*tried)
+		return false;
+	size_t at = (size_t)(-d->bound[only].sym - 1);
+	int64_t state = -1;
+	bool yes = false;
+	for (int64_t n = 1; n <= d->bound[only].max && !yes; n++) {
+		d->max[at] = n;
+		yes = fn(tarn_dyn_max(d, x), tarn_dyn_max(d, y), &state);
+	}
+	d->max[at] = d->bound[only].max;
+	return yes;
+}
+
+static bool falls(int64_t x, int64_t y, int64_t *before)
+{
+	(void)y;
+	bool yes = x >= 0 && x < *before;
+	*before = x >= 0 ? x : *before;
+	return yes;
+}
+
+static bool stretched(int64_t x, int64_t y, int64_t *state)
+{
+	(void)state;
+	return x == 1 && y != 1;
+}
+
+bool tarn_dyn_grows(tarn_dyn *d, tarn_dim x)
+{
+	bool tried;
+	return grows_by_form(d, x) || (!any_length(d, x, x, falls, &tried) && tried);
+}
+
+bool tarn_dyn_may_stretch(tarn_dyn *d, tarn_dim x, tarn_dim y)
+{
+	bool tried;
+	if (x == y || tarn_dim_lo(&d->m->syms, x) > 1)
+		return false;
+	return any_length(d, x, y, stretched, &tried) || !tried;
+}
+
+void tarn_dyn_charge(tarn_dyn *d, const tarn_value *v)
+{
+	int64_t n = 1, size;
+	for (int a = 0; v && a < v->shape.rank && n >= 0; a++) {
+		size = tarn_dyn_max(d, v->shape.dim[a]);
+		if (size < 0 || __builtin_mul_overflow(n, size, &n))
+			n = -1;
+	}
+	d->cost.elements = n < 0 || !v || d->cost.elements < 0 ? -1 : d->cost.elements + n;
+}
