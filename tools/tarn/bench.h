@@ -50,6 +50,7 @@ typedef struct bench {
 	bool summed, accounted;    /* are these known: */
 	tarn_timeline_summary sum;
 	tarn_device_account account;
+	struct vs *vs; /* what it was compared with; NULL: nothing */
 } bench;
 
 /* Shares of host time over all inferences; they add up to 1. */
@@ -66,6 +67,7 @@ void bench_step(const bench *b, int n, const char *title);
 int bench_measure(bench *b);
 int bench_report_text(bench *b);
 int bench_report_json(bench *b, json *j);
+int bench_json_body(bench *b, json *j); /* the same within an object that is begun */
 /* A timeline is recorded while measuring. */
 static inline bool bench_records(const bench *b)
 {
@@ -86,6 +88,8 @@ int bench_live_fill(bench *b, long i, long worker, long ticket);
 /* Are JPEGs decoded in a size that is at least twice what the input takes? */
 bool bench_live_decodes_in_full(const bench *b);
 
+/* What comes before a measurement: live inputs in all requests, and one inference. */
+int bench_warm(bench *b);
 /* Measures again for that long, without a warm-up; what was measured before is forgotten. */
 int bench_again(bench *b, double seconds);
 /* Samples a second. */
@@ -108,6 +112,11 @@ void bench_json_anatomy(const bench *b, json *j);
 void bench_json_state(const bench *b, json *j); /* "state": what else has a say in the figures, now */
 void bench_print_idle(const bench *b);
 void bench_print_waterfall(const bench *b);
+/* --vs: both in turns; the results stand in b->vs until closed. */
+int bench_vs_run(bench *b);
+void bench_vs_close(bench *b);
+void bench_vs_print(const bench *b);
+void bench_vs_json(const bench *b, json *j);
 /* The sentence at the end, or "verdict" in JSON. */
 int bench_print_verdict(const bench *b);
 int bench_json_verdict(const bench *b, json *j);

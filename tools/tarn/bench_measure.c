@@ -380,7 +380,7 @@ static int run(bench *b)
 	return code;
 }
 
-int bench_measure(bench *b)
+int bench_warm(bench *b)
 {
 	catch_interrupt();
 	/* A stream is not read ahead of what runs. */
@@ -397,7 +397,13 @@ int bench_measure(bench *b)
 	b->first_ms = now_ms() - begin;
 	if (!b->quiet)
 		printf("First inference took %.2f ms\n", b->first_ms);
-	return run(b);
+	return 0;
+}
+
+int bench_measure(bench *b)
+{
+	int code = bench_warm(b);
+	return code ? code : run(b);
 }
 
 int bench_again(bench *b, double seconds)

@@ -196,6 +196,8 @@ int bench_report_text(bench *b)
 		printf("Device busy: %.0f %% (%s), peak memory %.0f MB (measured)\n", bench_busy(b) * 100, busy_source(b),
 		       peak_rss_mb());
 	bench_print_idle(b);
+	if (b->vs)
+		bench_vs_print(b);
 	return bench_print_verdict(b);
 }
 
@@ -313,15 +315,24 @@ static int json_timeline(json *j)
 
 int bench_report_json(bench *b, json *j)
 {
+	json_begin(j, NULL, '{');
+	int code = bench_json_body(b, j);
+	json_end(j, '}');
+	return code;
+}
+
+int bench_json_body(bench *b, json *j)
+{
 	tarn_load_info load;
 	if (tarn_get_load_info(b->s.compiled, &load) != OK)
 		return fail_last("bench");
 	sort_times(b);
-	json_begin(j, NULL, '{');
 	json_head(b, j, &load);
 	json_latency(b, j);
 	json_shares(b, j);
 	bench_json_anatomy(b, j);
+	if (b->vs)
+		bench_vs_json(b, j);
 	int code = bench_json_verdict(b, j);
 	json_figure(j, "peak_rss_mb", peak_rss_mb(), "MB", "measured", -1);
 	session_notes(&b->s, j);
@@ -329,6 +340,5 @@ int bench_report_json(bench *b, json *j)
 		code = b->o->pc || b->o->pcsort ? json_layers(b, j) : 0;
 	if (!code && bench_records(b))
 		code = json_timeline(j);
-	json_end(j, '}');
 	return code;
 }

@@ -136,6 +136,25 @@ static int data_shape(bench *b, const char *name, const ov_partial_shape_t *shap
 	return 0;
 }
 
+/* -own-memory: what -i gave, once, into the request's own tensor. */
+static int copy_input(bench *b, long r, size_t i, const ov_tensor_t *from, ov_tensor_t **to)
+{
+	ov_shape_t shape = {0, NULL};
+	void *src, *dst;
+	size_t bytes, room;
+	if (ov_infer_request_get_input_tensor_by_index(b->request[r], i, to) != OK || ov_tensor_get_shape(from, &shape) != OK)
+		return fail_last("bench");
+	int code = ov_tensor_set_shape(*to, shape) == OK && ov_tensor_data(from, &src) == OK &&
+				   ov_tensor_data(*to, &dst) == OK && ov_tensor_get_byte_size(from, &bytes) == OK &&
+				   ov_tensor_get_byte_size(*to, &room) == OK
+			   ? 0
+			   : fail_last("bench");
+	if (!code && bytes <= room)
+		memcpy(dst, src, bytes);
+	ov_shape_free(&shape);
+	return code;
+}
+
 /* A tensor for input i of request r: the request's own memory, shaped and filled. */
 static int make_input(bench *b, long r, size_t i, const input_set *set, const shape_arg *list, size_t n)
 {
@@ -145,7 +164,9 @@ static int make_input(bench *b, long r, size_t i, const input_set *set, const sh
 	int64_t dims[16], rank = 0;
 	ov_tensor_t **t = &b->tensor[(size_t)r * b->n_in + i];
 	int code = input_describe(&b->s, i, &name, &type, &shape);
-	if (!code && set->tensor[i]) {
+	if (!code && set->tensor[i] && b->o->own_memory) {
+		code = copy_input(b, r, i, set->tensor[i], t);
+	} else if (!code && set->tensor[i]) {
 		if (ov_infer_request_set_input_tensor_by_index(b->request[r], i, set->tensor[i]) != OK ||
 		    ov_infer_request_get_input_tensor_by_index(b->request[r], i, t) != OK)
 			code = fail_last("bench");

@@ -79,7 +79,11 @@ static int measure(bench *b)
 	/* The first inference is not what is looked at, but it shows. */
 	if (bench_records(b) && tarn_start_timeline(TIMELINE_EVENTS) != OK)
 		return fail_last("bench");
-	int code = bench_measure(b);
+	int code = b->o->vs ? bench_warm(b) : bench_measure(b);
+	if (!code && b->o->vs)
+		code = bench_vs_run(b);
+	if (!code && b->o->vs) /* what is reported of this one, undivided */
+		code = bench_again(b, b->seconds);
 	if (!code)
 		code = session_check_results(&b->s);
 	if (!code && b->o->trace)
@@ -117,6 +121,7 @@ int cmd_bench(const options *o)
 	int code = bench_open(&b);
 	if (!code)
 		code = measure(&b);
+	bench_vs_close(&b);
 	bench_close(&b);
 	return code;
 }

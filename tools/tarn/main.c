@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "commands.h"
 #include "options.h"
 #include "say.h"
 #include "tarn/version.h"
@@ -38,6 +39,12 @@ static const struct command *find(const char *name)
 		if (!strcmp(commands[i].name, name))
 			return &commands[i];
 	return NULL;
+}
+
+const char *command_takes(const char *name)
+{
+	const struct command *c = find(name);
+	return c ? c->takes : "";
 }
 
 static int unknown(const char *name)
