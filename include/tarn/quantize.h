@@ -31,6 +31,17 @@ typedef struct tarn_quantize_source {
 	tarn_dataset_t *dataset;
 } tarn_quantize_source;
 
+/* Accuracy control: layers return to float until what is lost is within a limit; the fewest, those first that take away the
+ * most error for their share of the work. */
+typedef struct tarn_quantize_control {
+	/* Points that may be lost. With labels: percent of samples whose class is right (the highest score of the first
+	 * output). Without: percent of the outputs' power that the squared error against the float model may reach. */
+	double max_drop;
+	const int64_t *label; /* class of each sample; NULL: none */
+	size_t n_label;
+	const char *price_device; /* whose modelled time stands beside each model ("NPU"); NULL: none */
+} tarn_quantize_control;
+
 /* Zeroed, but for sources or sample, is a good choice. */
 typedef struct tarn_quantize_options {
 	tarn_quantize_preset preset;
@@ -51,6 +62,7 @@ typedef struct tarn_quantize_options {
 	/* Training afterwards, on the same samples (of which at most 300, spread evenly, calibrate); NULL: none. Stopped while
 	 * it trains, the best so far is the result. */
 	const tarn_training_options *training;
+	const tarn_quantize_control *control; /* NULL: no limit */
 } tarn_quantize_options;
 
 typedef struct tarn_quantize_reason {
@@ -61,6 +73,24 @@ typedef struct tarn_quantize_output {
 	char *name;
 	double sqnr_db; /* signal to quantization noise over at most 16 samples, in dB; NAN for integer outputs */
 } tarn_quantize_output;
+/* One model that accuracy control measured. */
+typedef struct tarn_quantize_step {
+	enum {
+		TARN_STEP_FLOAT,
+		TARN_STEP_INT8,
+		TARN_STEP_RESTORE,
+		TARN_STEP_RETURN
+	} what;                         /* the float model; all in INT8; a layer
+					 * to float; one to INT8 again */
+	char *node, *type;              /* of that layer; NULL: none */
+	double accuracy;                /* 0..1; NAN without labels */
+	double drop;                    /* points, as max_drop */
+	double mac_share_int8;          /* 0..1 */
+	int64_t bytes;                  /* of the model's constants */
+	double ms, band_low, band_high; /* modelled; NAN: not known */
+	bool pareto;                    /* no other one is better in drop, time and bytes at once */
+	bool chosen;                    /* it is the result */
+} tarn_quantize_step;
 typedef struct tarn_quantize_report {
 	tarn_quantize_preset preset; /* the one used */
 	size_t samples;
@@ -72,10 +102,15 @@ typedef struct tarn_quantize_report {
 	size_t n_output;
 	bool trained; /* then: */
 	tarn_training_report training;
+	/* With a limit: whether it was met, and every model on the way, the float one first. */
+	bool met;
+	tarn_quantize_step *step;
+	size_t n_step;
 } tarn_quantize_report;
 
 /* The model stays as it is. report may be NULL; otherwise it is for tarn_free_quantize_report, also after a failure.
- * NETWORK_NOT_READ: no samples, or values that are not finite; NOT_IMPLEMENTED: no node can run in INT8. */
+ * NETWORK_NOT_READ: no samples, or values that are not finite; NOT_IMPLEMENTED: no node can run in INT8. A limit that no INT8
+ * model meets is no error: report->met says so, and the model is the one that loses least. */
 TARN_API ov_status_e tarn_quantize_model(const ov_core_t *core, const ov_model_t *model, const tarn_quantize_options *options,
 					 ov_model_t **quantized, tarn_quantize_report *report);
 /* Trains a float model on labels. Of `data` the samples, progress and stop count, and what it says of training, which must have

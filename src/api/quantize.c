@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tarn/quantize.h"
 
+#include "api/control.h"
 #include "api/feed.h"
 #include "api/training.h"
 #include "base/mem.h"
@@ -27,7 +28,7 @@ static tarn_err report_out(const tarn_model *m, const tarn_quant_report *r, tarn
 		TRY(tarn_text_out(m->main->output.at[out->n_output]->name, &out->output[out->n_output].name));
 		out->output[out->n_output].sqnr_db = r->sqnr_db[out->n_output];
 	}
-	return TARN_OK;
+	return tarn_api_control_out(r, out);
 }
 
 static tarn_err quantize(struct ov_core *core, const tarn_model *m, const tarn_quantize_options *o, tarn_quant_report *r,
@@ -35,9 +36,14 @@ static tarn_err quantize(struct ov_core *core, const tarn_model *m, const tarn_q
 {
 	tarn_quant_options qo;
 	tarn_feed *feed;
+	CHECK(!o->control || !o->training, TARN_USAGE, "a limit on what is lost and training do not go together; give one of them");
 	CHECK(o->n_source || o->sample, TARN_USAGE, "there is no data to calibrate on; give data sets, or a function");
 	TRY(tarn_feed_open(core, m, o, &qo, &feed));
-	tarn_err err = o->training ? tarn_quantize_and_train(m, &qo, o->training, r, trained, q) : tarn_quant_ptq(m, &qo, q, r);
+	tarn_api_control control;
+	tarn_err err = tarn_api_control_init(&control, core, o->control, &qo);
+	if (err == TARN_OK)
+		err = o->training ? tarn_quantize_and_train(m, &qo, o->training, r, trained, q)
+				  : tarn_quant_ptq(m, &qo, q, r);
 	tarn_feed_close(feed);
 	return err;
 }
@@ -78,5 +84,6 @@ void tarn_free_quantize_report(tarn_quantize_report *report)
 		tarn_mem_free(report->output[i].name);
 	tarn_mem_free(report->reason);
 	tarn_mem_free(report->output);
+	tarn_api_control_free(report);
 	*report = (tarn_quantize_report){0};
 }

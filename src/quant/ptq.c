@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
+#include "quant/control.h"
 #include "quant/judge.h"
 
 void tarn_quant_report_fini(tarn_quant_report *r)
 {
 	VEC_FINI(&r->reason);
+	VEC_FINI(&r->control.step);
 	tarn_arena_fini(&r->arena);
 	*r = (tarn_quant_report){0};
 }
@@ -29,7 +31,7 @@ static tarn_err run_stages(quant_plan *p, const tarn_quant_options *o, tarn_quan
 	tarn_err err;
 	TRY_GOTO(out, judged(p, o));
 	r->preset = p->preset;
-	TRY_GOTO(out, tarn_quant_write(p, out));
+	TRY_GOTO(out, o->control ? tarn_quant_control_run(p, plain, o, o->control, r, out) : tarn_quant_write(p, out));
 	TRY_GOTO(out, tarn_quant_compare(plain, *out, o, r));
 out:
 	tarn_model_unref(plain);

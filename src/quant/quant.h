@@ -41,6 +41,38 @@ typedef enum tarn_quant_repair {
 	TARN_QUANT_ON, /* done and kept, whatever it does */
 } tarn_quant_repair;
 
+/* Accuracy control (control.h). */
+typedef struct tarn_quant_control {
+	/* Points that may be lost. With score: percent of the samples' mean score. Without: percent of the outputs' power that
+	 * the squared error against the float model may reach. */
+	double max_drop;
+	/* How right the outputs of sample i are, 1 the best; NULL: outputs are compared with the float model's. */
+	tarn_err (*score)(void *ctx, size_t i, const tarn_tensor *out, int n_out, double *score);
+	/* Modelled time of an intermediate model; NULL: not known. */
+	tarn_err (*price)(void *ctx, const tarn_model *q, tarn_estimate *e);
+	void *ctx;
+} tarn_quant_control;
+
+/* One model that accuracy control measured. Texts live as long as the report. */
+typedef struct tarn_quant_step {
+	enum { TARN_QUANT_STEP_FLOAT, TARN_QUANT_STEP_INT8, TARN_QUANT_STEP_RESTORE, TARN_QUANT_STEP_RETURN } what;
+	const char *node, *op; /* of RESTORE (to float) and RETURN (to INT8 again); else NULL */
+	double score;          /* mean, 0..1; NAN without a score */
+	double drop;           /* points */
+	double error;          /* squared error of the outputs over their power */
+	double mac_share_int8;
+	int64_t bytes;      /* of the model's constants */
+	tarn_estimate cost; /* ms NAN: not known */
+	bool pareto;        /* none of the others is better in drop, time and bytes at once */
+	bool chosen;
+} tarn_quant_step;
+
+typedef struct tarn_quant_controlled {
+	bool met;
+	VEC(tarn_quant_step) step; /* the float model first */
+	int evaluations;           /* models that were run */
+} tarn_quant_controlled;
+
 typedef struct tarn_quant_options {
 	tarn_quant_preset preset;
 	tarn_quant_estimator estimator;
@@ -56,7 +88,8 @@ typedef struct tarn_quant_options {
 	void (*progress)(void *ctx, const char *what, size_t done, size_t total); /* may be NULL */
 	bool (*stop)(void *ctx);                                                  /* asked between samples; may be NULL */
 	void *ctx;
-	tarn_device *device; /* runs the model while it is observed */
+	tarn_device *device;               /* runs the model while it is observed */
+	const tarn_quant_control *control; /* NULL: no limit */
 } tarn_quant_options;
 
 /* A node that stays float, and why. Texts live as long as the report. */
@@ -74,6 +107,7 @@ typedef struct tarn_quant_report {
 			    outputs */
 	int n_output;
 	size_t samples;
+	tarn_quant_controlled control; /* empty without a limit */
 } tarn_quant_report;
 void tarn_quant_report_fini(tarn_quant_report *r);
 

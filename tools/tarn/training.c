@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int read_labels(const session *s, const tarn_dataset_t *data, tarn_training_options *t)
+int labels_read(const session *s, const tarn_dataset_t *data, const int64_t **labels, size_t *n_labels)
 {
 	size_t n = 0;
 	if (tarn_get_dataset_count(data, &n) != OK)
@@ -13,8 +13,8 @@ static int read_labels(const session *s, const tarn_dataset_t *data, tarn_traini
 	int64_t *label = calloc(n + 1, sizeof *label);
 	if (!label)
 		return fail(1, s->command, "out of memory");
-	t->labels = label;
-	t->n_labels = n;
+	*labels = label;
+	*n_labels = n;
 	if (tarn_read_labels(s->o->labels, s->o->label_column, data, label) != OK)
 		return fail_last(s->command);
 	for (size_t i = 0; s->o->class_offset > 0 && i < n; i++)
@@ -46,16 +46,16 @@ int training_read(const session *s, const tarn_dataset_t *data, tarn_training_op
 				     .memory = o->memory > 0 ? (size_t)o->memory * 1000000 : 0,
 				     .checkpoint = o->checkpoint,
 				     .resume = o->resume};
-	return o->labels ? read_labels(s, data, t) : 0;
+	return o->labels ? labels_read(s, data, &t->labels, &t->n_labels) : 0;
 }
 
 int training_none(const session *s)
 {
 	const options *o = s->o;
-	if (o->epochs != -1 || o->rate != -1 || o->holdout != -1 || o->labels || o->train_batch != -1 || o->checkpoint ||
+	if (o->epochs != -1 || o->rate != -1 || o->holdout != -1 || (o->labels && o->max_drop < 0) || o->train_batch != -1 || o->checkpoint ||
 	    o->resume)
 		return fail(2, s->command,
-			    "--epochs, --lr, --holdout, --labels, --train-batch, --checkpoint and --resume need --qat");
+			    "--epochs, --lr, --holdout, --train-batch, --checkpoint and --resume need --qat; --labels needs --qat or --max-drop");
 	return 0;
 }
 
