@@ -36,14 +36,14 @@ static tarn_err quantize(struct ov_core *core, const tarn_model *m, const tarn_q
 {
 	tarn_quant_options qo;
 	tarn_feed *feed;
-	CHECK(!o->control || !o->training, TARN_USAGE, "a limit on what is lost and training do not go together; give one of them");
+	CHECK(!o->control || !o->training, TARN_USAGE,
+	      "a limit on what is lost and training do not go together; give one of them");
 	CHECK(o->n_source || o->sample, TARN_USAGE, "there is no data to calibrate on; give data sets, or a function");
 	TRY(tarn_feed_open(core, m, o, &qo, &feed));
 	tarn_api_control control;
 	tarn_err err = tarn_api_control_init(&control, core, o->control, &qo);
 	if (err == TARN_OK)
-		err = o->training ? tarn_quantize_and_train(m, &qo, o->training, r, trained, q)
-				  : tarn_quant_ptq(m, &qo, q, r);
+		err = o->training ? tarn_quantize_and_train(m, &qo, o->training, r, trained, q) : tarn_quant_ptq(m, &qo, q, r);
 	tarn_feed_close(feed);
 	return err;
 }

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "ir/op.h"
+#include "pass/pass.h"
 #include "quant/run.h"
 
 enum {
@@ -180,6 +181,23 @@ static tarn_err write(controller *k, tarn_model **q)
 	return tarn_quant_write(k->p, q);
 }
 
+/* Its modelled time at the sizes of the first sample. */
+static tarn_estimate price_of(controller *k, const tarn_model *q)
+{
+	tarn_estimate e = {.ms = NAN};
+	tarn_model *copy = NULL;
+	const tarn_graph *sized = k->p->sized ? k->p->sized->main : NULL;
+	tarn_shape *shape = sized ? tarn_mem_zalloc(sized->input.len + 1, sizeof *shape) : NULL;
+	for (size_t i = 0; shape && i < sized->input.len; i++)
+		shape[i] = sized->input.at[i]->shape;
+	if (!k->c->price || !shape || tarn_model_clone(q, &copy) != TARN_OK ||
+	    tarn_model_reshape(copy, shape, (int)sized->input.len) != TARN_OK || k->c->price(k->c->ctx, copy, &e) != TARN_OK)
+		e = (tarn_estimate){.ms = NAN};
+	tarn_mem_free(shape);
+	tarn_model_unref(copy);
+	return e;
+}
+
 /* Remembers a measured model. */
 static tarn_err note(controller *k, const tarn_quant_step *like, const measure *m, const tarn_model *q)
 {
@@ -193,9 +211,7 @@ static tarn_err note(controller *k, const tarn_quant_step *like, const measure *
 	s->error = m->error;
 	s->mac_share_int8 = like->what == TARN_QUANT_STEP_FLOAT ? 0 : k->r->mac_share_int8;
 	s->bytes = bytes_of(q);
-	s->cost = (tarn_estimate){.ms = NAN};
-	if (k->c->price && k->c->price(k->c->ctx, q, &s->cost) != TARN_OK)
-		s->cost = (tarn_estimate){.ms = NAN};
+	s->cost = price_of(k, q);
 	k->set[c->step.len] = tarn_arena_memdup(&k->arena, k->p->keep_float, nodes + 1);
 	if (!k->set[c->step.len])
 		return tarn_err_nomem(nodes);
@@ -305,16 +321,20 @@ static tarn_err rank(controller *k, candidate *list, int *n)
 /* ---- the search -----------------------------------------------------------------------------------------------------------
  */
 
-/* Layers in order of their rank until the limit holds. */
-static tarn_err restore(controller *k, const candidate *list, int n, const size_t *all, int *taken, int *n_taken, bool *met)
+/* Layers in order of their rank until the limit holds; `undo`: those that do not help on top of the others go back. The last
+ * one in INT8 stays: with all of them restored it is the float model. */
+static tarn_err restore(controller *k, const candidate *list, int n, bool undo, const size_t *all, int *taken, int *n_taken,
+			bool *met)
 {
-	double before = last_drop(k);
-	for (int i = 0; i < n - 1 && !*met; i++) { /* the last one in INT8 stays: all float is the float model */
+	double before = k->r->control.step.at[1].drop;
+	for (int i = 0; i < n && *n_taken < n - 1 && !*met; i++) {
+		if (k->p->keep_float[list[i].node])
+			continue;
 		tarn_quant_step s = step_of(k, list[i].node, false);
 		k->p->keep_float[list[i].node] = true;
 		TRY(try_step(k, &s, all, met));
-		if (!*met && last_drop(k) > before) {
-			k->p->keep_float[list[i].node] = false; /* it did not help */
+		if (undo && !*met && last_drop(k) > before) {
+			k->p->keep_float[list[i].node] = false;
 			continue;
 		}
 		before = last_drop(k);
@@ -379,7 +399,8 @@ static tarn_err search(controller *k, tarn_model **out)
 	TRY(try_step(k, &(tarn_quant_step){.what = TARN_QUANT_STEP_INT8}, all, &met));
 	if (!met) {
 		TRY(rank(k, list, &n));
-		TRY(restore(k, list, n, all, taken, &n_taken, &met));
+		TRY(restore(k, list, n, true, all, taken, &n_taken, &met));
+		TRY(restore(k, list, n, false, all, taken, &n_taken, &met));
 		if (met)
 			TRY(give_back(k, all, taken, n_taken));
 	}
@@ -400,8 +421,8 @@ static tarn_err init(controller *k)
 	k->want = tarn_arena_zalloc(&k->arena, k->n * k->n_out + 1, sizeof *k->want);
 	k->fscore = tarn_arena_zalloc(&k->arena, 3 * k->n + 1, sizeof *k->fscore);
 	k->share = tarn_arena_zalloc(&k->arena, nodes + 1, sizeof *k->share);
-	/* float, INT8, each layer restored, each returned */
-	k->set = tarn_arena_zalloc(&k->arena, 2 * nodes + 4, sizeof *k->set);
+	/* float, INT8, each layer restored, twice perhaps, each returned */
+	k->set = tarn_arena_zalloc(&k->arena, 3 * nodes + 4, sizeof *k->set);
 	if (!k->sample || !k->want || !k->fscore || !k->share || !k->set)
 		return tarn_err_nomem(k->n * sizeof *k->want);
 	k->score = k->fscore + k->n;

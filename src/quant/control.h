@@ -4,8 +4,9 @@
  *
  * Layers are tried one by one on the samples that quantization hurt most; they are ranked by the error that restoring each one
  * takes away, for what it costs: its share of the multiply-accumulates, plus a fixed part for leaving INT8 and coming back.
- * Then they are restored in that order, one step undone where it did not help, until the limit holds on all samples; at last
- * each of them is tried in INT8 again. One thread; works on a plan that is ready to be written.
+ * Then they are restored in that order, one step undone where it did not help, until the limit holds on all samples; if it
+ * does not, those left follow without undoing; at last each of them is tried in INT8 again. One thread; works on a plan that is
+ * ready to be written.
  */
 #ifndef TARN_QUANT_CONTROL_H
 #define TARN_QUANT_CONTROL_H

@@ -74,3 +74,28 @@ refused 2 "give int8 or int4" -m gemm.onnx --weights int3
 expect_exit 2 "$TARN" quantize -m net.onnx --data data.npy --group 16 -o bad.onnx
 expect_stderr_contains "--group"
 expect_no_file bad.onnx
+
+# A limit on what is lost: by outputs and by labels; one out of reach is exit code 5, with the best model written.
+expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy --max-drop 5 -o limit.onnx --json
+expect_json met true
+expect_json drop_of outputs
+expect_json steps[0].what float
+expect_json steps[1].what int8
+expect_json steps[1].chosen true
+expect_json_number steps[1].drop "<=" 5
+expect_json steps[1].npu_ms.source modelled
+awk 'BEGIN { print "row,class"; for (i = 0; i < 40; i++) print i ",0" }' >labels.csv
+expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy --labels labels.csv --max-drop 100 -o limit.onnx --json
+expect_json drop_of accuracy
+expect_json_number steps[0].accuracy ">=" 0
+rm limit.onnx
+expect_exit 5 "$TARN" quantize -m net.onnx --data data.npy --max-drop 0 -o limit.onnx
+expect_stderr_contains "the best one"
+expect_stdout_contains "all in INT8"
+expect_file limit.onnx
+awk 'BEGIN { print "row,class"; for (i = 0; i < 40; i++) print i ",7" }' >labels.csv
+expect_exit 2 "$TARN" quantize -m net.onnx --data data.npy --labels labels.csv --max-drop 1 -o bad.onnx
+expect_stderr_contains "class 7"
+expect_exit 2 "$TARN" quantize -m net.onnx --data data.npy --max-drop 1 --weights int8 -o bad.onnx
+expect_exit 2 "$TARN" quantize -m net.onnx --data data.npy --max-drop 1 --qat -o bad.onnx
+expect_no_file bad.onnx

@@ -9,6 +9,7 @@
 
 #include "input.h"
 #include "say.h"
+#include "control.h"
 #include "training.h"
 
 static volatile sig_atomic_t interrupted;
@@ -84,6 +85,7 @@ int calibrate_with(const session *s, bool data_needed,
 	tarn_data_options_t prep;
 	tarn_quantize_options q = {.ignore = o->ignore.at, .n_ignore = o->ignore.n};
 	tarn_training_options training = {0};
+	tarn_quantize_control control = {0};
 	if (!n && data_needed)
 		return fail(2, s->command, "no data; give --data FOLDER, an npy or an idx file");
 	int code = parse_preset(s, &q.preset);
@@ -109,11 +111,16 @@ int calibrate_with(const session *s, bool data_needed,
 		code = training_read(s, source[0].dataset, &training);
 		q.training = &training;
 	}
+	if (!code && o->max_drop >= 0 && n) {
+		code = control_read(s, source[0].dataset, &control);
+		q.control = &control;
+	}
 	if (!code)
 		code = run(s, &q, use, arg);
 	for (size_t i = 0; source && i < n; i++)
 		tarn_close_dataset(source[i].dataset);
 	free((int64_t *)(uintptr_t)training.labels);
+	free((int64_t *)(uintptr_t)control.label);
 	free(source);
 	free(name);
 	return code;

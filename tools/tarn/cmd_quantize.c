@@ -9,6 +9,7 @@
 #include "bounds.h"
 #include "calibrate.h"
 #include "compress.h"
+#include "control.h"
 #include "say.h"
 #include "tarn/model.h"
 #include "training.h"
@@ -48,6 +49,7 @@ static void show_text(const options *o, const tarn_quantize_report *r)
 	printf("\nsize              %.2f -> %.2f MB\n", megabytes(o->model), megabytes(o->result));
 	if (r->trained)
 		training_text(&r->training);
+	control_text(r, o->max_drop);
 	for (size_t i = 0; i < r->n_output; i++)
 		if (isfinite(r->output[i].sqnr_db))
 			printf("output %s: signal to quantization noise %.1f dB, measured\n", r->output[i].name,
@@ -89,6 +91,7 @@ static void show_json(const options *o, const tarn_quantize_report *r)
 	json_end(&j, '}');
 	if (r->trained)
 		training_json(&j, &r->training);
+	control_json(&j, r, o->max_drop);
 	json_end(&j, '}');
 }
 
@@ -104,7 +107,7 @@ static int calibrate_and_save(const session *s, ov_model_t **q, tarn_quantize_re
 		show_json(o, r);
 	else if (!code)
 		show_text(o, r);
-	return code;
+	return code ? code : control_verdict(o, r);
 }
 
 int cmd_quantize(const options *o)
