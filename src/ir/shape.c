@@ -107,6 +107,19 @@ static int64_t bound(tarn_sym_op op, int64_t a, int64_t b, int64_t otherwise)
 	return compute(op, a, b, &r) ? r : otherwise;
 }
 
+/* Bounds of an expression from those of its operands. */
+static void take_bounds(const tarn_symtab *t, tarn_sym *s)
+{
+	tarn_sym_op op = s->op;
+	int64_t alo = tarn_dim_lo(t, s->a), ahi = tarn_dim_hi(t, s->a), blo = tarn_dim_lo(t, s->b), bhi = tarn_dim_hi(t, s->b);
+	bool falls = op == TARN_SYM_SUB || op == TARN_SYM_FLOORDIV || op == TARN_SYM_CEILDIV; /* in its second operand */
+	s->lo = bound(op, alo, falls ? bhi : blo, 0);
+	s->hi = ahi == TARN_DIM_MAX && op != TARN_SYM_MIN ? TARN_DIM_MAX
+							  : bound(op, ahi, falls ? (blo ? blo : 1) : bhi, TARN_DIM_MAX);
+	if (op == TARN_SYM_SUB && ahi != TARN_DIM_MAX)
+		s->hi = clamp_dim(ahi - blo);
+}
+
 static tarn_err intern(tarn_symtab *t, tarn_sym_op op, tarn_dim a, tarn_dim b, tarn_dim *out)
 {
 	for (size_t i = 0; i < t->sym.len; i++)
@@ -114,15 +127,21 @@ static tarn_err intern(tarn_symtab *t, tarn_sym_op op, tarn_dim a, tarn_dim b, t
 			*out = -(tarn_dim)i - 1;
 			return TARN_OK;
 		}
-	int64_t alo = tarn_dim_lo(t, a), ahi = tarn_dim_hi(t, a), blo = tarn_dim_lo(t, b), bhi = tarn_dim_hi(t, b);
-	bool falls = op == TARN_SYM_SUB || op == TARN_SYM_FLOORDIV || op == TARN_SYM_CEILDIV; /* in its second operand */
 	tarn_sym s = {.op = op, .a = a, .b = b};
-	s.lo = bound(op, alo, falls ? bhi : blo, 0);
-	s.hi = ahi == TARN_DIM_MAX && op != TARN_SYM_MIN ? TARN_DIM_MAX
-							 : bound(op, ahi, falls ? (blo ? blo : 1) : bhi, TARN_DIM_MAX);
-	if (op == TARN_SYM_SUB && ahi != TARN_DIM_MAX)
-		s.hi = clamp_dim(ahi - blo);
+	take_bounds(t, &s);
 	return add(t, s, out);
+}
+
+void tarn_symtab_limit(tarn_symtab *t, tarn_dim d, int64_t lo, int64_t hi)
+{
+	tarn_sym *s = d < 0 && is_sym(t, d) ? &t->sym.at[-(d + 1)] : NULL;
+	if (!s || s->op != TARN_SYM_NAMED)
+		return;
+	s->lo = lo;
+	s->hi = hi;
+	for (size_t i = 0; i < t->sym.len; i++) /* operands come before what is made of them */
+		if (t->sym.at[i].op != TARN_SYM_NAMED)
+			take_bounds(t, &t->sym.at[i]);
 }
 
 /* A sum: symbols that are no sums themselves, sorted, and a constant. A product likewise. */
@@ -241,6 +260,21 @@ static tarn_err sum(tarn_symtab *t, tarn_sym_op op, tarn_dim a, tarn_dim b, tarn
 	return intern(t, op, a, b, out);
 }
 
+/* Is a certainly not smaller than b: b and something more? */
+static bool at_least(const tarn_symtab *t, tarn_dim a, tarn_dim b)
+{
+	terms x = {0}, y = {0};
+	if (tarn_dim_lo(t, a) >= tarn_dim_hi(t, b))
+		return true;
+	sum_of(t, a, &x);
+	sum_of(t, b, &y);
+	if (x.full || y.full)
+		return false;
+	while (y.n && take_out(&x, y.at[y.n - 1]))
+		y.n--;
+	return !y.n && x.c >= y.c;
+}
+
 static tarn_err quotient(tarn_symtab *t, tarn_sym_op op, tarn_dim a, tarn_dim b, tarn_dim *out)
 {
 	terms x = {.c = 1}, y = {.c = 1};
@@ -313,11 +347,11 @@ tarn_err tarn_dim_op(tarn_symtab *t, tarn_sym_op op, tarn_dim a, tarn_dim b, tar
 		return quotient(t, op, a, b, out);
 	case TARN_SYM_MIN:
 	case TARN_SYM_MAX:
-		if (a == b || (tarn_dim_hi(t, a) <= tarn_dim_lo(t, b))) {
+		if (at_least(t, b, a)) {
 			*out = op == TARN_SYM_MIN ? a : b;
 			return TARN_OK;
 		}
-		if (tarn_dim_hi(t, b) <= tarn_dim_lo(t, a)) {
+		if (at_least(t, a, b)) {
 			*out = op == TARN_SYM_MIN ? b : a;
 			return TARN_OK;
 		}

@@ -76,6 +76,8 @@ const tarn_sym *tarn_sym_get(const tarn_symtab *t, tarn_dim d); /* d < 0 */
 TARN_MUST tarn_err tarn_symtab_named(tarn_symtab *t, const char *name, tarn_dim *d);
 /* A new unnamed symbol, equal to nothing but itself. */
 TARN_MUST tarn_err tarn_symtab_fresh(tarn_symtab *t, int64_t lo, int64_t hi, tarn_dim *d);
+/* Other bounds for a named symbol, and for the expressions that hold it. What was inferred before is not looked at again. */
+void tarn_symtab_limit(tarn_symtab *t, tarn_dim d, int64_t lo, int64_t hi);
 /* Arithmetic: folds constants and neutral elements, interns the rest. A negative or too large static result is TARN_SHAPE, as
  * is division by zero. Sums of a symbol and constants collapse ((x+1)+2 = x+3, (x+1)-1 = x), as does x*a/a. */
 TARN_MUST tarn_err tarn_dim_op(tarn_symtab *t, tarn_sym_op op, tarn_dim a, tarn_dim b, tarn_dim *out);
