@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 
 /* Numbers of the processes that tracks belong to in the trace; they stand for nothing else. */
@@ -15,21 +16,6 @@ typedef struct writer {
 	int64_t zero; /* the trace's moment 0 */
 	bool more;
 } writer;
-
-static void quoted(tarn_str *out, const char *s)
-{
-	tarn_str_add(out, "\"");
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-		if (c == '"' || c == '\\')
-			tarn_str_addf(out, "\\%c", c);
-		else if (c < 0x20)
-			tarn_str_addf(out, "\\u%04x", c);
-		else
-			tarn_str_add_n(out, s, 1);
-	}
-	tarn_str_add(out, "\"");
-}
 
 static void next(writer *w)
 {
@@ -43,7 +29,7 @@ static void name_track(writer *w, int process, uint64_t thread, const char *name
 	next(w);
 	tarn_str_addf(w->out, "{\"ph\":\"M\",\"pid\":%d,\"tid\":%llu,\"name\":\"%s\",\"args\":{\"name\":", process,
 		      (unsigned long long)thread, thread ? "thread_name" : "process_name");
-	quoted(w->out, name);
+	tarn_json_quote(w->out, name);
 	tarn_str_add(w->out, "}}");
 }
 
@@ -55,7 +41,7 @@ static void slice(writer *w, int process, uint64_t thread, const char *name, int
 	next(w);
 	tarn_str_addf(w->out, "{\"ph\":\"X\",\"pid\":%d,\"tid\":%llu,\"ts\":%.3f,\"dur\":%.3f,\"name\":", process,
 		      (unsigned long long)thread, (double)(begin - w->zero) * 1e-3, (double)(end - begin) * 1e-3);
-	quoted(w->out, name);
+	tarn_json_quote(w->out, name);
 	tarn_str_add(w->out, "}");
 }
 
