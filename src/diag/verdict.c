@@ -8,6 +8,7 @@
 /* Where a share begins to count. A device that is busy four fifths of the time cannot become faster by more than a quarter
  * through anything the host does; MACs and memory are rarely beyond two thirds of their peaks in practice. */
 #define BUSY 0.8
+#define ALL_DEVICE 0.9 /* of host time: nothing else could become faster */
 #define DDR_LIMIT 0.6
 #define MAC_LIMIT 0.5
 #define WORTH 1.25 /* a gain that names a cause */
@@ -23,7 +24,7 @@ enum { ENOUGH = 10 };
 
 static bool is_busy(const tarn_counters *c)
 {
-	return tarn_counters_busy(c) >= BUSY;
+	return tarn_counters_busy(c) >= BUSY || c->device >= ALL_DEVICE;
 }
 
 /* Does the device tell where its time goes? */

@@ -50,6 +50,10 @@ typedef struct bench {
 	bool summed, accounted;    /* are these known: */
 	tarn_timeline_summary sum;
 	tarn_device_account account;
+	/* What the device would take of one inference, modelled: on all tiles, on 8 bits, of one of `suppose_batch` samples
+	 * that go together; 0: not known. */
+	double suppose_tiles, suppose_int8, suppose_batch_ms;
+	int suppose_batch;
 	struct vs *vs; /* what it was compared with; NULL: nothing */
 } bench;
 

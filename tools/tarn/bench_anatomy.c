@@ -173,6 +173,6 @@ void bench_print_waterfall(const bench *b)
 	printf("  %8.3f  advertised\n", (double)w.advertised * 1e-3);
 	for (int i = 0; i < TARN_WATERFALL_ROWS; i++)
 		if (w.row[i].known)
-			printf("  %8.3f  %s: %s\n", -(double)w.row[i].loss * 1e-3, w.row[i].word, w.row[i].what);
+			printf("  %8.3f  %s: %s\n", 0 - (double)w.row[i].loss * 1e-3, w.row[i].word, w.row[i].what);
 	printf("  %8.3f  achieved\n", (double)w.achieved * 1e-3);
 }

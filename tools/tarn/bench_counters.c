@@ -117,6 +117,10 @@ void bench_get_counters(const bench *b, tarn_diag_counters *c)
 		.run_delay = b->duration_ms > 0 ? b->delay / (b->duration_ms * (double)b->workers) : 0,
 		.cpu_others = b->others,
 		.device_ms = bench_device_ms(b),
+		.tiles_ms = b->suppose_tiles,
+		.int8_ms = b->suppose_int8,
+		.batch_ms = b->suppose_batch_ms,
+		.batch = b->suppose_batch,
 	};
 	add_summary(b, c);
 	if (b->accounted)

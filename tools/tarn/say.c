@@ -20,16 +20,30 @@ static void one_line(char *s)
 			*s = '?';
 }
 
+static bool silent;
+static _Thread_local char last[4096];
+
+void say_nothing(bool on)
+{
+	silent = on;
+}
+
+const char *say_last(void)
+{
+	return last;
+}
+
 int fail(int code, const char *where, const char *fmt, ...)
 {
-	char text[4096];
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
+	vsnprintf(last, sizeof last, fmt, ap);
 	va_end(ap);
-	one_line(text);
+	one_line(last);
+	if (silent)
+		return code;
 	fflush(stdout);
-	fprintf(stderr, "tarn: %s: %s\n", where, text);
+	fprintf(stderr, "tarn: %s: %s\n", where, last);
 	return code;
 }
 
@@ -50,7 +64,8 @@ void note(const char *fmt, ...)
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	one_line(text);
-	fprintf(stderr, "tarn: note: %s\n", text);
+	if (!silent)
+		fprintf(stderr, "tarn: note: %s\n", text);
 }
 
 static void quoted(FILE *out, const char *s)

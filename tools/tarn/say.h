@@ -10,6 +10,10 @@
 int fail(int code, const char *where, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* The same with the sentence and exit code of the library's last failed call. */
 int fail_last(const char *where);
+/* Between true and false, failures are kept and not printed: where one is an answer. */
+void say_nothing(bool on);
+/* The sentence of this thread's last failure, printed or not; static. */
+const char *say_last(void);
 /* "tarn: note: ..." on stderr. */
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

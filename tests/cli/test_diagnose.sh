@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+# Experiments stand beside what was promised. How large gains are depends on what else this machine does; which verdict follows from which
+# counters, and whether promises are kept, is the unit tests' matter (unit.diag).
+"$TARN" synth mobilenet-v2 --int8 -o net.onnx >/dev/null 2>&1
+gain_of()
+{
+	sed 's/}, *{/}\n{/g' stdout | sed -n "s/.*\"change\": *\"$1\".*\"$2\": *\([0-9.e+-]*\).*/\1/p" | head -1
+}
+expect_exit 0 "$TARN" diagnose -m net.onnx -d NPU --sim 3720 -p NPU_TILES=1 -nireq 4 -t 0.2 --json
+expect_json mode paced
+[ -n "$(json verdict.sentence)" ] || fail "no verdict"
+for change in requests tiles turbo "free compute"; do
+	[ -n "$(gain_of "$change" gain)" ] || fail "'$change' was not tried"
+done
+awk -v p="$(gain_of tiles predicted_gain)" 'BEGIN {exit !(p > 1.1 && p < 2)}' || fail "all tiles are promised to gain $(gain_of tiles predicted_gain)"
+expect_json turbo.read_back YES
+[ -n "$(json turbo.sentence)" ] || fail "no word on turbo"
+expect_json_number waterfall.achieved ">" 0
+# On the CPU, as text.
+"$BUILD/tests/write_model" m.onnx 1 3 48 64
+expect_exit 0 "$TARN" diagnose -m m.onnx -t 0.1
+expect_stdout_contains "Verdict: "
+expect_stdout_contains "Next: "
+expect_stdout_contains "Host time: "
+expect_exit 2 "$TARN" diagnose -m m.onnx -t 0
+expect_exit 2 "$TARN" diagnose
+expect_exit 4 "$TARN" diagnose -m m.onnx -d NPU -t 0.1
+[ -z "$(find "${TMPDIR:-/tmp}" -name "tarn-int8-$$-*" 2>/dev/null)" ] || fail "a file was left behind"

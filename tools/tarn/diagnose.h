@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tarn diagnose: state shared by what is found (cmd_diagnose.c), tried (diagnose_try.c) and told (diagnose_report.c). */
+#ifndef TARN_TOOL_DIAGNOSE_H
+#define TARN_TOOL_DIAGNOSE_H
+
+#include "variant.h"
+
+/* One change, promised and tried. */
+typedef struct trial {
+	const char *word, *what;
+	char flags[512];        /* added to the command */
+	char advice[256];       /* what to do about it: the flags, or words */
+	double predicted;       /* times the rate; NAN: not known */
+	tarn_comparison_info c; /* measured */
+	double before, after;   /* mean rates */
+	char read_back[16];     /* turbo: what the property says after compiling; "" for others */
+	char why_not[256];      /* it was not tried, and why; "" when it was */
+} trial;
+
+typedef struct diagnosis {
+	const options *o;
+	bench base;
+	tarn_diag_counters counters;
+	tarn_verdict verdict;
+	trial *trial;
+	size_t n_trial;
+	char int8_model[64]; /* a file made for a trial; "" when there is none */
+	double seconds;      /* of each side of a trial */
+} diagnosis;
+
+/* What the device would take otherwise, by its model: into base.suppose_... */
+void diagnose_suppose(diagnosis *d);
+/* Tries what applies, each in turns with the baseline. 0, or an exit code after its message. */
+int diagnose_try(diagnosis *d);
+void diagnose_clean(diagnosis *d); /* removes the file */
+
+void diagnose_print(const diagnosis *d);
+int diagnose_json(diagnosis *d, json *j);
+
+#endif

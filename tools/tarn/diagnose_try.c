@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tarn diagnose: what could be changed, what that would take by the model of the device, and what it takes on the clock. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "diagnose.h"
+#include "input.h"
+#include "say.h"
+#include "tarn/model.h"
+#include "tarn/quantize.h"
+
+enum { BATCH = 4, CALIBRATION = 2 };
+
+/* ---- what the device would take ---- */
+
+/* Modelled time of one inference of that model, with one more property; 0: nobody can tell. */
+static double estimate(const bench *b, const ov_model_t *model, const char *key, const char *value)
+{
+	session_properties p;
+	tarn_model_estimate e;
+	if (!model || strcmp(b->s.runs_on, "NPU") != 0 || session_collect(&b->s, b->hint, &p) || p.n >= 64)
+		return 0;
+	if (key)
+		p.at[p.n++] = (ov_property_t){key, value};
+	return tarn_estimate_model(b->s.core, model, "NPU", p.n, p.at, &e) == OK ? e.ms : 0;
+}
+
+static double estimate_batch(const bench *b)
+{
+	variant v;
+	session s = {.command = "diagnose"};
+	double ms = 0;
+	char flags[32];
+	snprintf(flags, sizeof flags, "-b %d", BATCH);
+	if (b->batch != 1 || variant_parse("diagnose", b->o, flags, &v))
+		return 0;
+	/* A model that takes no batch is an answer, not a failure. */
+	say_nothing(true);
+	if (!session_open(&s, "diagnose", &v.o) && !session_reshape(&s) && !session_retype(&s))
+		ms = estimate(b, s.model, NULL, NULL) / BATCH;
+	say_nothing(false);
+	session_close(&s);
+	variant_fini(&v);
+	return ms;
+}
+
+/* Made-up samples: times do not depend on values. */
+static ov_status_e make_sample(void *ctx, size_t i, size_t input, ov_tensor_t **tensor)
+{
+	const bench *b = ctx;
+	const ov_tensor_t *like = b->tensor[input];
+	uint64_t seed = 0x9e3779b97f4a7c15u * (i + 1);
+	ov_shape_t shape = {0, NULL};
+	ov_element_type_e type;
+	ov_status_e status = ov_tensor_get_shape(like, &shape);
+	if (status == OK)
+		status = ov_tensor_get_element_type(like, &type);
+	if (status == OK)
+		status = ov_tensor_create(type, shape, tensor);
+	if (status == OK && !input_fill(*tensor, &seed)) {
+		ov_tensor_free(*tensor);
+		status = NOT_IMPLEMENTED;
+	}
+	ov_shape_free(&shape);
+	return status;
+}
+
+/* The model on 8 bits, as a file that a trial reads; its modelled time. */
+static double make_int8(diagnosis *d)
+{
+	const bench *b = &d->base;
+	const tarn_quantize_options q = {.sample = make_sample, .n_sample = CALIBRATION, .ctx = &d->base};
+	ov_model_t *quantized = NULL;
+	double ms = 0;
+	if (!b->s.model || b->int8 >= 0.5 || b->n_in == 0)
+		return 0;
+	if (tarn_quantize_model(b->s.core, b->s.model, &q, &quantized, NULL) != OK)
+		return 0;
+	const char *folder = getenv("TMPDIR");
+	int n = snprintf(d->int8_model, sizeof d->int8_model, "%s/tarn-int8-%ld.onnx", folder && *folder ? folder : "/tmp",
+			 (long)getpid());
+	if (n < 0 || (size_t)n >= sizeof d->int8_model || tarn_save_model(quantized, d->int8_model) != OK)
+		d->int8_model[0] = 0;
+	else
+		ms = estimate(b, quantized, NULL, NULL);
+	ov_model_free(quantized);
+	return ms;
+}
+
+void diagnose_suppose(diagnosis *d)
+{
+	bench *b = &d->base;
+	double busy = bench_busy(b);
+	if (b->accounted && b->account.tiles > 0 && b->account.tiles < b->account.device_tiles)
+		b->suppose_tiles = estimate(b, b->s.model, "NPU_TILES", "-1");
+	if (busy < 0.5)
+		return;
+	b->suppose_batch_ms = estimate_batch(b);
+	b->suppose_batch = b->suppose_batch_ms > 0 ? BATCH : 0;
+	b->suppose_int8 = make_int8(d);
+}
+
+void diagnose_clean(diagnosis *d)
+{
+	if (*d->int8_model)
+		(void)unlink(d->int8_model);
+	d->int8_model[0] = 0;
+}
+
+/* ---- trials ---- */
+
+/* The flags that make the change; "" when it cannot be tried on a command line. */
+static void flags_of(const diagnosis *d, const tarn_diag_change *change, char *flags, size_t size)
+{
+	if (!strcmp(change->word, "own memory"))
+		snprintf(flags, size, "--own-memory");
+	else if (!strcmp(change->word, "precision"))
+		snprintf(flags, size, "%s%s", *d->int8_model ? "-m " : "", d->int8_model);
+	else
+		snprintf(flags, size, "%s", change->flags);
+}
+
+/* Changes of the device alone tell nothing while the host lets it wait; simulated ones need the simulated device. */
+static bool worth_trying(const diagnosis *d, const tarn_diag_change *change)
+{
+	const tarn_diag_counters *c = &d->counters;
+	bool inside = !strncmp(change->word, "free ", 5);
+	if (inside)
+		return d->base.s.simulated && c->busy >= 0.5 && change->gain >= 1;
+	if (!strcmp(change->word, "precision"))
+		return *d->int8_model && c->busy >= 0.5;
+	if (!strcmp(change->word, "own memory"))
+		return change->gain >= 1.01 && d->o->input.n;
+	return !isnan(change->gain) &&
+	       (change->gain >= 1.02 || !strcmp(change->word, "turbo") || !strcmp(change->word, "requests"));
+}
+
+static void read_turbo(const bench *b, trial *t)
+{
+	char *text = NULL;
+	if (ov_compiled_model_get_property(b->s.compiled, "NPU_TURBO", &text) == OK)
+		snprintf(t->read_back, sizeof t->read_back, "%s", text);
+	ov_free(text);
+}
+
+static double mean(const double *x, size_t n)
+{
+	double sum = 0;
+	for (size_t i = 0; i < n; i++)
+		sum += x[i];
+	return n ? sum / (double)n : NAN;
+}
+
+static int try_one(diagnosis *d, trial *t)
+{
+	variant v;
+	ab r = {.n = 0};
+	int code = variant_parse("diagnose", d->base.o, t->flags, &v);
+	bench b = {.o = &v.o, .quiet = true};
+	say_nothing(true);
+	if (!code)
+		code = bench_open(&b);
+	if (!code)
+		code = bench_warm(&b);
+	say_nothing(false);
+	if (code) {
+		/* What cannot be tried leaves the others. */
+		snprintf(t->why_not, sizeof t->why_not, "%s", say_last());
+		code = bench_stop ? code : 0;
+	} else {
+		code = ab_run(&d->base, &b, d->seconds, &r);
+	}
+	if (!code && r.n) {
+		t->c = r.c;
+		t->before = mean(r.a, r.n);
+		t->after = mean(r.b, r.n);
+		if (!strcmp(t->word, "turbo"))
+			read_turbo(&b, t);
+	}
+	ab_fini(&r);
+	bench_close(&b);
+	variant_fini(&v);
+	return code;
+}
+
+static int try_all(diagnosis *d)
+{
+	tarn_change_list list;
+	int code = 0;
+	if (tarn_list_changes(&d->counters, &list) != OK)
+		return fail_last("diagnose");
+	d->trial = calloc(list.size + 1, sizeof *d->trial);
+	if (!d->trial)
+		code = fail(1, "diagnose", "out of memory");
+	for (size_t i = 0; i < list.size && !code && !bench_stop; i++) {
+		if (!worth_trying(d, &list.at[i]))
+			continue;
+		trial *t = &d->trial[d->n_trial++];
+		*t = (trial){.word = list.at[i].word,
+			     .what = list.at[i].what,
+			     .predicted = list.at[i].gain,
+			     .c = {NAN, NAN, NAN, false}};
+		flags_of(d, &list.at[i], t->flags, sizeof t->flags);
+		snprintf(t->advice, sizeof t->advice, "%s", list.at[i].flags);
+		code = try_one(d, t);
+	}
+	tarn_free_changes(&list);
+	return code;
+}
+
+int diagnose_try(diagnosis *d)
+{
+	/* The baseline is measured over and over; what was found of it stays. */
+	bench kept = d->base;
+	d->base.latency = d->base.device_ms = NULL;
+	d->base.cap = d->base.cap_device = 0;
+	int code = try_all(d);
+	free(d->base.latency);
+	free(d->base.device_ms);
+	d->base = kept;
+	return code;
+}
