@@ -178,6 +178,9 @@ typedef struct npu_plan {
 	npu_timeline time[2]; /* nominal clock, turbo */
 } npu_plan;
 
+/* reside.c: which activations go through DDR, added to the jobs; the most CMX in use and how many were written out for want of
+ * it. */
+TARN_MUST tarn_err tarn_npu_reside(const tarn_graph *g, uint64_t capacity, tarn_arena *a, npu_plan *plan);
 /* Tries every number of tiles up to `tiles` and keeps the fastest: more tiles are never slower. */
 TARN_MUST tarn_err tarn_npu_schedule(const tarn_arch *arch, const tarn_graph *g, const npu_layers *layers, int tiles,
 				     tarn_arena *a, npu_plan *plan);

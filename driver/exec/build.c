@@ -2,10 +2,10 @@
 /* Layers to steps, slots and their places in the arena. */
 #include "driver/exec/exec.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/plan.h"
 #include "ir/op.h"
 
 int64_t tarn_npu_count(const tarn_value *v)
@@ -172,52 +172,24 @@ static void lifetimes(npu_exec *x)
 		x->slot.at[x->at[NPU_PLAIN][x->g->input.at[i]->id]].first = -1;
 }
 
-static int by_size(const void *a, const void *b, void *slots)
-{
-	const npu_slot *s = slots, *x = &s[*(const int *)a], *y = &s[*(const int *)b];
-	if (x->bytes != y->bytes)
-		return x->bytes < y->bytes ? 1 : -1;
-	return *(const int *)a - *(const int *)b;
-}
-
-static bool meet(const npu_slot *a, const npu_slot *b)
-{
-	return a->first <= b->last && b->first <= a->last;
-}
-
-/* Largest first, each at the lowest offset that is free during its life. */
+/* Kernels may read a little beyond their operands. */
 static tarn_err place(npu_exec *x)
 {
-	int n = (int)x->slot.len, placed = 0;
-	int *order = tarn_arena_alloc(&x->arena, (size_t)(n + 1) * sizeof *order);
-	if (!order)
-		return tarn_err_nomem((size_t)n * sizeof *order);
-	for (int i = 0; i < n; i++)
-		order[i] = i;
-	qsort_r(order, (size_t)n, sizeof *order, by_size, x->slot.at);
-	for (int i = 0; i < n; i++) {
-		npu_slot *s = &x->slot.at[order[i]];
-		if (s->fixed)
-			continue;
-		size_t offset = 0, size = (s->bytes + 2 * TARN_ALIGN - 1) / TARN_ALIGN * TARN_ALIGN;
-		for (bool moved = true; moved;) {
-			moved = false;
-			for (int k = 0; k < placed; k++) {
-				const npu_slot *o = &x->slot.at[order[k]];
-				size_t end = o->offset + (o->bytes + 2 * TARN_ALIGN - 1) / TARN_ALIGN * TARN_ALIGN;
-				if (meet(s, o) && offset < end && o->offset < offset + size) {
-					offset = end;
-					moved = true;
-				}
-			}
-		}
-		s->offset = offset;
-		int self = order[i];
-		order[i] = order[placed];
-		order[placed++] = self;
-		if (x->memory_bytes < offset + size)
-			x->memory_bytes = offset + size;
+	size_t n = x->slot.len;
+	tarn_usage *use = tarn_mem_zalloc(n + 1, sizeof *use);
+	size_t *offset = tarn_mem_zalloc(n + 1, sizeof *offset);
+	tarn_err err = use && offset ? TARN_OK : tarn_err_nomem((n + 1) * sizeof *use);
+	for (size_t i = 0; err == TARN_OK && i < n; i++) {
+		const npu_slot *s = &x->slot.at[i];
+		use[i] = (tarn_usage){s->fixed ? 0 : s->bytes + TARN_ALIGN, s->first, s->last > s->first ? s->last : s->first};
 	}
+	if (err == TARN_OK)
+		err = tarn_plan(use, (int)n, offset, &x->memory_bytes);
+	for (size_t i = 0; err == TARN_OK && i < n; i++)
+		x->slot.at[i].offset = offset[i];
+	tarn_mem_free(use);
+	tarn_mem_free(offset);
+	TRY(err);
 	CHECK(x->memory_bytes <= (size_t)1 << 40, TARN_NOMEM, "the model needs %zu bytes at once", x->memory_bytes);
 	return TARN_OK;
 }

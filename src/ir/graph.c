@@ -218,10 +218,8 @@ void tarn_graph_replace(tarn_graph *g, tarn_value *from, tarn_value *to)
 
 void tarn_graph_remove(tarn_graph *g, tarn_node *n)
 {
-	size_t i = 0;
-	while (i < g->node.len && g->node.at[i] != n)
-		i++;
-	if (i == g->node.len)
+	size_t i = (size_t)n->index;
+	if (i >= g->node.len || g->node.at[i] != n)
 		return;
 	memmove(g->node.at + i, g->node.at + i + 1, (g->node.len - i - 1) * sizeof *g->node.at);
 	g->node.len--;
@@ -258,6 +256,23 @@ tarn_node *tarn_graph_only_user(const tarn_graph *g, const tarn_value *v)
 				user = g->node.at[i];
 			}
 	return user;
+}
+
+tarn_err tarn_graph_users(const tarn_graph *g, tarn_arena *a, tarn_node ***user)
+{
+	tarn_node **u = tarn_arena_zalloc(a, g->value.len + 1, sizeof(tarn_node *));
+	int *uses;
+	if (!u)
+		return tarn_err_nomem((g->value.len + 1) * sizeof(tarn_node *));
+	TRY(tarn_graph_uses(g, a, &uses));
+	for (size_t i = 0; i < g->node.len; i++)
+		for (int k = 0; k < g->node.at[i]->n_in; k++) {
+			const tarn_value *v = g->node.at[i]->in[k];
+			if (v && uses[v->id] == 1)
+				u[v->id] = g->node.at[i];
+		}
+	*user = u;
+	return TARN_OK;
 }
 
 int tarn_graph_sweep(tarn_graph *g)

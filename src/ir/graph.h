@@ -148,6 +148,9 @@ TARN_MUST tarn_err tarn_graph_sort(tarn_graph *g);
 
 /* How often each value is used, indexed by value->id: node inputs + graph outputs. In the caller's arena. */
 TARN_MUST tarn_err tarn_graph_uses(const tarn_graph *g, tarn_arena *a, int **uses);
+/* The single node that uses each value, by value->id; NULL where there is none or several, or the value is a graph output. For
+ * asking about many values of a graph that stays as it is. */
+TARN_MUST tarn_err tarn_graph_users(const tarn_graph *g, tarn_arena *a, tarn_node ***user);
 /* The single node that uses v; NULL when there is none or several, or when v is a graph output. Linear. */
 tarn_node *tarn_graph_only_user(const tarn_graph *g, const tarn_value *v);
 

@@ -203,11 +203,23 @@ out:
 	return err;
 }
 
+/* Looked at first: who else reads a product's result is a long question. */
+static bool is_affine(const tarn_node *n)
+{
+	static const char *const arithmetic[] = {"Add", "Sub", "Mul", "Div"};
+	if (tarn_is(n, "BatchNormalization"))
+		return true;
+	for (size_t i = 0; i < sizeof arithmetic / sizeof *arithmetic; i++)
+		if (tarn_is(n, arithmetic[i]))
+			return n->n_in == 2 && n->in[0] && n->in[1] && !n->in[0]->konst != !n->in[1]->konst;
+	return false;
+}
+
 tarn_err tarn_affine_round(tarn_graph *g, int *changed)
 {
 	for (size_t i = 0; i < g->node.len; i++) {
 		tarn_node *n = g->node.at[i];
-		if (n->n_out < 1 || !n->out[0])
+		if (n->n_out < 1 || !n->out[0] || !is_affine(n))
 			continue;
 		for (int k = 0; k < n->n_in && k < 2; k++) {
 			product p;

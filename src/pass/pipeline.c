@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The standard order, and the machinery that repeats passes until nothing changes. */
+#include <stdlib.h>
+
 #include "ops/ops.h"
 #include "pass/pass.h"
 #include "pass/rewrite.h"
@@ -81,13 +83,37 @@ tarn_err tarn_rewrite_run(tarn_model *m, const tarn_rewrite_fn *fn, int n)
 
 /* ---- constants nobody uses any more ---- */
 
-static void mark_buffer(tarn_model *m, const tarn_tensor *t, bool *used)
+/* Buffers by address. */
+typedef struct owned {
+	const tarn_buffer *b;
+	bool used;
+} owned;
+
+static int by_address(const void *a, const void *b)
 {
-	for (size_t i = 0; t && t->buf && i < m->buffer.len; i++)
-		used[i] |= m->buffer.at[i] == t->buf;
+	uintptr_t x = (uintptr_t)((const owned *)a)->b, y = (uintptr_t)((const owned *)b)->b;
+	return x < y ? -1 : x > y;
 }
 
-static tarn_err release_graph(tarn_graph *g, bool *used, tarn_arena *scratch)
+/* A buffer may be kept twice: its first entry stands for all of them. */
+static owned *find_buffer(const tarn_model *m, const tarn_buffer *b, owned *all)
+{
+	owned key = {.b = b}, *o = NULL;
+	if (b && m->buffer.len)
+		o = bsearch(&key, all, m->buffer.len, sizeof key, by_address);
+	while (o && o > all && o[-1].b == b)
+		o--;
+	return o;
+}
+
+static void mark_buffer(const tarn_model *m, const tarn_tensor *t, owned *all)
+{
+	owned *o = t ? find_buffer(m, t->buf, all) : NULL;
+	if (o)
+		o->used = true;
+}
+
+static tarn_err release_graph(tarn_graph *g, owned *used, tarn_arena *scratch)
 {
 	int *uses;
 	TRY(tarn_graph_uses(g, scratch, &uses));
@@ -112,11 +138,17 @@ static tarn_err release_graph(tarn_graph *g, bool *used, tarn_arena *scratch)
 tarn_err tarn_pass_release(tarn_model *m)
 {
 	tarn_arena scratch = {0};
-	bool *used = tarn_arena_zalloc(&scratch, m->buffer.len + 1, sizeof *used);
-	tarn_err err = used ? release_graph(m->main, used, &scratch) : tarn_err_nomem(m->buffer.len);
+	owned *all = tarn_arena_zalloc(&scratch, m->buffer.len + 1, sizeof *all);
+	tarn_err err = all ? TARN_OK : tarn_err_nomem(m->buffer.len * sizeof *all);
+	for (size_t i = 0; all && i < m->buffer.len; i++)
+		all[i].b = m->buffer.at[i];
+	if (all)
+		qsort(all, m->buffer.len, sizeof *all, by_address);
+	if (err == TARN_OK)
+		err = release_graph(m->main, all, &scratch);
 	size_t kept = 0;
 	for (size_t i = 0; err == TARN_OK && i < m->buffer.len; i++) {
-		if (used[i])
+		if (find_buffer(m, m->buffer.at[i], all)->used)
 			m->buffer.at[kept++] = m->buffer.at[i];
 		else
 			tarn_buffer_unref(m->buffer.at[i]);

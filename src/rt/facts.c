@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "ir/op.h"
-#include "rt/plan.h"
+#include "base/plan.h"
 
 static bool name_in(const char *name, const char *const *list)
 {

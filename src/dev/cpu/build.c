@@ -219,6 +219,7 @@ tarn_err tarn_cpu_program_new(const tarn_graph *g, tarn_program *owner, cpu_prog
 	size_t n = g->value.len + 1;
 	tarn_err err;
 	TRY_GOTO(out, tarn_graph_uses(g, &scratch, &b.uses));
+	TRY_GOTO(out, tarn_graph_users(g, &scratch, &b.user));
 	int *tables = tarn_arena_alloc(&scratch, 2 * CPU_LAYOUTS * n * sizeof *tables);
 	b.code = tarn_arena_zalloc(&scratch, n, sizeof *b.code);
 	b.group = tarn_arena_zalloc(&scratch, g->node.len + 1, sizeof *b.group);

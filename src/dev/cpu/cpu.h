@@ -132,6 +132,7 @@ typedef struct cpu_build {
 	cpu_program *p;
 	const tarn_graph *g;
 	int *uses;                   /* by value id */
+	tarn_node **user;            /* by value id: its only one, NULL otherwise */
 	int *slot[CPU_LAYOUTS];      /* by value id: slot index or -1 */
 	int *code_slot[CPU_LAYOUTS]; /* the same for codes of f32 values */
 	cpu_code *code;              /* by value id */

@@ -136,7 +136,7 @@ static tarn_err absorb(cpu_build *b, const tarn_node *n)
 	for (bool more = true; more;) {
 		more = false;
 		const tarn_value *v = g.last->out[0];
-		const tarn_node *user = b->uses[v->id] == 1 ? tarn_graph_only_user(b->g, v) : NULL;
+		const tarn_node *user = b->user[v->id];
 		if (!user || !user->out[0] || user->out[0]->type != TARN_F32 || b->group[user->index] ||
 		    b->absorbed[user->index])
 			break;
@@ -175,7 +175,7 @@ static tarn_err absorb_codes(cpu_build *b, const tarn_node *n)
 	cpu_group g = {.main = n, .last = n};
 	for (int i = 0; i < 2; i++) {
 		const tarn_value *v = g.last->out[0];
-		const tarn_node *user = b->uses[v->id] == 1 ? tarn_graph_only_user(b->g, v) : NULL;
+		const tarn_node *user = b->user[v->id];
 		tarn_epilogue act;
 		cpu_code code;
 		if (!user || user->in[0] != v || b->group[user->index] || b->absorbed[user->index])

@@ -219,10 +219,10 @@ static bool turns(cpu_build *b, const tarn_node *q)
 	if (s->rank != 4 || s->dim[1] < 2 || s->dim[1] > TARN_QUANTIZE_NHWC_CHANNELS ||
 	    tarn_cpu_layout_of(b, q->in[0]) != CPU_PLAIN)
 		return false;
-	const tarn_node *d = b->uses[q->out[0]->id] == 1 ? tarn_graph_only_user(b->g, q->out[0]) : NULL;
+	const tarn_node *d = b->user[q->out[0]->id];
 	if (!d || d->op != tarn_op_find(NULL, "DequantizeLinear") || b->uses[d->out[0]->id] != 1)
 		return false;
-	const tarn_node *c = tarn_graph_only_user(b->g, d->out[0]);
+	const tarn_node *c = b->user[d->out[0]->id];
 	return c && c->op == tarn_op_find(NULL, "Conv") && tarn_cpu_suits_int8(c);
 }
 

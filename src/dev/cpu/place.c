@@ -4,7 +4,7 @@
 #include <limits.h>
 
 #include "dev/cpu/cpu.h"
-#include "rt/plan.h"
+#include "base/plan.h"
 
 typedef struct placing {
 	cpu_program *p;

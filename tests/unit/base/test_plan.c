@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "rt/plan.h"
+#include "base/plan.h"
 
 static uint32_t state_of_random = 7;
 static uint32_t next_random(uint32_t below)
@@ -55,6 +55,30 @@ static void plans_never_overlap_and_stay_near_the_bound(void **state)
 	}
 	/* Interval graphs are hard to pack perfectly; largest-first stays well below twice the bound on random records. */
 	assert_true(worst < 1.6);
+}
+
+/* Thousands of buffers, as of a deep network: valid, near the bound, and not compared each with each. */
+static void many_buffers_are_planned_in_their_order(void **state)
+{
+	(void)state;
+	enum { N = 6000 };
+	tarn_usage *u = test_calloc(N, sizeof *u);
+	size_t *offset = test_calloc(N, sizeof *offset), total;
+	for (int i = 0; i < N; i++) /* most die soon, some live on */
+		u[i] = (tarn_usage){next_random(7) ? 64 + next_random(5000) : 0, i, i + 1 + (int)next_random(i % 50 ? 4 : 900)};
+	assert_int_equal(tarn_plan(u, N, offset, &total), TARN_OK);
+	check_valid(u, offset, N, total);
+	size_t bound = tarn_plan_lower_bound(u, N), slow = 0;
+	for (int i = 0; i < N; i++) {
+		size_t sum = 0;
+		for (int k = i > 1000 ? i - 1000 : 0; k <= i; k++)
+			sum += u[k].last >= i ? (u[k].size + TARN_ALIGN - 1) / TARN_ALIGN * TARN_ALIGN : 0;
+		slow = sum > slow ? sum : slow;
+	}
+	assert_int_equal(bound, slow);
+	assert_true((double)total < 1.3 * (double)bound);
+	test_free(u);
+	test_free(offset);
 }
 
 static void a_chain_needs_its_two_largest_neighbours(void **state)
@@ -102,6 +126,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plans_never_overlap_and_stay_near_the_bound),
+		cmocka_unit_test(many_buffers_are_planned_in_their_order),
 		cmocka_unit_test(a_chain_needs_its_two_largest_neighbours),
 		cmocka_unit_test(the_smallest_gap_is_taken),
 		cmocka_unit_test(no_buffers_and_empty_buffers_take_no_room),

@@ -3,8 +3,8 @@
  * Memory planning: where in one block of memory each of many temporaries goes, so that two that live at the same time never
  * overlap. A pure function of the records.
  */
-#ifndef TARN_RT_PLAN_H
-#define TARN_RT_PLAN_H
+#ifndef TARN_BASE_PLAN_H
+#define TARN_BASE_PLAN_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -17,10 +17,10 @@ typedef struct tarn_usage {
 } tarn_usage;
 
 /* Fills offset[0..n), each a multiple of TARN_ALIGN, and the size of the block. Largest first, each into the smallest gap
- * between those it lives together with. TARN_LIMIT when the block would exceed the address space. */
+ * between those it lives together with; thousands of them in the order of their steps, each into the smallest gap there is. TARN_LIMIT when the block would exceed the address space. */
 TARN_MUST tarn_err tarn_plan(const tarn_usage *use, int n, size_t *offset, size_t *total);
 
-/* The most bytes alive at one step: no plan can be smaller. Sizes count rounded up to TARN_ALIGN. */
+/* The most bytes alive at one step: no plan can be smaller. Sizes count rounded up to TARN_ALIGN. 0 without memory to find out. */
 size_t tarn_plan_lower_bound(const tarn_usage *use, int n);
 
 #endif
