@@ -37,15 +37,15 @@ static tarn_err add_dim(tarn_dim_needs *needs, const tarn_model *m, size_t input
 	const tarn_value *v = m->main->input.at[input];
 	tarn_dim sym = v->shape.dim[axis];
 	const tarn_sym *s = tarn_sym_get(&m->syms, sym);
-	tarn_dim_need d = {.batch = input == 0 && axis == 0 && v->shape.rank > 1};
+	for (size_t i = 0; i < needs->list.len; i++)
+		if (needs->list.at[i].sym == sym)
+			return TARN_OK;
+	tarn_dim_need d = {.sym = sym, .batch = input == 0 && axis == 0 && v->shape.rank > 1};
 	d.max = s->hi < TARN_DIM_MAX ? s->hi : d.batch ? USUAL_BATCH : v->shape.rank > 3 ? USUAL_SIDE : USUAL_LENGTH;
 	d.name =
 		s->name ? tarn_arena_strdup(&needs->arena, s->name) : tarn_arena_printf(&needs->arena, "%s[%d]", v->name, axis);
 	if (!d.name)
 		return tarn_err_nomem(strlen(v->name));
-	for (size_t i = 0; i < needs->list.len; i++)
-		if (!strcmp(needs->list.at[i].name, d.name))
-			return TARN_OK;
 	TRY(list_places(needs, m, sym, &d.where));
 	TRY(VEC_GROW(&needs->list));
 	needs->list.at[needs->list.len++] = d;

@@ -8,6 +8,7 @@
 #include "ir/graph.h"
 
 typedef struct tarn_dim_need {
+	tarn_dim sym;
 	const char *name;  /* as tarn_model_bound takes it */
 	const char *where; /* "input_ids[1], attention_mask[1]" */
 	bool batch;        /* the first axis of the first input: samples, one of which always does */

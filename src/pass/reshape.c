@@ -49,6 +49,26 @@ static tarn_err bind(tarn_model *m, const tarn_value *v, int axis, tarn_dim size
 	return TARN_OK;
 }
 
+/* Sizes that were the same number on the same axis of several inputs, and become free inside the same bounds, stay one
+ * dimension: a mask is as long as what it masks. */
+static void join(const tarn_model *m, tarn_shape *shape, int n)
+{
+	const tarn_graph *g = m->main;
+	for (int i = 1; i < n; i++)
+		for (int k = 0; k < shape[i].rank; k++)
+			for (int j = 0; j < i && shape[i].dim[k] < 0; j++) {
+				const tarn_shape *was = &g->input.at[i]->shape, *other = &g->input.at[j]->shape;
+				if (was->rank <= k || other->rank <= k || shape[j].rank <= k || was->dim[k] < 2 ||
+				    was->dim[k] != other->dim[k] || shape[j].dim[k] >= 0)
+					continue;
+				const tarn_sym *a = tarn_sym_get(&m->syms, shape[i].dim[k]),
+					       *b = tarn_sym_get(&m->syms, shape[j].dim[k]);
+				if (a->op == TARN_SYM_NAMED && b->op == TARN_SYM_NAMED && !a->name && a->lo == b->lo &&
+				    a->hi == b->hi && a->hi < TARN_DIM_MAX)
+					shape[i].dim[k] = shape[j].dim[k];
+			}
+}
+
 static tarn_err bind_all(tarn_model *m, const tarn_shape *shape, int n, const binding *b)
 {
 	for (int i = 0; i < n; i++) {
@@ -84,7 +104,7 @@ static void apply(tarn_model *m, const tarn_shape *shape, int n, const binding *
 	}
 }
 
-tarn_err tarn_model_reshape(tarn_model *m, const tarn_shape *shape, int n)
+tarn_err tarn_model_reshape(tarn_model *m, const tarn_shape *given, int n)
 {
 	tarn_graph *g = m->main;
 	CHECK(n >= 0 && (size_t)n <= g->input.len, TARN_SHAPE, "%d shapes for %zu inputs", n, g->input.len);
@@ -93,7 +113,8 @@ tarn_err tarn_model_reshape(tarn_model *m, const tarn_shape *shape, int n)
 	binding b = {tarn_arena_zalloc(&scratch, m->syms.sym.len + 1, sizeof *b.value),
 		     tarn_arena_zalloc(&scratch, m->syms.sym.len + 1, sizeof *b.to)};
 	tarn_shape *before = tarn_arena_zalloc(&scratch, g->input.len + 1, sizeof *before);
-	if (!b.value || !b.to || !before) {
+	tarn_shape *shape = tarn_arena_memdup(&scratch, given, (size_t)n * sizeof *shape);
+	if (!b.value || !b.to || !before || (n && !shape)) {
 		err = tarn_err_nomem(g->input.len * sizeof *before);
 		goto out;
 	}
@@ -101,6 +122,7 @@ tarn_err tarn_model_reshape(tarn_model *m, const tarn_shape *shape, int n)
 		b.value[i] = -1;
 	for (size_t i = 0; i < g->input.len; i++)
 		before[i] = g->input.at[i]->shape;
+	join(m, shape, n);
 	TRY_GOTO(out, bind_all(m, shape, n, &b));
 	apply(m, shape, n, &b);
 	err = tarn_graph_infer(g);
