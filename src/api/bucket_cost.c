@@ -13,8 +13,9 @@ enum { WARM = 2, IN_A_ROW = 3, LEAST_ROUNDS = 8, MOST_ROUNDS = 200, ENOUGH_NS = 
 static tarn_err at_size(const tarn_cost_question *q, int64_t size, tarn_model **out)
 {
 	tarn_model *m;
+	int length;
 	TRY(tarn_model_clone(q->model, &m));
-	tarn_err err = tarn_model_bound_or_fix(&m, q->dimension, size, NULL);
+	tarn_err err = tarn_model_bound_sizes(&m, &q->dimension, &size, 1, &length);
 	if (err)
 		tarn_model_unref(m);
 	else

@@ -23,7 +23,7 @@ void tarn_devices_init(struct ov_core *core)
 		core->device[i].api = table[i];
 		tarn_mutex_init(&core->device[i].lock);
 		core->bucket[i] = (tarn_bucket_device){.inner = &core->device[i],
-						       .bound = tarn_model_bound_or_fix,
+						       .bound = tarn_model_bound_sizes,
 						       .owner = core,
 						       .owner_ref = ref_core,
 						       .owner_unref = unref_core};

@@ -52,23 +52,14 @@ static tarn_err add_dim(tarn_dim_needs *needs, const tarn_model *m, size_t input
 	return TARN_OK;
 }
 
-/* Bounds dimension d of the copy; where that is refused the reason is kept and the dimension gets the size itself. */
-static tarn_err try_one(tarn_dim_needs *needs, tarn_dim_need *d, tarn_model **m)
+static tarn_err keep_reason(tarn_dim_needs *needs, tarn_dim_need *d)
 {
-	tarn_err err = tarn_model_bound(m, d->name, d->max, &d->repairs);
-	if (!err)
-		return TARN_OK;
-	if (err == TARN_NOMEM)
-		return err;
 	d->why = tarn_arena_strdup(&needs->arena, tarn_err_text());
-	if (!d->why)
-		return tarn_err_nomem(256);
-	err = tarn_model_fix(*m, d->name, d->max);
-	return err == TARN_NOMEM ? err : TARN_OK; /* the sizes may not go together: the reason stands */
+	return d->why ? TARN_OK : tarn_err_nomem(256);
 }
 
-/* One after the other, as a command with all of them would. The batch is 1 then, and tried by itself. */
-static tarn_err try_all(tarn_dim_needs *needs, const tarn_model *m, bool batch)
+/* A copy with the batch at 1, where that is not what is looked at. */
+static tarn_err copy_of(const tarn_dim_needs *needs, const tarn_model *m, bool batch, tarn_model **out)
 {
 	tarn_model *copy;
 	tarn_err err = TARN_OK;
@@ -76,27 +67,59 @@ static tarn_err try_all(tarn_dim_needs *needs, const tarn_model *m, bool batch)
 	for (size_t i = 0; i < needs->list.len && !batch && !err; i++)
 		if (needs->list.at[i].batch)
 			err = tarn_model_fix(copy, needs->list.at[i].name, 1);
-	for (size_t i = 0; i < needs->list.len && !err; i++)
-		if (needs->list.at[i].batch == batch)
-			err = try_one(needs, &needs->list.at[i], &copy);
-	tarn_model_unref(copy);
+	if (err)
+		tarn_model_unref(copy);
+	else
+		*out = copy;
 	return err;
+}
+
+/* All dimensions but the batch in one go. What one of them cannot have fails all. */
+static tarn_err try_together(const tarn_dim_needs *needs, const tarn_model *m, bool *fine)
+{
+	tarn_model *copy;
+	tarn_arena scratch = {0};
+	tarn_bound_spec *spec = tarn_arena_zalloc(&scratch, needs->list.len + 1, sizeof *spec);
+	int n = 0;
+	*fine = false;
+	tarn_err err = spec ? copy_of(needs, m, false, &copy) : tarn_err_nomem(needs->list.len * sizeof *spec);
+	if (!err) {
+		for (size_t i = 0; i < needs->list.len; i++)
+			if (!needs->list.at[i].batch)
+				spec[n++] = (tarn_bound_spec){needs->list.at[i].name, needs->list.at[i].max};
+		*fine = n > 1 && tarn_model_bound_all(&copy, spec, n, NULL) == TARN_OK;
+		tarn_model_unref(copy);
+	}
+	tarn_arena_fini(&scratch);
+	return err;
+}
+
+/* One by itself, the others as they are. Where it needs the others bounded, too, and that works, it is fine. */
+static tarn_err try_one(tarn_dim_needs *needs, tarn_dim_need *d, const tarn_model *m, bool together)
+{
+	tarn_model *copy;
+	TRY(copy_of(needs, m, d->batch, &copy));
+	tarn_err err = tarn_model_bound(&copy, d->name, d->max, &d->repairs);
+	tarn_model_unref(copy);
+	if (err == TARN_NOMEM)
+		return err;
+	return err && (d->batch || !together) ? keep_reason(needs, d) : TARN_OK;
 }
 
 static tarn_err find(const tarn_model *m, tarn_dim_needs *needs)
 {
-	bool batch = false;
 	for (size_t i = 0; i < m->main->input.len; i++) {
 		const tarn_value *v = m->main->input.at[i];
 		for (int k = 0; k < v->shape.rank; k++)
 			if (v->shape.dim[k] < 0)
 				TRY(add_dim(needs, m, i, k));
 	}
+	bool together = false;
+	if (needs->list.len > 1)
+		TRY(try_together(needs, m, &together));
 	for (size_t i = 0; i < needs->list.len; i++)
-		batch = batch || needs->list.at[i].batch;
-	if (batch)
-		TRY(try_all(needs, m, true));
-	return needs->list.len ? try_all(needs, m, false) : TARN_OK;
+		TRY(try_one(needs, &needs->list.at[i], m, together));
+	return TARN_OK;
 }
 
 tarn_err tarn_dim_needs_find(const tarn_model *m, tarn_dim_needs *needs)

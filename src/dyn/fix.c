@@ -39,11 +39,26 @@ tarn_err tarn_model_fix(tarn_model *m, const char *name, int64_t size)
 	return err;
 }
 
-tarn_err tarn_model_bound_or_fix(tarn_model **m, const char *name, int64_t max, int *repairs)
+tarn_err tarn_model_bound_sizes(tarn_model **m, const char *const *name, const int64_t *max, int n, int *length)
 {
-	if (max != 1)
-		return tarn_model_bound(m, name, max, repairs);
-	if (repairs)
-		*repairs = 0;
-	return tarn_model_fix(*m, name, 1);
+	tarn_bound_spec *spec = tarn_mem_zalloc((size_t)n + 1, sizeof *spec);
+	int bounded = 0;
+	tarn_err err = spec ? TARN_OK : tarn_err_nomem((size_t)n * sizeof *spec);
+	for (int i = 0; i < n && !err; i++) {
+		length[i] = max[i] == 1 ? -1 : bounded;
+		if (max[i] == 1)
+			err = tarn_model_fix(*m, name[i], 1);
+		else
+			spec[bounded++] = (tarn_bound_spec){name[i], max[i]};
+	}
+	int first = (int)(*m)->main->input.len;
+	if (!err && bounded)
+		err = tarn_model_bound_all(m, spec, bounded, NULL);
+	CHECK_GOTO(done, err || (int)(*m)->main->input.len == first + bounded, TARN_INTERNAL,
+		   "%d bounds came with %d more inputs", bounded, (int)(*m)->main->input.len - first);
+	for (int i = 0; i < n && !err; i++)
+		length[i] += length[i] >= 0 ? first : 0;
+done:
+	tarn_mem_free(spec);
+	return err;
 }

@@ -50,14 +50,15 @@ static tarn_err run(tarn_request *r)
 static const tarn_device_api fake = {.name = "CPU", .compile = compile, .import = import, .export_ = export, .run = run};
 
 /* A stand-in for dyn/: sizes become static, and a length comes in. */
-static tarn_err bound(tarn_model **m, const char *name, int64_t max, int *repairs)
+static tarn_err bound(tarn_model **m, const char *const *name, const int64_t *max, int n, int *length)
 {
 	tarn_graph *g = (*m)->main;
-	tarn_value *length;
+	tarn_value *v;
 	(void)name;
-	(void)repairs;
-	g->input.at[0]->shape.dim[0] = g->output.at[0]->shape.dim[0] = max;
-	return tarn_value_input(g, "length", TARN_I64, &(tarn_shape){.rank = 1, .dim = {1}}, &length);
+	(void)n;
+	*length = (int)g->input.len;
+	g->input.at[0]->shape.dim[0] = g->output.at[0]->shape.dim[0] = max[0];
+	return tarn_value_input(g, "length", TARN_I64, &(tarn_shape){.rank = 1, .dim = {1}}, &v);
 }
 
 /* y = relu(x), both f32 [n, 3]. */

@@ -91,17 +91,12 @@ static tarn_err take_notes(tarn_program *p, const tarn_program *inner)
  */
 static tarn_err bound_model(const tarn_program *p, const bucket_program *x, const int64_t *size, tarn_model **out, int *length)
 {
+	const char *name[TARN_BUCKET_DIMS];
 	tarn_model *m;
+	for (int i = 0; i < x->n_dim; i++)
+		name[i] = x->dim[i].name;
 	TRY(tarn_model_clone(p->model, &m));
-	tarn_err err = TARN_OK;
-	for (int i = 0; i < x->n_dim && !err; i++) {
-		int before = (int)m->main->input.len;
-		err = x->d->bound(&m, x->dim[i].name, size[i], NULL);
-		int added = (int)m->main->input.len - before;
-		length[i] = added ? before : -1;
-		if (!err && added != 0 && added != 1)
-			err = tarn_err_set(TARN_INTERNAL, "bounding '%s' added %d inputs", x->dim[i].name, added);
-	}
+	tarn_err err = x->d->bound(&m, name, size, x->n_dim, length);
 	if (err)
 		tarn_model_unref(m);
 	else

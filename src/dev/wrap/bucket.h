@@ -15,9 +15,9 @@
 
 #include "rt/device.h"
 
-/* Makes the dimension `name` (its symbol, or "input[axis]") static at `max`, with one more input, at the end, for its valid
- * length, unless only one length is possible. */
-typedef tarn_err (*tarn_bound_fn)(tarn_model **m, const char *name, int64_t max, int *repairs);
+/* Makes the dimensions (by their symbols, or "input[axis]") static at these sizes. length[i]: the input, new at the end, that
+ * takes dimension i's valid length; -1 where only one length is possible. */
+typedef tarn_err (*tarn_bound_fn)(tarn_model **m, const char *const *name, const int64_t *max, int n, int *length);
 
 typedef struct tarn_bucket_device {
 	tarn_device_api api; /* of the decorator */
