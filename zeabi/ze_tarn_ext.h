@@ -99,6 +99,7 @@ typedef struct ze_tarn_graph_estimate_t {
 	uint64_t macs;
 	uint64_t ddr_bytes;
 	float band_low, band_high;
+	float peak_tops_int8, peak_tops_fp16, peak_gbps; /* of the platform, at the clock asked for */
 } ze_tarn_graph_estimate_t;
 
 typedef struct ze_tarn_estimate_dditable_t {

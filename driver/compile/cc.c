@@ -117,12 +117,17 @@ static tarn_err estimate(tarn_model *m, const tarn_cc_flags *flags, const tarn_a
 		macs += rows[i].macs;
 	}
 	float band = tarn_npu_plan_band(arch, &plan);
+	/* A multiply-accumulate is two operations. */
+	double tera = 2e-6 * arch->tiles * (flags->turbo ? arch->dpu_mhz_turbo : arch->dpu_mhz);
 	*graph = (ze_tarn_graph_estimate_t){.size = sizeof *graph,
 					    .total_ns = plan.time[flags->turbo].total_ns,
 					    .macs = macs,
 					    .ddr_bytes = plan.ddr_bytes,
 					    .band_low = fminf(band, 0.95f),
-					    .band_high = band};
+					    .band_high = band,
+					    .peak_tops_int8 = (float)(tera * (double)arch->mac_int8),
+					    .peak_tops_fp16 = (float)(tera * (double)arch->mac_fp16),
+					    .peak_gbps = (float)arch->ddr_total_gbps};
 	*layers = rows;
 	*n = (uint32_t)count;
 	return TARN_OK;

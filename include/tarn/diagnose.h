@@ -134,6 +134,25 @@ typedef struct tarn_model_estimate {
 TARN_API ov_status_e tarn_estimate_model(const ov_core_t *core, const ov_model_t *model, const char *device,
 					 size_t num_properties, const ov_property_t *properties, tarn_model_estimate *estimate);
 
+/* The same layer by layer, with what the device could do at most: a layer of macs multiply-accumulates that moves ddr_bytes
+ * cannot take less than 2 * macs / tops or ddr_bytes / gbps (the roofline). */
+typedef struct tarn_estimated_layer {
+	char *name, *type; /* the node a layer is named after, and its operator */
+	double ms;         /* on the critical path: together, with the fixed cost of an inference, the model's time */
+	double dpu_ms, shave_ms, dma_ms; /* of each engine; they overlap */
+	int64_t macs, ddr_bytes;
+} tarn_estimated_layer;
+typedef struct tarn_estimated_layers {
+	tarn_estimated_layer *at;
+	size_t size;
+	double ms, band_low, band_high;    /* of the model */
+	double tops_int8, tops_fp16, gbps; /* of the platform: 1e12 operations, 1e9 bytes a second */
+} tarn_estimated_layers;
+TARN_API ov_status_e tarn_estimate_layers(const ov_core_t *core, const ov_model_t *model, const char *device,
+					  size_t num_properties, const ov_property_t *properties,
+					  tarn_estimated_layers *layers);
+TARN_API void tarn_free_estimated_layers(tarn_estimated_layers *layers);
+
 #ifdef __cplusplus
 }
 #endif

@@ -94,7 +94,7 @@ static tarn_err measure(const candidate *list, tarn_bucket_size *size, int n)
 tarn_err tarn_cost_is_modelled(const tarn_cost_question *q, int64_t size, bool *modelled)
 {
 	tarn_model *m;
-	tarn_estimate e;
+	tarn_estimate e = {.want_layers = false};
 	TRY(at_size(q, size, &m));
 	tarn_err err = tarn_core_estimate(q->core, m, q->device, &q->props, &e);
 	tarn_model_unref(m);
@@ -116,7 +116,7 @@ static tarn_err prepare(const tarn_cost_question *q, bool modelled, tarn_bucket_
 			double *weights)
 {
 	tarn_model *m;
-	tarn_estimate e;
+	tarn_estimate e = {.want_layers = false};
 	TRY(at_size(q, s->size, &m));
 	tarn_err err;
 	TRY_GOTO(done, find_memory(m, &s->bytes, weights));

@@ -120,28 +120,88 @@ ov_status_e tarn_get_model_facts(const ov_model_t *model, tarn_model_facts *fact
 	return tarn_status(facts_of(model->m, facts));
 }
 
-static tarn_err estimate(struct ov_core *core, const tarn_model *m, const char *device, size_t n, const ov_property_t *property,
-			 tarn_model_estimate *out)
+static tarn_err ask_estimate(struct ov_core *core, const tarn_model *m, const char *device, size_t n,
+			     const ov_property_t *property, tarn_estimate *e)
 {
 	tarn_props props = {0};
-	tarn_estimate e;
 	tarn_err err = TARN_OK;
 	for (size_t i = 0; i < n && !err; i++)
 		err = tarn_props_set(&props, property[i].key, property[i].value);
 	if (!err)
-		err = tarn_core_estimate(core, m, device, &props, &e);
-	if (!err)
-		*out = (tarn_model_estimate){e.ms, e.band_low, e.band_high, e.macs, e.ddr_bytes};
+		err = tarn_core_estimate(core, m, device, &props, e);
 	tarn_props_fini(&props);
 	return err;
 }
 
-ov_status_e tarn_estimate_model(const ov_core_t *core, const ov_model_t *model, const char *device, size_t num_properties,
-				const ov_property_t *properties, tarn_model_estimate *estimate_out)
+static bool properties_given(size_t n, const ov_property_t *property)
 {
-	NEED(core && model && device && estimate_out && (properties || !num_properties));
-	for (size_t i = 0; i < num_properties; i++)
-		NEED(properties[i].key && properties[i].value);
-	return tarn_status(
-		estimate((struct ov_core *)(uintptr_t)core, model->m, device, num_properties, properties, estimate_out));
+	for (size_t i = 0; i < n; i++)
+		if (!property || !property[i].key || !property[i].value)
+			return false;
+	return true;
+}
+
+ov_status_e tarn_estimate_model(const ov_core_t *core, const ov_model_t *model, const char *device, size_t num_properties,
+				const ov_property_t *properties, tarn_model_estimate *estimate)
+{
+	NEED(core && model && device && estimate && properties_given(num_properties, properties));
+	tarn_estimate e = {.want_layers = false};
+	tarn_err err = ask_estimate((struct ov_core *)(uintptr_t)core, model->m, device, num_properties, properties, &e);
+	if (!err)
+		*estimate = (tarn_model_estimate){e.ms, e.band_low, e.band_high, e.macs, e.ddr_bytes};
+	return tarn_status(err);
+}
+
+static tarn_err take_layers(const tarn_estimate *e, tarn_estimated_layers *out)
+{
+	tarn_estimated_layers list = {.ms = e->ms,
+				      .band_low = e->band_low,
+				      .band_high = e->band_high,
+				      .tops_int8 = e->peak_tops_int8,
+				      .tops_fp16 = e->peak_tops_fp16,
+				      .gbps = e->peak_gbps,
+				      .at = tarn_mem_zalloc(e->n_layer + 1, sizeof *list.at)};
+	tarn_err err = list.at ? TARN_OK : tarn_err_nomem(e->n_layer * sizeof *list.at);
+	for (size_t i = 0; i < e->n_layer && !err; i++) {
+		const tarn_layer_estimate *l = &e->layer[i];
+		tarn_estimated_layer *to = &list.at[list.size++];
+		*to = (tarn_estimated_layer){.ms = l->ms,
+					     .dpu_ms = l->dpu_ms,
+					     .shave_ms = l->shave_ms,
+					     .dma_ms = l->dma_ms,
+					     .macs = l->macs,
+					     .ddr_bytes = l->ddr_bytes};
+		err = tarn_text_out(l->name, &to->name);
+		if (!err)
+			err = tarn_text_out(l->type, &to->type);
+	}
+	if (err)
+		tarn_free_estimated_layers(&list);
+	else
+		*out = list;
+	return err;
+}
+
+ov_status_e tarn_estimate_layers(const ov_core_t *core, const ov_model_t *model, const char *device, size_t num_properties,
+				 const ov_property_t *properties, tarn_estimated_layers *layers)
+{
+	NEED(core && model && device && layers && properties_given(num_properties, properties));
+	tarn_estimate e = {.want_layers = true};
+	tarn_err err = ask_estimate((struct ov_core *)(uintptr_t)core, model->m, device, num_properties, properties, &e);
+	if (!err)
+		err = take_layers(&e, layers);
+	tarn_mem_free(e.layer);
+	return tarn_status(err);
+}
+
+void tarn_free_estimated_layers(tarn_estimated_layers *layers)
+{
+	if (!layers)
+		return;
+	for (size_t i = 0; i < layers->size; i++) {
+		tarn_mem_free(layers->at[i].name);
+		tarn_mem_free(layers->at[i].type);
+	}
+	tarn_mem_free(layers->at);
+	*layers = (tarn_estimated_layers){NULL, 0, 0, 0, 0, 0, 0, 0};
 }

@@ -22,9 +22,18 @@ typedef struct tarn_request tarn_request;
 typedef struct tarn_layer_profile tarn_layer_profile;
 
 /* What a model of time says of one inference. The truth is expected in [ms * (1 - band_low), ms * (1 + band_high)]. */
+typedef struct tarn_layer_estimate {
+	char name[256], type[48];
+	double ms, dpu_ms, shave_ms, dma_ms; /* on the critical path; of each engine, at the same time as others */
+	int64_t macs, ddr_bytes;
+} tarn_layer_estimate;
 typedef struct tarn_estimate {
+	bool want_layers; /* set by who asks */
 	double ms, band_low, band_high;
 	int64_t macs, ddr_bytes;
+	double peak_tops_int8, peak_tops_fp16, peak_gbps;
+	tarn_layer_estimate *layer; /* heap, with want_layers; tarn_mem_free */
+	size_t n_layer;
 } tarn_estimate;
 
 /* What a device tells of one inference of a program beyond its time, at the clock the program runs at. Milliseconds: NAN,

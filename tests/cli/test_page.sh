@@ -30,6 +30,14 @@ for path in latency_ms.median throughput_fps.value compile_ms.value layers[0].ti
 done
 grep -q 'Host and device in time' dom.html || fail "no timeline"
 grep -q 'class="verdict"' dom.html || fail "no verdict"
+# The page of check: the layers are the model's, and their times and bytes are the whole's.
+expect_exit 0 "$TARN" check -m '</script><b>&net.onnx' --html check.html --json
+cp stdout report.json
+number predicted[1].ddr_bytes.value
+[ "$(grep -o '"ddr_bytes": [0-9]*' report.json | awk '{ n += $2 } END { print n + 0 }')" -gt 0 ] || fail "no bytes"
+run timeout 60 $show --enable-logging=stderr --v=0 --dump-dom "file://$WORK/check.html"
+grep -i 'console:\|console(\|uncaught' stderr && fail "the browser complains about check"
+grep -q 'Roofline' stdout || fail "no roofline"
 # A picture of it, as wide as a phone: not blank.
 run timeout 60 $show --window-size=390,844 --screenshot="$WORK/phone.png" "file://$WORK/page.html"
 [ "$(wc -c <phone.png)" -gt 8000 ] || fail "the picture is empty"

@@ -19,8 +19,8 @@ typedef struct check_port {
 typedef struct check_estimate {
 	const char *platform;
 	bool known;
-	tarn_model_estimate e;
-	const char *why; /* not known */
+	tarn_estimated_layers e; /* of the model and its layers */
+	const char *why;         /* not known */
 } check_estimate;
 
 typedef struct check {
@@ -57,6 +57,9 @@ void check_dims_print(const check *c);
 void check_dims_json(const check *c, json *j);
 
 void check_print(const check *c);
-void check_json(const check *c);
+void check_json(const check *c, json *j);
+/* check_predict.c */
+void check_predict_print(const check *c);
+void check_predict_json(const check *c, json *j);
 
 #endif

@@ -90,15 +90,7 @@ void check_print(const check *c)
 		printf("looked at with -shape '%s'\n", c->at);
 	print_work(c);
 	print_devices(c);
-	for (int i = 0; i < 2; i++) {
-		const check_estimate *e = &c->estimate[i];
-		if (e->known)
-			printf("NPU %s: %.3f ms (modelled, between %.3f and %.3f), %.2f MB of DDR traffic\n", e->platform,
-			       e->e.ms, e->e.ms * (1 - e->e.band_low), e->e.ms * (1 + e->e.band_high),
-			       (double)e->e.ddr_bytes * 1e-6);
-		else
-			printf("NPU %s: latency unknown: %s\n", e->platform, e->why ? e->why : "no reason given");
-	}
+	check_predict_print(c);
 	for (int i = 0; i < c->n_help; i++)
 		printf("helps: %s\n", c->help[i]);
 }
@@ -159,53 +151,37 @@ static void json_devices(const check *c, json *j)
 	json_end(j, '}');
 }
 
-static void json_predictions(const check *c, json *j)
-{
-	json_begin(j, "predicted", '[');
-	for (int i = 0; i < 2; i++) {
-		const check_estimate *e = &c->estimate[i];
-		json_begin(j, NULL, '{');
-		json_text(j, "platform", e->platform);
-		json_figure(j, "latency_ms", e->known ? e->e.ms : NAN, "ms", "modelled", fmax(e->e.band_low, e->e.band_high));
-		json_figure(j, "ddr_bytes", e->known ? (double)e->e.ddr_bytes : NAN, "B", "modelled", -1);
-		json_text(j, "why", e->why);
-		json_end(j, '}');
-	}
-	json_end(j, ']');
-}
-
-void check_json(const check *c)
+void check_json(const check *c, json *j)
 {
 	const tarn_model_facts *f = &c->facts;
-	json j = {.out = stdout};
-	json_begin(&j, NULL, '{');
-	json_text(&j, "model", c->s.o->model);
-	json_figure(&j, "read_ms", c->s.read_ms, "ms", "measured", -1);
-	json_ports(c, &j, false);
-	json_ports(c, &j, true);
+	json_begin(j, NULL, '{');
+	json_text(j, "model", c->s.o->model);
+	json_figure(j, "read_ms", c->s.read_ms, "ms", "measured", -1);
+	json_ports(c, j, false);
+	json_ports(c, j, true);
 	bool is_static = true;
 	for (size_t i = 0; i < c->n_in; i++)
 		is_static = is_static && !ov_partial_shape_is_dynamic(c->port[i].shape);
-	json_bool(&j, "static", is_static);
-	check_dims_json(c, &j);
-	json_text(&j, "looked_at_shape", *c->at ? c->at : NULL);
-	json_int(&j, "nodes", f->nodes);
-	json_int(&j, "nodes_unknown", f->nodes_unknown);
+	json_bool(j, "static", is_static);
+	check_dims_json(c, j);
+	json_text(j, "looked_at_shape", *c->at ? c->at : NULL);
+	json_int(j, "nodes", f->nodes);
+	json_int(j, "nodes_unknown", f->nodes_unknown);
 	if (f->nodes_unknown)
-		json_null(&j, "macs");
+		json_null(j, "macs");
 	else
-		json_int(&j, "macs", f->macs);
-	json_num(&j, "mac_share_int8", int8_share(c));
-	json_int(&j, "weight_bytes", f->weight_bytes);
+		json_int(j, "macs", f->macs);
+	json_num(j, "mac_share_int8", int8_share(c));
+	json_int(j, "weight_bytes", f->weight_bytes);
 	if (f->activation_bytes >= 0)
-		json_int(&j, "activation_bytes", f->activation_bytes);
+		json_int(j, "activation_bytes", f->activation_bytes);
 	else
-		json_null(&j, "activation_bytes");
-	json_devices(c, &j);
-	json_predictions(c, &j);
-	json_begin(&j, "helps", '[');
+		json_null(j, "activation_bytes");
+	json_devices(c, j);
+	check_predict_json(c, j);
+	json_begin(j, "helps", '[');
 	for (int i = 0; i < c->n_help; i++)
-		json_text(&j, NULL, c->help[i]);
-	json_end(&j, ']');
-	json_end(&j, '}');
+		json_text(j, NULL, c->help[i]);
+	json_end(j, ']');
+	json_end(j, '}');
 }

@@ -9,6 +9,7 @@
 
 #include "check.h"
 #include "input.h"
+#include "page.h"
 #include "tarn/device.h"
 #include "tarn/model.h"
 #include "tarn/profile.h"
@@ -115,7 +116,7 @@ static void predict(check *c)
 		check_estimate *e = &c->estimate[i];
 		*e = (check_estimate){.platform = platforms[i]};
 		const ov_property_t p = {"NPU_PLATFORM", platforms[i]};
-		e->known = tarn_estimate_model(c->s.core, c->s.model, "NPU", 1, &p, &e->e) == OK;
+		e->known = tarn_estimate_layers(c->s.core, c->s.model, "NPU", 1, &p, &e->e) == OK;
 		if (!e->known)
 			e->why = ov_get_last_err_msg();
 	}
@@ -207,8 +208,10 @@ static void check_close(check *c)
 		port_close(&c->port[i]);
 	for (size_t i = 0; i < c->n_note; i++)
 		ov_free(c->note[i]);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		ov_free(c->estimate[i].why);
+		tarn_free_estimated_layers(&c->estimate[i].e);
+	}
 	free(c->port);
 	free(c->note);
 	ov_free(c->cpu_why);
@@ -216,6 +219,23 @@ static void check_close(check *c)
 	tarn_free_nodes(&c->npu);
 	tarn_release_free_dims(&c->dims);
 	session_close(&c->s);
+}
+
+static int show(const check *c)
+{
+	json j = {.out = stdout};
+	page p;
+	if (c->s.o->json)
+		check_json(c, &j);
+	else
+		check_print(c);
+	if (!c->s.o->html)
+		return 0;
+	int code = page_begin("check", &p);
+	if (code)
+		return code;
+	check_json(c, &p.j);
+	return page_write("check", &p, "check", "tarn check", c->s.o->html);
 }
 
 int cmd_check(const options *o)
@@ -230,10 +250,8 @@ int cmd_check(const options *o)
 		code = fail(2, "check", "%s is a compiled model; give the model it was made from", o->model);
 	if (!code)
 		code = look(c);
-	if (!code && o->json)
-		check_json(c);
-	else if (!code)
-		check_print(c);
+	if (!code)
+		code = show(c);
 	check_close(c);
 	free(c);
 	return code;

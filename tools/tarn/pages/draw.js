@@ -23,7 +23,7 @@ const svg = (tag, attributes, ...children) => make(SVG, tag, attributes, childre
 function digits(x) {
 	if (x === null || x === undefined || Number.isNaN(x)) return "unknown";
 	const size = Math.abs(x);
-	if (x !== 0 && (size >= 1e7 || size < 1e-4)) return x.toExponential(2);
+	if (x !== 0 && (size >= 1e12 || size < 1e-4)) return x.toExponential(2);
 	if (size >= 100 || Number.isInteger(x)) return Math.round(x).toLocaleString("en");
 	return String(Number(x.toPrecision(3)));
 }
@@ -113,7 +113,7 @@ function roofline(points, roof, xTitle, yTitle) {
 		xs.map(x => [svg("path", {class: "axis", d: `M${px(x)} 10V${H - B}`}), svg("text", {class: "soft", x: px(x), y: H - B + 16, "text-anchor": "middle"}, digits(x))]),
 		ys.map(y => [svg("path", {class: "axis", d: `M${L} ${py(y)}H${W - 10}`}), svg("text", {class: "soft", x: L - 6, y: py(y) + 4, "text-anchor": "end"}, digits(y))]),
 		svg("text", {class: "soft", x: (W + L) / 2, y: H - 4, "text-anchor": "middle"}, xTitle),
-		svg("text", {class: "soft", x: 12, y: 22}, yTitle),
+		svg("text", {class: "soft", x: L + 6, y: 24}, yTitle),
 		svg("path", {d: line.join(""), fill: "none", stroke: "var(--f)", "stroke-width": 2}),
 		shown.map(p => svg("circle", {cx: px(p.x), cy: py(p.y), r: p.size || 4, fill: p.colour || "var(--a)", opacity: .75},
 			svg("title", {}, p.name)))));
