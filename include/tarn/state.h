@@ -9,7 +9,7 @@
  * the states; take outputs of true sizes.
  *
  *     tarn_state_options options = {.window = 256, .step = 16};
- *     tarn_sequence_open(core, model, "NPU", &options, &sequence);
+ *     tarn_sequence_open(core, model, "NPU", &options, 0, NULL, &sequence);
  *     tarn_sequence_set_tensor(sequence, "input_ids", ids);     the whole prompt; later, one token
  *     tarn_sequence_infer(sequence);
  *     tarn_sequence_get_tensor(sequence, "logits", &logits);
@@ -51,9 +51,10 @@ TARN_API void tarn_free_state(tarn_state_info *info);
 TARN_API ov_status_e tarn_make_stateful(const ov_model_t *model, const tarn_state_options *options);
 
 typedef struct tarn_sequence_handle tarn_sequence_t;
-/* Compiles for the device: the program of many positions, and that of one. Properties are those set on the core. */
+/* Compiles for the device, with those properties (may be none): the program of many positions, and that of one. */
 TARN_API ov_status_e tarn_sequence_open(const ov_core_t *core, const ov_model_t *model, const char *device_name,
-					const tarn_state_options *options, tarn_sequence_t **sequence);
+					const tarn_state_options *options, size_t num_properties,
+					const ov_property_t *properties, tarn_sequence_t **sequence);
 TARN_API void tarn_sequence_close(tarn_sequence_t *sequence);
 
 /* An input other than a state. The tensor is read during the runs that follow, not copied now. */

@@ -124,57 +124,69 @@ ov_status_e tarn_make_stateful(const ov_model_t *model, const tarn_state_options
 
 /* ---- sequences ---- */
 
+/* What both programs are compiled with. */
+typedef struct sequence_target {
+	const ov_core_t *core;
+	const char *device;
+	size_t n;
+	const ov_property_t *properties;
+} sequence_target;
+
 /* The model with steps of that size, compiled. */
-static tarn_err build(const ov_core_t *core, const ov_model_t *model, const char *device, const tarn_state_spec *spec,
-		      tarn_state *state, ov_compiled_model_t **compiled)
+static ov_status_e build(const sequence_target *to, const ov_model_t *model, const tarn_state_spec *spec, tarn_state *state,
+			 ov_compiled_model_t **compiled)
 {
-	tarn_model *m = tarn_model_ref(model->m);
+	struct ov_model rewritten = {tarn_model_ref(model->m)};
 	bool found = false;
-	tarn_err err = tarn_model_stateful(&m, spec);
+	tarn_err err = tarn_model_stateful(&rewritten.m, spec);
 	if (err == TARN_OK)
-		err = tarn_state_get(m, state, &found);
-	if (err == TARN_OK)
-		err = tarn_core_compile((struct ov_core *)(uintptr_t)core, m, device, NULL, compiled);
-	tarn_model_unref(m);
-	return err;
+		err = tarn_state_get(rewritten.m, state, &found);
+	ov_status_e status = tarn_status(err);
+	if (status == OK)
+		status = ov_core_compile_model_props(to->core, &rewritten, to->device, to->n, to->properties, compiled);
+	tarn_model_unref(rewritten.m);
+	return status;
 }
 
-static tarn_err open_sequence(const ov_core_t *core, const ov_model_t *model, const char *device, tarn_state_spec *spec,
-			      tarn_sequence_t *q)
+static ov_status_e open_sequence(const sequence_target *to, const ov_model_t *model, tarn_state_spec *spec, tarn_sequence_t *q)
 {
-	if (spec->step > 1)
-		TRY(build(core, model, device, spec, &q->many_state, &q->many));
+	if (spec->step > 1) {
+		ov_status_e status = build(to, model, spec, &q->many_state, &q->many);
+		if (status != OK)
+			return status;
+	}
 	bool positional = !q->many || q->many_state.step, pointless = q->many && q->many_state.exact && q->many_state.whole;
 	spec->step = 1;
 	if (positional && !pointless) {
-		tarn_err err = build(core, model, device, spec, &q->one_state, &q->one);
-		if (err != TARN_OK && !q->many)
-			return err;
-		if (err != TARN_OK) { /* calls of one position are padded, or refused when they come */
-			tarn_err_clear();
+		ov_status_e status = build(to, model, spec, &q->one_state, &q->one);
+		if (status != OK && !q->many)
+			return status;
+		if (status != OK) /* calls of one position are padded, or refused when they come */
 			tarn_state_fini(&q->one_state);
-		}
 	}
-	return tarn_sequence_new(q->many ? q->many->p : NULL, q->one ? q->one->p : NULL, &q->many_state, &q->one_state, &q->s);
+	return tarn_status(tarn_sequence_new(q->many ? q->many->p : NULL, q->one ? q->one->p : NULL, &q->many_state,
+					     &q->one_state, &q->s));
 }
 
 ov_status_e tarn_sequence_open(const ov_core_t *core, const ov_model_t *model, const char *device_name,
-			       const tarn_state_options *options, tarn_sequence_t **sequence)
+			       const tarn_state_options *options, size_t num_properties, const ov_property_t *properties,
+			       tarn_sequence_t **sequence)
 {
-	NEED(core && model && device_name && options && sequence);
+	NEED(core && model && device_name && options && sequence && (properties || !num_properties));
 	state_request r = {0};
+	sequence_target to = {core, device_name, num_properties, properties};
 	tarn_sequence_t *q = tarn_mem_zalloc(1, sizeof *q);
 	if (!q)
 		return tarn_status(tarn_err_nomem(sizeof *q));
-	tarn_err err = take_options(model->m, options, DEFAULT_STEP, &r);
-	if (err == TARN_OK)
-		err = open_sequence(core, model, device_name, &r.spec, q);
+	ov_status_e status = tarn_status(take_options(model->m, options, DEFAULT_STEP, &r));
+	if (status == OK)
+		status = open_sequence(&to, model, &r.spec, q);
 	tarn_arena_fini(&r.arena);
-	if (err != TARN_OK)
+	if (status != OK)
 		tarn_sequence_close(q);
 	else
 		*sequence = q;
-	return tarn_status(err);
+	return status;
 }
 
 void tarn_sequence_close(tarn_sequence_t *sequence)

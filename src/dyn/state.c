@@ -110,7 +110,7 @@ static tarn_err take_slots(state_plan *p)
 	if (!n) {
 		TRY(tarn_state_find(p->m, &p->arena, &found, &n));
 		CHECK(n, TARN_NOT_FOUND,
-		      "the model has no cache that grows; name its states, as in --state OUTPUT=INPUT for each");
+		      "the model has no cache that grows; name its states, OUTPUT=INPUT for each");
 		want = found;
 	}
 	for (int i = 0; i < n; i++) {

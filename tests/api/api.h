@@ -4,6 +4,7 @@
 #define TARN_TEST_API_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,13 +58,13 @@ static inline void put_text(bytes *b, int field, const char *s)
 }
 
 /* ValueInfoProto of an f32 tensor; negative sizes are the free dimension "n". */
-static inline bytes value_info(const char *name, int rank, const int *dim)
+static inline bytes value_info_free(const char *name, int rank, const int *dim, const char *free_name)
 {
 	bytes v = {.n = 0}, type = {.n = 0}, tensor = {.n = 0}, shape = {.n = 0};
 	for (int i = 0; i < rank; i++) {
 		bytes d = {.n = 0};
 		if (dim[i] < 0)
-			put_text(&d, 2, "n");
+			put_text(&d, 2, free_name);
 		else
 			put_int(&d, 1, (unsigned long long)dim[i]);
 		put_len(&shape, 1, d.at, d.n);
@@ -74,6 +75,11 @@ static inline bytes value_info(const char *name, int rank, const int *dim)
 	put_text(&v, 1, name);
 	put_len(&v, 2, type.at, type.n);
 	return v;
+}
+
+static inline bytes value_info(const char *name, int rank, const int *dim)
+{
+	return value_info_free(name, rank, dim, "n");
 }
 
 /* y = x * 2 + 1 for x, y: f32[rank dims]; opset 13. */
@@ -193,6 +199,57 @@ static inline bytes products_model(void)
 	put_int(&opset, 2, 13);
 	put_len(&m, 8, opset.at, opset.n);
 	return m;
+}
+
+static inline bytes finish_model(bytes *g, const char *name)
+{
+	bytes m = {.n = 0}, opset = {.n = 0};
+	put_text(g, 2, name);
+	put_int(&m, 1, 8);
+	put_len(&m, 7, g->at, g->n);
+	put_int(&opset, 2, 13);
+	put_len(&m, 8, opset.at, opset.n);
+	return m;
+}
+
+static inline void put_value(bytes *g, bool output, bytes v)
+{
+	put_len(g, output ? 12 : 11, v.at, v.n);
+}
+
+/* A running total: x, s f32[n] -> total = s + x, y = 2 total. */
+static inline bytes running_model(int n)
+{
+	bytes g = {.n = 0};
+	put_node(&g, "Add", (const char *[]){"s", "x"}, 2, "total", 0);
+	put_node(&g, "Add", (const char *[]){"total", "total"}, 2, "y", 0);
+	put_value(&g, false, value_info("x", 1, &n));
+	put_value(&g, false, value_info("s", 1, &n));
+	put_value(&g, true, value_info("y", 1, &n));
+	put_value(&g, true, value_info("total", 1, &n));
+	return finish_model(&g, "running");
+}
+
+/* A cache that grows: past f32[m], x f32[n] -> all f32[m + n], y f32[1], the largest of all. */
+static inline bytes cache_model(void)
+{
+	bytes g = {.n = 0}, n = {.n = 0}, a = {.n = 0};
+	put_text(&n, 1, "past");
+	put_text(&n, 1, "x");
+	put_text(&n, 2, "all");
+	put_text(&n, 3, "all");
+	put_text(&n, 4, "Concat");
+	put_text(&a, 1, "axis");
+	put_int(&a, 3, 0);
+	put_int(&a, 20, 2);
+	put_len(&n, 5, a.at, a.n);
+	put_len(&g, 1, n.at, n.n);
+	put_node(&g, "ReduceMax", (const char *[]){"all"}, 1, "y", 0);
+	put_value(&g, false, value_info_free("past", 1, (int[]){-1}, "m"));
+	put_value(&g, false, value_info_free("x", 1, (int[]){-1}, "n"));
+	put_value(&g, true, value_info("y", 1, (int[]){1}));
+	put_value(&g, true, value_info_free("all", 1, (int[]){-1}, "sum"));
+	return finish_model(&g, "cache");
 }
 
 static inline ov_model_t *read_affine(ov_core_t *core, int rank, const int *dim)

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* run with --state: a model whose outputs come back as its inputs, over everything the input files hold. */
+#ifndef TARN_TOOL_RUN_STATE_H
+#define TARN_TOOL_RUN_STATE_H
+
+#include "session.h"
+
+/* Do the options ask for it? */
+bool run_state_wanted(const options *o);
+/* After session_open. 0, or an exit code after its message. */
+int run_state(session *s);
+
+#endif
