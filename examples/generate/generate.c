@@ -207,7 +207,9 @@ static int open_generator(generator *g)
 		return open_bounded(g);
 	tarn_free_state(&state);
 	tarn_state_options s = {.window = o->window, .step = o->step};
-	return tarn_sequence_open(g->core, g->model, o->device, &s, 0, NULL, &g->sequence) == OK ? 0 : fail("making the model stateful");
+	return tarn_sequence_open(g->core, g->model, o->device, &s, 0, NULL, &g->sequence) == OK
+		       ? 0
+		       : fail("making the model stateful");
 }
 
 static void close_generator(generator *g)

@@ -109,8 +109,7 @@ static tarn_err take_slots(state_plan *p)
 	int n = p->spec->n_pair;
 	if (!n) {
 		TRY(tarn_state_find(p->m, &p->arena, &found, &n));
-		CHECK(n, TARN_NOT_FOUND,
-		      "the model has no cache that grows; name its states, OUTPUT=INPUT for each");
+		CHECK(n, TARN_NOT_FOUND, "the model has no cache that grows; name its states, OUTPUT=INPUT for each");
 		want = found;
 	}
 	for (int i = 0; i < n; i++) {
