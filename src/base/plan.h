@@ -17,10 +17,12 @@ typedef struct tarn_usage {
 } tarn_usage;
 
 /* Fills offset[0..n), each a multiple of TARN_ALIGN, and the size of the block. Largest first, each into the smallest gap
- * between those it lives together with; thousands of them in the order of their steps, each into the smallest gap there is. TARN_LIMIT when the block would exceed the address space. */
+ * between those it lives together with; thousands of them in the order of their steps, each into the smallest gap there is.
+ * TARN_LIMIT when the block would exceed the address space. */
 TARN_MUST tarn_err tarn_plan(const tarn_usage *use, int n, size_t *offset, size_t *total);
 
-/* The most bytes alive at one step: no plan can be smaller. Sizes count rounded up to TARN_ALIGN. 0 without memory to find out. */
+/* The most bytes alive at one step: no plan can be smaller. Sizes count rounded up to TARN_ALIGN. 0 without memory to find out.
+ */
 size_t tarn_plan_lower_bound(const tarn_usage *use, int n);
 
 #endif
