@@ -31,12 +31,24 @@ static tarn_err shadow(const tarn_node *n, const tarn_tensor *const *in, tarn_ar
 	return TARN_OK;
 }
 
+/* Who looks on, passed down into bodies. */
+typedef struct onlooker {
+	tarn_observe_fn observe;
+	void *ctx;
+} onlooker;
+
+static tarn_err eval_graph(const tarn_graph *g, const tarn_tensor *const *in, tarn_tensor *out, const onlooker *who,
+			   bool inside);
+
 static tarn_err run_body(tarn_eval *e, int body, const tarn_tensor *const *in, int n_in, tarn_tensor *out, int n_out)
 {
 	const tarn_graph *g = e->node->body[body];
 	CHECK((size_t)n_in == g->input.len && (size_t)n_out == g->output.len, TARN_INTERNAL,
 	      "body %d takes %zu inputs and gives %zu outputs", body, g->input.len, g->output.len);
-	return tarn_graph_eval(g, in, out, NULL, NULL);
+	const onlooker *who = e->ctx;
+	if (who)
+		TRY(who->observe(who->ctx, NULL, NULL));
+	return eval_graph(g, in, out, who, true);
 }
 
 /* What a decomposition gave, copied into the bytes the caller set out. */
@@ -162,7 +174,7 @@ static void used(frame *f, const tarn_value *v)
 		tarn_tensor_fini(&f->at[v->id]);
 }
 
-static tarn_err eval_one(const tarn_node *n, frame *f, tarn_observe_fn observe, void *ctx)
+static tarn_err eval_one(const tarn_node *n, frame *f, const onlooker *who, bool inside)
 {
 	tarn_arena scratch = {0};
 	tarn_err err = TARN_OK;
@@ -174,13 +186,13 @@ static tarn_err eval_one(const tarn_node *n, frame *f, tarn_observe_fn observe, 
 	}
 	for (int i = 0; i < n->n_in; i++)
 		in[i] = !n->in[i] ? NULL : n->in[i]->konst ? n->in[i]->konst : &f->at[n->in[i]->id];
-	TRY_GOTO(out, tarn_node_eval(n, in, out));
+	TRY_GOTO(out, tarn_node_eval_into(n, in, out, NULL, (void *)(uintptr_t)who));
 	for (int i = 0; i < n->n_out; i++) {
 		if (!n->out[i])
 			continue;
 		f->at[n->out[i]->id] = out[i];
-		if (observe && err == TARN_OK)
-			err = observe(ctx, n->out[i], &f->at[n->out[i]->id]);
+		if (who && !inside && err == TARN_OK)
+			err = who->observe(who->ctx, n->out[i], &f->at[n->out[i]->id]);
 		if (f->left[n->out[i]->id] == 0)
 			tarn_tensor_fini(&f->at[n->out[i]->id]);
 	}
@@ -191,8 +203,9 @@ out:
 	return err;
 }
 
-tarn_err tarn_graph_eval(const tarn_graph *g, const tarn_tensor *const *in, tarn_tensor *out, tarn_observe_fn observe,
-			 void *ctx)
+/* inside: the graph is a body, whose values nobody looks at. */
+static tarn_err eval_graph(const tarn_graph *g, const tarn_tensor *const *in, tarn_tensor *out, const onlooker *who,
+			   bool inside)
 {
 	tarn_arena scratch = {0};
 	frame f = {0};
@@ -210,11 +223,11 @@ tarn_err tarn_graph_eval(const tarn_graph *g, const tarn_tensor *const *in, tarn
 			   "input '%s' is %s; it was given %s", v->name, tarn_dtype_info(v->type)->word,
 			   tarn_dtype_info(in[i]->type)->word);
 		f.at[v->id] = tarn_tensor_share(in[i]);
-		if (observe)
-			TRY_GOTO(out, observe(ctx, v, in[i]));
+		if (who && !inside)
+			TRY_GOTO(out, who->observe(who->ctx, v, in[i]));
 	}
 	for (size_t i = 0; i < g->node.len; i++)
-		TRY_GOTO(out, eval_one(g->node.at[i], &f, observe, ctx));
+		TRY_GOTO(out, eval_one(g->node.at[i], &f, who, inside));
 	for (size_t i = 0; i < g->output.len; i++) {
 		const tarn_value *v = g->output.at[i];
 		const tarn_tensor *t = v->konst ? v->konst : &f.at[v->id];
@@ -234,4 +247,11 @@ out:
 			tarn_tensor_fini(&out[i]);
 	tarn_arena_fini(&scratch);
 	return err;
+}
+
+tarn_err tarn_graph_eval(const tarn_graph *g, const tarn_tensor *const *in, tarn_tensor *out, tarn_observe_fn observe,
+			 void *ctx)
+{
+	onlooker who = {observe, ctx};
+	return eval_graph(g, in, out, observe ? &who : NULL, false);
 }

@@ -278,6 +278,8 @@ typedef struct tape {
 static tarn_err keep(void *ctx, const tarn_value *v, const tarn_tensor *t)
 {
 	tape *k = ctx;
+	if (!v)
+		return TARN_OK;
 	k->at[v->id] = tarn_tensor_share(t);
 	return TARN_OK;
 }

@@ -28,7 +28,8 @@ typedef tarn_err (*tarn_body_fn)(tarn_eval *e, int body, const tarn_tensor *cons
 TARN_MUST tarn_err tarn_node_eval_into(const tarn_node *n, const tarn_tensor *const *in, tarn_tensor *out,
 				       tarn_body_fn run_body, void *ctx);
 /* The same for a whole graph: inputs in order of graph->input, outputs in order of graph->output. Frees intermediates when
- * their last use is past. `observe` (may be NULL) sees every value once computed. */
+ * their last use is past. `observe` (may be NULL) sees every value once computed, and is called without one
+ * (v and t NULL) whenever a body of control flow begins, so that a loop of any length can be left. */
 typedef tarn_err (*tarn_observe_fn)(void *ctx, const tarn_value *v, const tarn_tensor *t);
 TARN_MUST tarn_err tarn_graph_eval(const tarn_graph *g, const tarn_tensor *const *in, tarn_tensor *out, tarn_observe_fn observe,
 				   void *ctx);

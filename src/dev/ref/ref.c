@@ -44,7 +44,7 @@ static tarn_err observe(void *ctx, const tarn_value *v, const tarn_tensor *t)
 	watch *w = ctx;
 	(void)t;
 	CHECK(!atomic_load(&w->r->cancel), TARN_CANCELLED, "cancelled");
-	if (!w->profile)
+	if (!w->profile || !v)
 		return TARN_OK;
 	int64_t now = tarn_clock_ns();
 	const tarn_node *n = v->def;

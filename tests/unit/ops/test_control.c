@@ -150,6 +150,31 @@ static void test_loop_growing(void **state)
 	probe_close(&p);
 }
 
+static tarn_err bodies_until_100(void *ctx, const tarn_value *v, const tarn_tensor *t)
+{
+	int *bodies = ctx;
+	assert_true(!v == !t);
+	return !v && ++*bodies == 100 ? tarn_err_set(TARN_CANCELLED, "enough") : TARN_OK;
+}
+
+/* A loop that nobody would see the end of ends when the onlooker has seen enough of it. */
+static void test_loop_left(void **state)
+{
+	(void)state;
+	const tarn_tensor *in[4];
+	tarn_tensor out[2] = {{0}};
+	int bodies = 0;
+	probe p = counting(0x1p60, 0);
+	tarn_tensor_set_f64(&p.in[3], 0, 0); /* steps of nothing */
+	for (int i = 0; i < 4; i++)
+		in[i] = &p.in[i];
+	output(p.m->main, p.n->out[0]);
+	output(p.m->main, p.n->out[1]);
+	assert_int_equal(tarn_graph_eval(p.m->main, in, out, bodies_until_100, &bodies), TARN_CANCELLED);
+	assert_int_equal(bodies, 100);
+	probe_close(&p);
+}
+
 /* Running sums over rows read from the last one, written back to front. */
 static void test_scan(void **state)
 {
@@ -178,8 +203,8 @@ static void test_scan(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_if),           cmocka_unit_test(test_if_known), cmocka_unit_test(test_loop),
-		cmocka_unit_test(test_loop_growing), cmocka_unit_test(test_scan),
+		cmocka_unit_test(test_if),           cmocka_unit_test(test_if_known),  cmocka_unit_test(test_loop),
+		cmocka_unit_test(test_loop_growing), cmocka_unit_test(test_loop_left), cmocka_unit_test(test_scan),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
