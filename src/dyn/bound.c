@@ -6,6 +6,7 @@
 
 #include "dyn/dyn.h"
 #include "pass/pass.h"
+#include "pass/rewrite.h"
 
 /* ---- finding the dimension
  * ------------------------------------------------------------------------------------------------------- */
@@ -152,15 +153,6 @@ static tarn_err add_size_output(tarn_dyn *d, const tarn_value *v, int axis, bool
 	return TARN_OK;
 }
 
-static bool mentions(const tarn_symtab *t, tarn_dim x, tarn_dim sym)
-{
-	int64_t v;
-	if (tarn_dim_is_int(x, &v))
-		return false;
-	const tarn_sym *s = tarn_sym_get(t, x);
-	return x == sym || (s->op != TARN_SYM_NAMED && (mentions(t, s->a, sym) || mentions(t, s->b, sym)));
-}
-
 static bool is_bound(const tarn_dyn *d, tarn_dim x)
 {
 	for (int i = 0; i < d->n_bound; i++)
@@ -186,7 +178,7 @@ static void add_ports(tarn_dyn *d, tarn_str *s, tarn_dim sym, size_t outputs)
 				tarn_str_addf(s, ";out:%d:%s", k, v->name);
 			if (!tarn_dyn_depends(d, x) || is_bound(d, x))
 				continue;
-			if (mentions(&d->m->syms, x, sym))
+			if (tarn_dyn_mentions(d, x, sym))
 				tarn_str_addf(s, ";via:%d:%zu:%s", k, size_output, v->name);
 			size_output++;
 		}
@@ -264,22 +256,21 @@ static tarn_err verify(const tarn_dyn *d, const tarn_shape *was, size_t n)
 static tarn_err make_static(tarn_dyn *d)
 {
 	tarn_graph *g = d->g;
-	size_t inputs = g->input.len, n = g->value.len;
+	size_t n = g->value.len;
 	TRY(tarn_graph_sort(g));
 	tarn_graph_sweep(g);
-	tarn_shape *shape = tarn_arena_zalloc(&d->arena, inputs + 1, sizeof *shape),
-		   *was = tarn_arena_zalloc(&d->arena, n + 1, sizeof *was);
-	if (!shape || !was)
+	tarn_shape *was = tarn_arena_zalloc(&d->arena, n + 1, sizeof *was);
+	if (!was)
 		return tarn_err_nomem(n * sizeof *was);
 	for (size_t i = 0; i < n; i++)
 		was[i] = g->value.at[i]->shape;
-	for (size_t i = 0; i < inputs; i++) {
-		shape[i] = g->input.at[i]->shape;
-		for (int k = 0; k < shape[i].rank; k++)
-			if (tarn_dyn_depends(d, shape[i].dim[k]))
-				shape[i].dim[k] = tarn_dyn_max(d, shape[i].dim[k]);
+	for (size_t i = 0; i < g->input.len; i++) {
+		tarn_value *v = g->input.at[i];
+		for (int k = 0; k < v->shape.rank; k++)
+			if (tarn_dyn_depends(d, v->shape.dim[k]))
+				v->shape.dim[k] = tarn_dyn_max(d, v->shape.dim[k]);
 	}
-	TRY(tarn_model_reshape(d->m, shape, (int)inputs));
+	TRY(tarn_err_note(tarn_graph_infer(g), "at the maximum sizes"));
 	TRY(verify(d, was, n));
 	return tarn_pass_fold(d->m);
 }
@@ -297,7 +288,10 @@ static tarn_err prepare(tarn_dyn *d, const tarn_bound_spec *spec, int n)
 			      d->bound[k].name, d->bound[i].name);
 	}
 	d->n_bound = n;
+	/* Branches that other sizes decide are taken, and what they compute stands there as a number. */
+	static const tarn_rewrite_fn settle[] = {tarn_inline_round, tarn_fold_round};
 	TRY(tarn_graph_infer(d->g));
+	TRY(tarn_rewrite_run(d->m, settle, 2));
 	d->n_max = d->m->syms.sym.len;
 	d->max = tarn_arena_zalloc(&d->arena, d->n_max + 1, sizeof *d->max);
 	d->given = tarn_arena_zalloc(&d->arena, d->n_max + 1, sizeof *d->given);

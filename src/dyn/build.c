@@ -211,24 +211,35 @@ tarn_value *tarn_dyn_length(tarn_dyn *d, tarn_dim x)
 	return s->op == TARN_SYM_NAMED ? free_size(d, x) : length_of_sum(d, s);
 }
 
+tarn_value *tarn_dyn_divisor(tarn_dyn *d, tarn_dim x)
+{
+	tarn_value *v = tarn_dyn_length(d, x);
+	return tarn_dim_lo(&d->m->syms, x) > 0 ? v : tarn_dyn_op(d, "Max", TARN_I32, v, tarn_dyn_int(d, 1), NULL);
+}
+
 tarn_value *tarn_dyn_mask(tarn_dyn *d, tarn_dim x, int behind)
 {
 	return tarn_dyn_op(d, "Less", TARN_BOOL, tarn_dyn_positions(d, tarn_dyn_max(d, x), behind), tarn_dyn_length(d, x),
 			   NULL);
 }
 
-tarn_value *tarn_dyn_excess(tarn_dyn *d, const tarn_shape *s, uint32_t axes, tarn_dtype type)
+tarn_value *tarn_dyn_count(tarn_dyn *d, const tarn_shape *s, uint32_t axes, tarn_dtype type)
 {
-	double max = 1;
 	tarn_value *count = NULL;
 	for (int a = 0; a < s->rank; a++)
 		if (axes >> a & 1) {
 			tarn_value *n = tarn_dyn_cast(d, tarn_dyn_length(d, s->dim[a]), type);
-			max *= (double)tarn_dyn_max(d, s->dim[a]);
 			count = count ? tarn_dyn_op(d, "Mul", type, count, n, NULL) : n;
 		}
-	return tarn_dyn_op(d, "Squeeze", type, tarn_dyn_op(d, "Div", type, tarn_dyn_scalar(d, type, max), count, NULL), NULL,
-			   NULL);
+	return tarn_dyn_op(d, "Squeeze", type, count, NULL, NULL);
+}
+
+tarn_value *tarn_dyn_excess(tarn_dyn *d, const tarn_shape *s, uint32_t axes, tarn_dtype type)
+{
+	double max = 1;
+	for (int a = 0; a < s->rank; a++)
+		max *= axes >> a & 1 ? (double)tarn_dyn_max(d, s->dim[a]) : 1;
+	return tarn_dyn_op(d, "Div", type, tarn_dyn_scalar(d, type, max), tarn_dyn_count(d, s, axes, type), NULL);
 }
 
 /* ---- padding replaced ---- */

@@ -52,13 +52,16 @@ TARN_MUST tarn_err tarn_dyn_done(const tarn_dyn *d);
 
 /* ---- sizes (size.c) ---- */
 
-bool tarn_dyn_depends(tarn_dyn *d, tarn_dim x);           /* on a bounded symbol: an axis of this size is padded */
+bool tarn_dyn_depends(tarn_dyn *d, tarn_dim x); /* on a bounded symbol: an axis of this size is padded */
+bool tarn_dyn_mentions(const tarn_dyn *d, tarn_dim x, tarn_dim sym);
 uint32_t tarn_dyn_axes(tarn_dyn *d, const tarn_value *v); /* bit a: axis a is padded */
 int64_t tarn_dyn_max(const tarn_dyn *d, tarn_dim x);      /* at the maxima; -1 when it cannot be told */
 bool tarn_dyn_grows(tarn_dyn *d, tarn_dim x);             /* certainly never falls when a bounded dimension grows */
 bool tarn_dyn_opaque(const tarn_dyn *d, tarn_dim x);      /* computed from data: a symbol that no input has is in it */
 /* Can x be 1 while y is something else, at any lengths within the bounds? Then a broadcast may stretch it. */
 bool tarn_dyn_may_stretch(tarn_dyn *d, tarn_dim x, tarn_dim y);
+/* Can x be 0 while y, to which it is broadcast, says something else? The result is empty then. */
+bool tarn_dyn_may_empty(tarn_dyn *d, tarn_dim x, tarn_dim y);
 /* Elements of v at the maxima added to the cost. */
 void tarn_dyn_charge(tarn_dyn *d, const tarn_value *v);
 
@@ -79,8 +82,12 @@ tarn_value *tarn_dyn_positions(tarn_dyn *d, int64_t n, int behind);
 
 /* The number of valid elements that x stands for, int32 [1]. */
 tarn_value *tarn_dyn_length(tarn_dyn *d, tarn_dim x);
+/* The same to divide by: 1 where there is none. */
+tarn_value *tarn_dyn_divisor(tarn_dyn *d, tarn_dim x);
 /* bool [max of x, 1, ..]: true where valid. */
 tarn_value *tarn_dyn_mask(tarn_dyn *d, tarn_dim x, int behind);
+/* How many elements are valid along some axes of a shape together, of rank 0. */
+tarn_value *tarn_dyn_count(tarn_dyn *d, const tarn_shape *s, uint32_t axes, tarn_dtype type);
 /* The quotient of maxima and lengths over some axes of a shape, of rank 0: what turns a mean over all into one over the valid.
  */
 tarn_value *tarn_dyn_excess(tarn_dyn *d, const tarn_shape *s, uint32_t axes, tarn_dtype type);

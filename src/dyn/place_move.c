@@ -193,7 +193,7 @@ tarn_err tarn_dyn_tile(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done)
 		if (axes >> a & 1) {
 			tarn_dim size = y->shape.dim[a];
 			tarn_value *at = tarn_dyn_positions(d, tarn_dyn_max(d, size), 0);
-			z = tarn_dyn_take(d, z, a, op2(d, "Mod", at, tarn_dyn_length(d, x->shape.dim[a])), size);
+			z = tarn_dyn_take(d, z, a, op2(d, "Mod", at, tarn_dyn_divisor(d, x->shape.dim[a])), size);
 		}
 	if (more)
 		z = tarn_dyn_op(d, "Tile", y->type, z, tarn_dyn_dims(d, left, x->shape.rank), NULL);
@@ -300,14 +300,15 @@ static tarn_value *source_of(tarn_dyn *d, int mode, tarn_value *i, tarn_value *l
 static tarn_value *pad_axis(tarn_dyn *d, const tarn_node *n, tarn_value *x, int a, tarn_dim begin, tarn_dim out)
 {
 	int mode = (int)tarn_attr_i(n, tarn_attr_index(n->op, "mode")), behind = x->shape.rank - 1 - a;
-	tarn_value *length = tarn_dyn_length(d, x->shape.dim[a]), *from = tarn_dyn_length(d, begin);
+	tarn_value *length = tarn_dyn_divisor(d, x->shape.dim[a]), *from = tarn_dyn_length(d, begin);
 	tarn_value *i = op2(d, "Sub", tarn_dyn_positions(d, tarn_dyn_max(d, out), 0), from);
 	int64_t most = tarn_dyn_max(d, x->shape.dim[a]);
 	tarn_value *y = tarn_dyn_take(d, x, a, within(d, source_of(d, mode, i, length), most), out);
 	if (mode != CONSTANT || d->err != TARN_OK)
 		return y;
 	tarn_value *at = op2(d, "Sub", tarn_dyn_positions(d, tarn_dyn_max(d, out), behind), from);
-	tarn_value *inside = tarn_dyn_op(d, "And", TARN_BOOL, tarn_dyn_op(d, "Less", TARN_BOOL, at, length, NULL),
+	tarn_value *inside = tarn_dyn_op(d, "And", TARN_BOOL,
+					 tarn_dyn_op(d, "Less", TARN_BOOL, at, tarn_dyn_length(d, x->shape.dim[a]), NULL),
 					 tarn_dyn_op(d, "Less", TARN_BOOL, tarn_dyn_int(d, -1), at, NULL), NULL);
 	tarn_value *fill = n->n_in > 2 && n->in[2] ? n->in[2] : tarn_dyn_scalar(d, x->type, 0);
 	tarn_value *z = tarn_dyn_op(d, "Where", x->type, inside, y, fill);

@@ -99,7 +99,7 @@ static tarn_value *place_of(tarn_dyn *d, tarn_value *number, const tarn_dim *x, 
 	int64_t stride = 1;
 	tarn_value *sum = NULL;
 	for (int k = n - 1; k >= 0; k--) {
-		tarn_value *size = tarn_dyn_length(d, x[k]), *at = number;
+		tarn_value *size = tarn_dyn_divisor(d, x[k]), *at = number;
 		if (k) {
 			at = tarn_dyn_op(d, "Mod", TARN_I32, number, size, NULL);
 			number = tarn_dyn_op(d, "Div", TARN_I32, number, size, NULL);
@@ -130,6 +130,7 @@ tarn_err tarn_dyn_view(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done)
 	TRY(groups_of(d, &x->shape, &y->shape, g, &count, &ok));
 	for (int i = 0; i < count && ok; i++)
 		any |= g[i].move;
+	ok = ok && product(d, x->shape.dim, x->shape.rank) > 0;
 	*done = ok;
 	if (!ok || !any)
 		return TARN_OK;

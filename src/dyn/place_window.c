@@ -136,7 +136,7 @@ static void average_axis(job *j, int i, bool include)
 	int64_t in = tarn_dyn_max(j->d, j->n->in[0]->shape.dim[i + 2]),
 		out = tarn_dyn_max(j->d, j->n->out[0]->shape.dim[i + 2]);
 	int64_t end = j->w.end[i], need = (out - 1) * j->w.stride[i] + tarn_window_extent(&j->w, i) - in - j->w.begin[i];
-	bool ceil = tarn_attr_i(j->n, CEIL);
+	bool ceil = !same(&j->w) && tarn_attr_i(j->n, CEIL);
 	bool all = include && !ceil; /* SAME makes room for every window, too */
 	if (!all && (j->begin[i] || ceil || j->w.begin[i] || end))
 		count(j, i, include, end);

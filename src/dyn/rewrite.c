@@ -10,9 +10,30 @@
 
 #include "dyn/dyn.h"
 
+static bool value_mentions(const tarn_dyn *d, const tarn_value *v, tarn_dim sym)
+{
+	for (int i = 0; v && i < v->shape.rank; i++)
+		if (tarn_dyn_mentions(d, v->shape.dim[i], sym))
+			return true;
+	for (int i = 0; v && i < v->n_known; i++)
+		if (tarn_dyn_mentions(d, v->known[i], sym))
+			return true;
+	return false;
+}
+
+/* The first dimension that the node has to do with. */
+static const char *culprit(const tarn_dyn *d, const tarn_node *n)
+{
+	for (int b = 0; b < d->n_bound; b++)
+		for (int i = 0; i < n->n_in + n->n_out; i++)
+			if (value_mentions(d, i < n->n_in ? n->in[i] : n->out[i - n->n_in], d->bound[b].sym))
+				return d->bound[b].name;
+	return d->bound[0].name;
+}
+
 tarn_err tarn_dyn_refuse(const tarn_dyn *d, const tarn_node *n, int axis, const char *why)
 {
-	return tarn_err_set(TARN_UNSUPPORTED, "'%s' cannot be padded: axis %d of node '%s' (%s): %s", d->bound[0].name, axis,
+	return tarn_err_set(TARN_UNSUPPORTED, "'%s' cannot be padded: axis %d of node '%s' (%s): %s", culprit(d, n), axis,
 			    n->name, n->op->name, why);
 }
 
@@ -166,13 +187,53 @@ static tarn_err ask(tarn_dyn *d, const tarn_node *n, int input, needs *x)
 	return TARN_OK;
 }
 
+/* The axes a ReduceMean runs over; 0 when they are not an attribute. */
+static uint32_t mean_axes(const tarn_node *n)
+{
+	const tarn_attr *a = &n->attr[tarn_attr_index(n->op, "axes")];
+	int rank = n->in[0]->shape.rank;
+	uint32_t axes = 0;
+	if (n->n_in > 1 && n->in[1])
+		return 0;
+	for (int i = 0; a->set && i < a->ints.n; i++)
+		axes |= 1u << (a->ints.at[i] < 0 ? a->ints.at[i] + rank : a->ints.at[i]);
+	return axes ? axes : (1u << rank) - 1;
+}
+
+/* Few elements: their sum, divided by how many there are, as a mean is computed. NULL when there are many, whose sum may leave
+ * the range of f16. */
+static tarn_value *mean_by_sum(tarn_dyn *d, const tarn_node *n)
+{
+	enum { FEW = 512 };
+	int64_t list[TARN_MAX_RANK], most = 1;
+	int count = 0;
+	if (strcmp(n->op->name, "ReduceMean") || !mean_axes(n))
+		return NULL;
+	for (int a = 0; a < n->in[0]->shape.rank; a++)
+		if (mean_axes(n) >> a & 1) {
+			int64_t size = tarn_dyn_max(d, n->in[0]->shape.dim[a]);
+			list[count++] = a;
+			most = size < 1 || size > FEW ? FEW + 1 : most * size;
+			most = most > FEW ? FEW + 1 : most;
+		}
+	if (most > FEW)
+		return NULL;
+	int keep = tarn_attr_index(n->op, "keepdims");
+	tarn_value *sum = tarn_dyn_op_attr(d, "ReduceSum", n->out[0]->type, "keepdims", tarn_attr_i(n, keep), n->in[0],
+					   tarn_dyn_dims(d, list, count), NULL);
+	return tarn_dyn_op(d, "Div", n->out[0]->type, sum, tarn_dyn_count(d, &n->in[0]->shape, mean_axes(n), n->out[0]->type),
+			   NULL);
+}
+
 /* A mean over everything, made one over what is valid. */
 static tarn_err rescale(tarn_dyn *d, tarn_node *n, uint32_t axes)
 {
 	tarn_value *y = n->out[0];
 	if (!tarn_dtype_is_float(y->type))
 		return tarn_dyn_refuse(d, n, 0, "a mean of integers is rounded before it can be corrected");
-	tarn_value *z = tarn_dyn_op(d, "Mul", y->type, y, tarn_dyn_excess(d, &n->in[0]->shape, axes, y->type), NULL);
+	tarn_value *z = mean_by_sum(d, n);
+	if (!z)
+		z = tarn_dyn_op(d, "Mul", y->type, y, tarn_dyn_excess(d, &n->in[0]->shape, axes, y->type), NULL);
 	TRY(tarn_dyn_done(d));
 	z->shape = y->shape;
 	tarn_dyn_replace(d, y, z, z->def);
@@ -222,12 +283,18 @@ static tarn_err stretch(tarn_dyn *d, tarn_node *n)
 	bool expand = !strcmp(n->op->name, "Expand");
 	if (!(n->op->flags & TARN_OP_ELEMENTWISE || expand) || !y)
 		return TARN_OK;
+	for (int a = 0; a < y->shape.rank; a++)
+		if (tarn_dyn_may_empty(d, y->shape.dim[a], y->shape.dim[a]))
+			return tarn_dyn_refuse(d, n, a, "what it stretches may have no elements");
 	for (int i = 0; i < (expand ? 1 : n->n_in); i++)
 		for (int a = 0; n->in[i] && a < n->in[i]->shape.rank; a++) {
 			tarn_dim x = n->in[i]->shape.dim[a];
 			int at = y->shape.rank - n->in[i]->shape.rank + a;
-			if (at < 0 || x >= 0 || !tarn_dyn_depends(d, x) || x == y->shape.dim[at] ||
-			    !tarn_dyn_may_stretch(d, x, y->shape.dim[at]))
+			if (at < 0 || x >= 0 || !tarn_dyn_depends(d, x) || x == y->shape.dim[at])
+				continue;
+			if (tarn_dyn_may_empty(d, x, y->shape.dim[at]))
+				return tarn_dyn_refuse(d, n, at, "what it stretches may have no elements");
+			if (!tarn_dyn_may_stretch(d, x, y->shape.dim[at]))
 				continue;
 			n->in[i] = tarn_dyn_edge(d, n->in[i], a);
 			TRY(tarn_dyn_done(d));

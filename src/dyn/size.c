@@ -32,6 +32,15 @@ bool tarn_dyn_depends(tarn_dyn *d, tarn_dim x)
 	return d->depends.at[at] == YES;
 }
 
+bool tarn_dyn_mentions(const tarn_dyn *d, tarn_dim x, tarn_dim sym)
+{
+	int64_t v;
+	if (tarn_dim_is_int(x, &v))
+		return false;
+	const tarn_sym *s = tarn_sym_get(&d->m->syms, x);
+	return x == sym || (s->op != TARN_SYM_NAMED && (tarn_dyn_mentions(d, s->a, sym) || tarn_dyn_mentions(d, s->b, sym)));
+}
+
 uint32_t tarn_dyn_axes(tarn_dyn *d, const tarn_value *v)
 {
 	uint32_t axes = 0;
@@ -134,6 +143,29 @@ bool tarn_dyn_may_stretch(tarn_dyn *d, tarn_dim x, tarn_dim y)
 	if (x == y || tarn_dim_lo(&d->m->syms, x) > 1)
 		return false;
 	return any_length(d, x, y, stretched, &tried) || !tried;
+}
+
+static bool emptied(int64_t x, int64_t y, int64_t *state)
+{
+	(void)state;
+	return x == 0 && y != 0;
+}
+
+bool tarn_dyn_may_empty(tarn_dyn *d, tarn_dim x, tarn_dim y)
+{
+	bool tried;
+	if (x == y) {
+		const tarn_sym *s = y < 0 ? tarn_sym_get(&d->m->syms, y) : NULL;
+		if (!s || s->op != TARN_SYM_MAX)
+			return false;
+		tarn_dim a = s->a, b = s->b;
+		return tarn_dyn_may_empty(d, a, a) || tarn_dyn_may_empty(d, b, b) || tarn_dyn_may_empty(d, a, y) ||
+		       tarn_dyn_may_empty(d, b, y);
+	}
+	if (tarn_dim_lo(&d->m->syms, x) > 0 || any_length(d, x, y, emptied, &tried))
+		return tarn_dim_lo(&d->m->syms, x) < 1;
+	/* Two lengths: it is enough that x can be 0. */
+	return !tried && (any_length(d, x, 1, emptied, &tried) || !tried);
 }
 
 void tarn_dyn_charge(tarn_dyn *d, const tarn_value *v)

@@ -177,7 +177,9 @@ static void pad_pad(tarn_pad *p)
 		return;
 	bool fixed = tarn_dim_is_int(begin[p->axis], &b) && tarn_dim_is_int(end[p->axis], &e);
 	p->need = TARN_PAD_PLACE;
-	if (fixed && !(mode == WRAP && (b || e)) && e <= 0) {
+	/* What a border in front repeats must be there at every length. */
+	bool near = mode == CONSTANT || b <= 0 || (mode != WRAP && tarn_dim_lo(p->syms, n->in[DATA]->shape.dim[p->axis]) > b);
+	if (fixed && near && e <= 0) {
 		p->need = TARN_PAD_ANY;
 	} else if (fixed && mode == CONSTANT && (!value || value->konst)) {
 		p->need = TARN_PAD_VALUE;
