@@ -59,6 +59,13 @@ typedef struct tarn_verdict {
 	double gain;        /* promised by it, times the rate; NAN: not known */
 } tarn_verdict;
 
+/* Counters from where they come from, so that three calls make a verdict of any program's own run: what a timeline adds up to
+ * (the shares of host time, busy, the gaps; what comes after a device's end counts as `other`); what the device tells of a
+ * compiled model (shares of its time, tiles, clock; device_ms, when it was measured, is set before; NOT_IMPLEMENTED when it
+ * tells nothing). */
+struct tarn_timeline_summary;
+TARN_API ov_status_e tarn_count_timeline(const struct tarn_timeline_summary *summary, tarn_diag_counters *counters);
+TARN_API ov_status_e tarn_count_device(const ov_compiled_model_t *compiled_model, tarn_diag_counters *counters);
 TARN_API ov_status_e tarn_diagnose_counters(const tarn_diag_counters *counters, tarn_verdict *verdict);
 TARN_API void tarn_free_verdict(tarn_verdict *verdict);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tarn/diagnose.h"
+#include "api/diagnose.h"
 
 #include <math.h>
 
@@ -8,7 +8,7 @@
 #include "diag/verdict.h"
 #include "rt/facts.h"
 
-static tarn_counters counters_of(const tarn_diag_counters *in)
+tarn_counters tarn_counters_in(const tarn_diag_counters *in)
 {
 	return (tarn_counters){
 #define COUNTER(type, field) .field = in->field,
@@ -19,7 +19,7 @@ static tarn_counters counters_of(const tarn_diag_counters *in)
 
 static tarn_err diagnose(const tarn_diag_counters *in, tarn_verdict *out)
 {
-	const tarn_counters c = counters_of(in);
+	const tarn_counters c = tarn_counters_in(in);
 	tarn_str sentence = {0}, next = {0};
 	tarn_verdict v = {.gain = NAN};
 	tarn_finding f;
@@ -59,7 +59,7 @@ void tarn_free_verdict(tarn_verdict *verdict)
 
 static tarn_err list_changes(const tarn_diag_counters *in, tarn_change_list *out)
 {
-	const tarn_counters c = counters_of(in);
+	const tarn_counters c = tarn_counters_in(in);
 	tarn_change_list list = {tarn_mem_zalloc(TARN_CHANGE_COUNT, sizeof *list.at), TARN_CHANGE_COUNT};
 	if (!list.at)
 		return tarn_err_nomem(sizeof *list.at * TARN_CHANGE_COUNT);

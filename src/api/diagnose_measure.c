@@ -2,10 +2,11 @@
 /* What measurements add up to: timelines, waterfalls, comparisons. */
 #include "api/handles.h"
 #include "base/mem.h"
+#include "api/diagnose.h"
 #include "diag/compare.h"
+#include "diag/fill.h"
 #include "diag/summary.h"
 #include "diag/waterfall.h"
-#include "tarn/diagnose.h"
 
 static tarn_err summarize(const tarn_timeline *t, tarn_timeline_summary *out)
 {
@@ -56,6 +57,50 @@ ov_status_e tarn_summarize_timeline(const tarn_timeline *timeline, tarn_timeline
 {
 	NEED(timeline && summary && (timeline->at || !timeline->size));
 	return tarn_status(summarize(timeline, summary));
+}
+
+static void counters_out(const tarn_counters *c, tarn_diag_counters *out)
+{
+#define COUNTER(type, field) out->field = c->field;
+#include "diag/counters.def"
+#undef COUNTER
+}
+
+ov_status_e tarn_count_timeline(const struct tarn_timeline_summary *s, tarn_diag_counters *counters)
+{
+	NEED(s && counters);
+	const tarn_summary in = {.n = s->inferences,
+				 .window_ms = s->window_ms,
+				 .slot = s->slot,
+				 .prepare = s->prepare,
+				 .copy_in = s->copy_in,
+				 .queue = s->queue,
+				 .device = s->device,
+				 .notice = s->notice,
+				 .copy_out = s->copy_out,
+				 .callback = s->callback,
+				 .busy = s->busy,
+				 .gap_prepare = s->gap_prepare,
+				 .gap_copy = s->gap_copy,
+				 .gap_host = s->gap_host,
+				 .gap_input = s->gap_input};
+	tarn_counters c = tarn_counters_in(counters);
+	tarn_fill_summary(&in, &c);
+	counters_out(&c, counters);
+	return OK;
+}
+
+ov_status_e tarn_count_device(const ov_compiled_model_t *compiled_model, tarn_diag_counters *counters)
+{
+	NEED(compiled_model && counters);
+	const tarn_account *a = compiled_model->p->account;
+	if (!a)
+		return tarn_status(tarn_err_set(TARN_UNSUPPORTED, "device %s does not tell where its time goes",
+						compiled_model->p->device->api->name));
+	tarn_counters c = tarn_counters_in(counters);
+	tarn_fill_account(a, &c);
+	counters_out(&c, counters);
+	return OK;
 }
 
 _Static_assert((int)TARN_WATERFALL_ROWS == (int)TARN_LOSS_COUNT, "one row for each loss");

@@ -76,6 +76,17 @@ static bool no_busy(const tarn_counters *c)
 	return isnan(tarn_counters_busy(c));
 }
 
+static bool others_run(const tarn_counters *c)
+{
+	return c->run_delay >= DELAY_LIMIT && c->cpu_others >= GAP_LIMIT;
+}
+
+/* Where the device is one of those who wait. */
+static bool others_run_here(const tarn_counters *c)
+{
+	return c->on_cpu && others_run(c);
+}
+
 static bool slow_clock(const tarn_counters *c)
 {
 	return is_busy(c) && tarn_counter_known(c->clock) && c->clock < NOMINAL;
@@ -175,11 +186,6 @@ static bool layers(const tarn_counters *c)
 static bool device_busy(const tarn_counters *c)
 {
 	return is_busy(c);
-}
-
-static bool others_run(const tarn_counters *c)
-{
-	return c->run_delay >= DELAY_LIMIT && c->cpu_others >= GAP_LIMIT;
 }
 
 /* Several requests, and still nobody at hand when the device is done. */

@@ -55,28 +55,6 @@ static int number(const bench *b, const char *key)
 	return n;
 }
 
-/* Shares of the device's time, where it tells them. */
-static void add_account(const tarn_device_account *a, tarn_diag_counters *c)
-{
-	double t = a->total_ms, array = a->dpu_ms - a->padded_ms;
-	c->tiles = a->tiles;
-	c->device_tiles = a->device_tiles;
-	if (!(t > 0))
-		return;
-	c->stall_weights = a->stall_weights_ms / t;
-	c->stall_activations = (a->stall_inputs_ms + a->stall_stores_ms) / t;
-	c->array = array > 0 ? array / t : 0;
-	c->compute = a->dpu_ms / t - c->array;
-	c->vector = (a->shave_ms + a->copy_ms) / t;
-	c->fixed = a->fixed_ms / t;
-	c->recurrent = a->recurrent_ms / t;
-	c->free_bandwidth_ms = a->free_bandwidth_ms;
-	c->free_compute_ms = a->free_compute_ms;
-	c->turbo_ms = a->mhz < a->mhz_highest ? a->turbo_ms : 0;
-	/* A device that takes longer than its model says runs at a lower clock; a simulated one never does. */
-	c->clock = c->device_ms > 0 ? t / c->device_ms : 0;
-}
-
 static void add_summary(const bench *b, tarn_diag_counters *c)
 {
 	if (!b->summed)
@@ -124,7 +102,7 @@ void bench_get_counters(const bench *b, tarn_diag_counters *c)
 	};
 	add_summary(b, c);
 	if (b->accounted)
-		add_account(&b->account, c);
+		(void)tarn_count_device(b->s.compiled, c);
 	if (c->on_cpu && b->o->nthreads > 0) {
 		c->tiles = (int)b->o->nthreads;
 		c->device_tiles = c->processors;
