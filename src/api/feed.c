@@ -12,7 +12,8 @@ typedef struct feed {
 	tarn_dtype type;
 	int rank;
 	int64_t dim[TARN_MAX_RANK];
-	size_t batch, bytes; /* samples in one tensor, and bytes of one */
+	int64_t own[TARN_MAX_RANK]; /* of the data: less than dim along a bounded axis whose samples are shorter */
+	size_t batch, bytes;        /* samples in one tensor, and bytes of one */
 } feed;
 
 struct tarn_feed {
@@ -22,7 +23,26 @@ struct tarn_feed {
 	size_t n;
 };
 
-static tarn_err feed_of_dataset(const tarn_value *v, tarn_dataset *d, feed *f)
+/* Samples may be shorter than the bound of an axis: they are padded. */
+static tarn_err shorten(const tarn_model *m, const tarn_value *v, const int64_t *sample, feed *f)
+{
+	for (int i = 0;; i++) {
+		tarn_bound b;
+		bool found;
+		TRY(tarn_model_bound_get(m, i, &b, &found));
+		if (!found)
+			return TARN_OK;
+		for (size_t k = 0; k < b.port.len; k++) {
+			int axis = b.port.at[k].axis;
+			if (!b.port.at[k].output && axis > 0 && axis < f->rank && !strcmp(b.port.at[k].port, v->name) &&
+			    sample[axis - 1] < f->own[axis])
+				f->own[axis] = sample[axis - 1];
+		}
+		tarn_bound_fini(&b);
+	}
+}
+
+static tarn_err feed_of_dataset(const tarn_model *m, const tarn_value *v, tarn_dataset *d, feed *f)
 {
 	tarn_dtype own_type;
 	int own_rank;
@@ -42,13 +62,31 @@ static tarn_err feed_of_dataset(const tarn_value *v, tarn_dataset *d, feed *f)
 	if (own_rank == 0 || f->rank == own_rank + 1)
 		f->batch = f->dim[0] > 0 ? (size_t)f->dim[0] : 1;
 	int64_t one[TARN_MAX_RANK];
-	memcpy(one, f->dim, sizeof one);
+	memcpy(f->own, f->dim, sizeof f->own);
+	if (f->rank == own_rank + 1)
+		TRY(shorten(m, v, own, f));
+	memcpy(one, f->own, sizeof one);
 	one[0] = f->dim[0] / (int64_t)f->batch;
 	TRY(tarn_dataset_target(d, f->type, f->rank, one));
 	return tarn_dataset_bytes(d, &f->bytes);
 }
 
-/* Inputs that bounds added: without data they say that everything is valid. */
+/* How much of a bound's axes the data fills: the same in all inputs, or the least. */
+static int64_t valid_of(const tarn_model *m, const tarn_feed *f, const tarn_bound *b)
+{
+	int64_t valid = b->max;
+	for (size_t i = 0; i < b->port.len; i++)
+		for (size_t k = 0; k < f->n; k++) {
+			const feed *x = &f->feed[k];
+			int axis = b->port.at[i].axis;
+			if (!b->port.at[i].output && x->data && axis < x->rank && x->own[axis] < valid &&
+			    !strcmp(m->main->input.at[k]->name, b->port.at[i].port))
+				valid = x->own[axis];
+		}
+	return valid;
+}
+
+/* Inputs that bounds added: without data of their own they say how long the samples are. */
 static tarn_err feed_lengths(const tarn_model *m, tarn_feed *f, bool *given)
 {
 	for (int i = 0;; i++) {
@@ -59,7 +97,8 @@ static tarn_err feed_lengths(const tarn_model *m, tarn_feed *f, bool *given)
 			return TARN_OK;
 		for (size_t k = 0; k < f->n; k++)
 			if (!given[k] && !strcmp(m->main->input.at[k]->name, b.length_input)) {
-				f->feed[k] = (feed){.constant = b.max, .type = TARN_I64, .rank = 1, .dim = {1}, .batch = 1};
+				f->feed[k] = (feed){
+					.constant = valid_of(m, f, &b), .type = TARN_I64, .rank = 1, .dim = {1}, .batch = 1};
 				given[k] = true;
 			}
 		tarn_bound_fini(&b);
@@ -76,7 +115,7 @@ static tarn_err feeds_of(const tarn_model *m, tarn_feed *f, bool *given, size_t 
 		const tarn_value *v = m->main->input.at[k];
 		CHECK(!given[k], TARN_USAGE, "input '%s' has two data sets; give it one", v->name);
 		given[k] = true;
-		TRY(feed_of_dataset(v, o->source[i].dataset, &f->feed[k]));
+		TRY(feed_of_dataset(m, v, o->source[i].dataset, &f->feed[k]));
 		size_t n = tarn_dataset_count(o->source[i].dataset) / f->feed[k].batch;
 		CHECK(i == 0 || n == *samples, TARN_SHAPE, "input '%s' has %zu samples, another input %zu", v->name, n,
 		      *samples);
@@ -89,16 +128,29 @@ static tarn_err feeds_of(const tarn_model *m, tarn_feed *f, bool *given, size_t 
 	return TARN_OK;
 }
 
+static tarn_err read_samples(const feed *f, size_t i, tarn_tensor *t)
+{
+	for (size_t k = 0; k < f->batch; k++)
+		TRY(tarn_dataset_read(f->data, i * f->batch + k, (char *)t->data + k * f->bytes));
+	return TARN_OK;
+}
+
 static tarn_err read_feed(const feed *f, size_t i, tarn_tensor *t)
 {
+	tarn_tensor shorter;
 	TRY(tarn_tensor_new(f->type, f->rank, f->dim, t));
 	if (!f->data) {
 		tarn_tensor_set_i64(t, 0, f->constant);
 		return TARN_OK;
 	}
-	for (size_t k = 0; k < f->batch; k++)
-		TRY(tarn_dataset_read(f->data, i * f->batch + k, (char *)t->data + k * f->bytes));
-	return TARN_OK;
+	if (!memcmp(f->own, f->dim, (size_t)f->rank * sizeof *f->dim))
+		return read_samples(f, i, t);
+	TRY(tarn_tensor_new(f->type, f->rank, f->own, &shorter));
+	tarn_err err = read_samples(f, i, &shorter);
+	if (!err)
+		err = tarn_tensor_copy_corner(&shorter, t);
+	tarn_tensor_fini(&shorter);
+	return err;
 }
 
 static tarn_err ask_user(const tarn_quantize_options *o, size_t i, size_t k, tarn_tensor *t)

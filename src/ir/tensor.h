@@ -25,6 +25,9 @@ TARN_MUST tarn_err tarn_tensor_new(tarn_dtype type, int rank, const int64_t *dim
 void tarn_tensor_fini(tarn_tensor *t);               /* drops the reference, zeroes the struct */
 tarn_tensor tarn_tensor_share(const tarn_tensor *t); /* another struct on the same bytes, with its own reference */
 TARN_MUST tarn_err tarn_tensor_copy(const tarn_tensor *t, tarn_tensor *out); /* own bytes */
+/* Copies into `to` the elements that both have, from index 0 on along each axis: pads, or cuts. Same type and rank; TARN_TYPE
+ * for others, text, and elements below a byte. */
+TARN_MUST tarn_err tarn_tensor_copy_corner(const tarn_tensor *from, const tarn_tensor *to);
 int64_t tarn_tensor_count(const tarn_tensor *t);                             /* elements */
 size_t tarn_tensor_bytes(const tarn_tensor *t);
 tarn_shape tarn_tensor_shape(const tarn_tensor *t);

@@ -99,3 +99,13 @@ expect_stderr_contains "class 7"
 expect_exit 2 "$TARN" quantize -m net.onnx --data data.npy --max-drop 1 --weights int8 -o bad.onnx
 expect_exit 2 "$TARN" quantize -m net.onnx --data data.npy --max-drop 1 --qat -o bad.onnx
 expect_no_file bad.onnx
+
+# Samples shorter than the bound are padded, and say how long they are.
+cp "$SRC/examples/text/text.onnx" text.onnx
+"$BUILD/bin/examples/text-lengths" --arrays "$SRC/examples/text/samples.tsv" 40 16 data || fail "no data"
+expect_exit 0 "$TARN" quantize -m text.onnx -shape 'input_ids[1,?],attention_mask[1,?],position_ids[1,?]' --bound length=64 \
+	--data input_ids=data/input_ids.npy --data attention_mask=data/attention_mask.npy \
+	--data position_ids=data/position_ids.npy -o bounded.onnx --json
+expect_json samples 16
+expect_json_number sqnr_db.scores ">" 20
+expect_file bounded.onnx

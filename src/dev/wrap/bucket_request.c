@@ -7,60 +7,6 @@
 #include "dev/wrap/bucket_program.h"
 #include "rt/request.h"
 
-/* ---- copying ---- */
-
-/* The corner of `size` elements that both arrays have; sizes of the arrays are `from` and `to`. */
-typedef struct corner {
-	int rank;
-	int64_t size[TARN_MAX_RANK];
-	size_t from[TARN_MAX_RANK], to[TARN_MAX_RANK]; /* bytes of one step along each axis */
-	size_t run;                                    /* bytes that are contiguous in both */
-	int outer;                                     /* axes in front of them */
-} corner;
-
-static void corner_init(corner *c, const tarn_tensor *from, const tarn_tensor *to, size_t element)
-{
-	c->rank = from->rank;
-	size_t f = element, t = element;
-	for (int i = c->rank; i-- > 0;) {
-		c->size[i] = from->dim[i] < to->dim[i] ? from->dim[i] : to->dim[i];
-		c->from[i] = f;
-		c->to[i] = t;
-		f *= (size_t)from->dim[i];
-		t *= (size_t)to->dim[i];
-	}
-	c->run = element;
-	c->outer = c->rank;
-	while (c->outer && c->run == c->from[c->outer - 1] && c->run == c->to[c->outer - 1]) {
-		c->outer--;
-		c->run *= (size_t)c->size[c->outer];
-	}
-}
-
-static void corner_copy(const corner *c, int axis, const char *from, char *to)
-{
-	if (axis == c->outer) {
-		memcpy(to, from, c->run);
-		return;
-	}
-	for (int64_t i = 0; i < c->size[axis]; i++)
-		corner_copy(c, axis + 1, from + (size_t)i * c->from[axis], to + (size_t)i * c->to[axis]);
-}
-
-/* Elements that both have; types are the same. */
-static tarn_err copy_common(const tarn_tensor *from, const tarn_tensor *to, const char *name)
-{
-	int bits = tarn_dtype_info(from->type)->bits;
-	CHECK(from->type == to->type && from->rank == to->rank && from->type != TARN_STRING && bits >= 8, TARN_TYPE,
-	      "'%s' is %s, which cannot be padded; use another element type", name, tarn_dtype_info(from->type)->word);
-	corner c = {0};
-	if (!tarn_tensor_count(from) || !tarn_tensor_count(to))
-		return TARN_OK;
-	corner_init(&c, from, to, (size_t)bits / 8);
-	corner_copy(&c, 0, from->data, to->data);
-	return TARN_OK;
-}
-
 static bool same_dims(const tarn_tensor *a, const tarn_tensor *b)
 {
 	return a->rank == b->rank && !memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim);
@@ -196,7 +142,7 @@ static tarn_err fill_input(tarn_request *r, int i, tarn_request *inner, int at, 
 	if (whole)
 		return TARN_OK;
 	count_copy(r, &r->in[i]);
-	return copy_common(&r->in[i], own, r->program->in[i].name);
+	return tarn_err_note(tarn_tensor_copy_corner(&r->in[i], own), "padding '%s'", r->program->in[i].name);
 }
 
 static tarn_err fill_inputs(tarn_request *r, const bucket_inner *b, const bucket_slot *s, const int64_t *size, int n_dim)
@@ -285,7 +231,7 @@ static tarn_err take_output(tarn_request *r, int i, const tarn_tensor *made)
 		out->data = out->buf->at;
 	}
 	count_copy(r, out);
-	return copy_common(made, out, r->program->out[i].name);
+	return tarn_err_note(tarn_tensor_copy_corner(made, out), "cutting '%s'", r->program->out[i].name);
 }
 
 static tarn_err take_profile(tarn_request *r, const tarn_request *inner)
