@@ -38,6 +38,19 @@ number predicted[1].ddr_bytes.value
 run timeout 60 $show --enable-logging=stderr --v=0 --dump-dom "file://$WORK/check.html"
 grep -i 'console:\|console(\|uncaught' stderr && fail "the browser complains about check"
 grep -q 'Roofline' stdout || fail "no roofline"
+# The page of diagnose.
+expect_exit 0 "$TARN" diagnose -m '</script><b>&net.onnx' -d NPU --sim 4000 -nireq 1 -t 0.02 --html diagnose.html --trace diagnose.json --json
+cp stdout report.json
+expect_file diagnose.json
+run timeout 60 $show --enable-logging=stderr --v=0 --dump-dom "file://$WORK/diagnose.html"
+grep -i 'console:\|console(\|uncaught' stderr && fail "the browser complains about diagnose"
+cp stdout dom.html
+for title in Verdict Experiments 'advertised rate' 'Host and device in time' 'State of the machine'; do
+	grep -q "$title" dom.html || fail "no $title"
+done
+value=$(number waterfall.achieved)
+grep -o 'data-value="[^"]*"' dom.html | cut -d'"' -f2 | awk -v wanted="$value" '$1 + 0 == wanted + 0 { found = 1 } END { exit !found }' ||
+	fail "the achieved rate is not on the page"
 # A picture of it, as wide as a phone: not blank.
 run timeout 60 $show --window-size=390,844 --screenshot="$WORK/phone.png" "file://$WORK/page.html"
 [ "$(wc -c <phone.png)" -gt 8000 ] || fail "the picture is empty"

@@ -54,7 +54,8 @@ typedef struct bench {
 	 * that go together; 0: not known. */
 	double suppose_tiles, suppose_int8, suppose_batch_ms;
 	int suppose_batch;
-	struct vs *vs; /* what it was compared with; NULL: nothing */
+	struct vs *vs;          /* what it was compared with; NULL: nothing */
+	tarn_timeline timeline; /* of the measurement, for --html; later ones do not touch it */
 } bench;
 
 /* Shares of host time over all inferences; they add up to 1. */
@@ -72,11 +73,8 @@ int bench_measure(bench *b);
 int bench_report_text(bench *b);
 int bench_report_json(bench *b, json *j);
 int bench_json_body(bench *b, json *j); /* the same within an object that is begun */
-/* A timeline is recorded while measuring. */
-static inline bool bench_records(const bench *b)
-{
-	return b->o->trace || b->o->html;
-}
+/* --trace: of what was measured last. */
+int bench_write_trace(const bench *b);
 /* Fills the inputs of request i anew: from the next samples, with --live or --stdin, by that worker; else with other random
  * values. BENCH_NO_MORE: the source has ended. */
 enum { BENCH_NO_MORE = -1 };

@@ -365,12 +365,14 @@ static int run(bench *b)
 {
 	host_use before, after;
 	double begin = now_ms(), busy = busy_counter_ms(b);
-	if (!bench_records(b) && tarn_start_timeline(TIMELINE_EVENTS) != OK)
+	if (tarn_start_timeline(TIMELINE_EVENTS) != OK)
 		return fail_last("bench");
 	host_read(&before);
 	int code = b->async ? measure_async(b) : measure_sync(b);
 	host_read(&after);
 	(void)tarn_stop_timeline();
+	if (!code && b->o->html && !b->timeline.at && tarn_list_timeline(&b->timeline) != OK)
+		code = fail_last("bench");
 	progress(b, begin, true);
 	b->others = host_others(&before, &after);
 	b->busy_counter = b->duration_ms > 0 ? (busy_counter_ms(b) - busy) / b->duration_ms : NAN;
@@ -378,6 +380,15 @@ static int run(bench *b)
 	if (!code && !b->n)
 		code = fail(1, "bench", "interrupted before any inference was measured");
 	return code;
+}
+
+int bench_write_trace(const bench *b)
+{
+	if (tarn_write_trace(b->o->trace, b->s.compiled, b->request[0]) != OK)
+		return fail_last("bench");
+	if (!b->quiet)
+		printf("Timeline written to %s; open it at ui.perfetto.dev\n", b->o->trace);
+	return 0;
 }
 
 int bench_warm(bench *b)

@@ -287,15 +287,13 @@ static void json_shares(const bench *b, json *j)
 	json_text(j, "utilization_source", busy_source(b));
 }
 
-static int json_timeline(json *j)
+/* For the page: the last of them. */
+static void json_timeline(const tarn_timeline *t, json *j)
 {
 	enum { SHOWN = 200 };
-	tarn_timeline t;
-	if (tarn_list_timeline(&t) != OK)
-		return fail_last("bench");
 	json_begin(j, "timeline", '[');
-	for (size_t i = t.size > SHOWN ? t.size - SHOWN : 0; i < t.size; i++) {
-		const tarn_timeline_event *e = &t.at[i];
+	for (size_t i = t->size > SHOWN ? t->size - SHOWN : 0; i < t->size; i++) {
+		const tarn_timeline_event *e = &t->at[i];
 		json_begin(j, NULL, '{');
 		json_int(j, "request", (long long)e->request);
 		json_int(j, "prepare_ns", e->prepare_ns);
@@ -309,8 +307,6 @@ static int json_timeline(json *j)
 		json_end(j, '}');
 	}
 	json_end(j, ']');
-	tarn_free_timeline(&t);
-	return 0;
 }
 
 int bench_report_json(bench *b, json *j)
@@ -338,7 +334,7 @@ int bench_json_body(bench *b, json *j)
 	session_notes(&b->s, j);
 	if (!code)
 		code = b->o->pc || b->o->pcsort ? json_layers(b, j) : 0;
-	if (!code && bench_records(b))
-		code = json_timeline(j);
+	if (b->timeline.size)
+		json_timeline(&b->timeline, j);
 	return code;
 }

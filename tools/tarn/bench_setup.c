@@ -346,6 +346,7 @@ void bench_close(bench *b)
 	for (size_t i = 0; b->tensor && i < (size_t)b->nireq * b->n_in; i++)
 		ov_tensor_free(b->tensor[i]);
 	bench_live_close(b);
+	tarn_free_timeline(&b->timeline);
 	free(b->request);
 	free(b->tensor);
 	free(b->latency);

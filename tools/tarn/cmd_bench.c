@@ -13,7 +13,6 @@
 
 int cmd_bench(const options *o);
 
-enum { TIMELINE_EVENTS = 100000 };
 
 static int report_folder(bench *b)
 {
@@ -52,15 +51,6 @@ static int report(bench *b)
 	return code;
 }
 
-static int write_trace(const bench *b)
-{
-	if (tarn_write_trace(b->o->trace, b->s.compiled, b->request[0]) != OK)
-		return fail_last("bench");
-	if (!b->quiet)
-		printf("Timeline written to %s; open it at ui.perfetto.dev\n", b->o->trace);
-	return 0;
-}
-
 static int measure(bench *b)
 {
 	bench_step(b, 10, "Measuring performance");
@@ -76,9 +66,6 @@ static int measure(bench *b)
 	else if (!b->quiet)
 		printf("Start inference %s, %ld inference requests, limits: %.1f s\n",
 		       b->async ? "asynchronously" : "synchronously", b->nireq, b->seconds);
-	/* The first inference is not what is looked at, but it shows. */
-	if (bench_records(b) && tarn_start_timeline(TIMELINE_EVENTS) != OK)
-		return fail_last("bench");
 	int code = b->o->vs ? bench_warm(b) : bench_measure(b);
 	if (!code && b->o->vs)
 		code = bench_vs_run(b);
@@ -87,7 +74,7 @@ static int measure(bench *b)
 	if (!code)
 		code = session_check_results(&b->s);
 	if (!code && b->o->trace)
-		code = write_trace(b);
+		code = bench_write_trace(b);
 	if (!code)
 		bench_find_counters(b);
 	if (!code)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "diagnose.h"
+#include "page.h"
 #include "paced.h"
 #include "say.h"
 
@@ -23,6 +24,8 @@ static int look(diagnosis *d)
 	int code = bench_open(&d->base);
 	if (!code)
 		code = bench_measure(&d->base);
+	if (!code && d->o->trace)
+		code = bench_write_trace(&d->base);
 	if (code)
 		return code;
 	bench_find_counters(&d->base);
@@ -34,10 +37,18 @@ static int look(diagnosis *d)
 static int tell(diagnosis *d)
 {
 	json j = {.out = stdout};
+	page p;
+	int code = 0;
 	if (d->o->json)
-		return diagnose_json(d, &j);
-	diagnose_print(d);
-	return 0;
+		code = diagnose_json(d, &j);
+	else
+		diagnose_print(d);
+	if (code || !d->o->html)
+		return code;
+	code = page_begin("diagnose", &p);
+	if (!code && (code = diagnose_json(d, &p.j)))
+		page_drop(&p);
+	return code ? code : page_write("diagnose", &p, "diagnose", "tarn diagnose", d->o->html);
 }
 
 int cmd_diagnose(const options *o)

@@ -184,7 +184,7 @@ static int add_raw(const session *s, session_properties *p)
 		const char *word = s->o->property.at[i], *eq = strchr(word, '=');
 		if (!eq || eq == word || p->n >= 64 || (size_t)(eq - word) >= sizeof p->text[0])
 			return fail(2, s->command, "-p '%s' is no property; write KEY=VALUE", word);
-		memcpy(p->text[p->n], word, (size_t)(eq - word));
+		snprintf(p->text[p->n], sizeof p->text[0], "%.*s", (int)(eq - word), word);
 		add(p, p->text[p->n], eq + 1);
 	}
 	return 0;
