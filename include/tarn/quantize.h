@@ -45,6 +45,7 @@ typedef struct tarn_quantize_control {
 /* Zeroed, but for sources or sample, is a good choice. */
 typedef struct tarn_quantize_options {
 	tarn_quantize_preset preset;
+	int weight_bits;           /* 8 (or 0), or 4: sixteen values for each weight, stored in bytes */
 	const char *const *ignore; /* names of nodes that stay float */
 	size_t n_ignore;
 	/* Data sets, of equally many samples, one for each input. The valid length of a bounded model (see tarn/shape.h) is its

@@ -203,6 +203,7 @@ tarn_err tarn_feed_open(struct ov_core *core, const tarn_model *m, const tarn_qu
 	f->o = o;
 	f->n = m->main->input.len;
 	*qo = (tarn_quant_options){.preset = preset[o->preset],
+				   .weight_bits = o->weight_bits,
 				   .ignore = o->ignore,
 				   .n_ignore = (int)o->n_ignore,
 				   .sample = sample,

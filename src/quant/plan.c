@@ -65,7 +65,10 @@ tarn_err tarn_quant_plan_init(quant_plan *p, const tarn_model *m, const tarn_qua
 {
 	tarn_model *passed = NULL, *sized = NULL;
 	tarn_err err;
-	*p = (quant_plan){.preset = o->preset,
+	CHECK(o->weight_bits == 0 || o->weight_bits == 8 || o->weight_bits == 4, TARN_USAGE,
+	      "weights of %d bits; 8 and 4 are possible", o->weight_bits);
+	*p = (quant_plan){.weight_top = o->weight_bits == 4 ? 7 : 127,
+			  .preset = o->preset,
 			  .strength = NAN,
 			  .estimator = o->estimator == TARN_QUANT_SEARCHED ? TARN_QUANT_BY_SQNR : o->estimator};
 	TRY(tarn_model_clone(m, &passed));

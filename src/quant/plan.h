@@ -46,6 +46,7 @@ typedef struct quant_plan {
 	const tarn_model *sized;  /* the same nodes at the sizes of the first sample, for costs; NULL: sizes cannot be had */
 	tarn_quant_preset preset; /* never AUTO */
 	tarn_quant_estimator estimator; /* never SEARCHED */
+	int weight_top;                 /* largest code of a weight: 127, or 7 with four bits */
 	double strength;                /* with which m was equalized; NAN: it was not */
 	tarn_arena arena;
 	bool *keep_float; /* by node index, the caller's: stays float whatever the operator is */

@@ -80,6 +80,7 @@ typedef struct tarn_quant_options {
 	 * even, 1 the activations. */
 	tarn_quant_repair equalize;
 	double strength;
+	int weight_bits;           /* 8 (or 0), or 4: codes -7..7 in bytes */
 	const char *const *ignore; /* names of nodes that stay float; a name no node has is TARN_USAGE */
 	int n_ignore;
 	/* Fills in[0 .. inputs-1] with new tensors (own buffers) for sample i. */

@@ -86,9 +86,8 @@ static float best_scale(const float *x, int64_t n, int top)
 	return best;
 }
 
-static tarn_err find_scales(const tarn_node *n, const tarn_tensor *w, quant_weight *q)
+static tarn_err find_scales(const tarn_node *n, const tarn_tensor *w, int top, quant_weight *q)
 {
-	const int top = 127;
 	int64_t count = tarn_tensor_count(w), each = count / q->channels;
 	float most = 0, *row = tarn_mem_alloc((size_t)each * (sizeof(float) + 1));
 	if (!row)
@@ -143,7 +142,7 @@ static tarn_err weights_of_node(quant_plan *p, const tarn_node *n)
 	q.code = tarn_arena_zalloc(&p->arena, (size_t)tarn_tensor_count(w), 1);
 	if (!q.scale || !q.shift || !q.code)
 		return tarn_err_nomem((size_t)tarn_tensor_count(w));
-	TRY(find_scales(n, w, &q));
+	TRY(find_scales(n, w, p->weight_top, &q));
 	if (p->stat[n->in[0]->id].mean)
 		find_shift(n, w, p->stat[n->in[0]->id].mean, &q);
 	p->weight[n->index] = q;

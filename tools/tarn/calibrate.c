@@ -83,7 +83,8 @@ int calibrate_with(const session *s, bool data_needed,
 	const options *o = s->o;
 	size_t n = o->sources.n;
 	tarn_data_options_t prep;
-	tarn_quantize_options q = {.ignore = o->ignore.at, .n_ignore = o->ignore.n};
+	tarn_quantize_options q = {
+		.weight_bits = o->weight_bits == -1 ? 0 : (int)o->weight_bits, .ignore = o->ignore.at, .n_ignore = o->ignore.n};
 	tarn_training_options training = {0};
 	tarn_quantize_control control = {0};
 	if (!n && data_needed)

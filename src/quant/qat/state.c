@@ -20,7 +20,7 @@ static double default_rate(const qat_net *net)
 	for (size_t i = 0; i < net->param.len; i++)
 		if (net->param.at[i].kind == QAT_WEIGHT && net->param.at[i].hi < 127)
 			return 2e-3;
-	return 5e-4;
+	return 1e-4;
 }
 
 /* What a checkpoint belongs to: the parameters, and what decides the order of samples. */
