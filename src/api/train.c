@@ -3,6 +3,7 @@
 
 #include "api/feed.h"
 #include "api/training.h"
+#include "quant/plan.h"
 #include "quant/qat/qat.h"
 
 static tarn_training_score score_out(const tarn_qat_score *s)
@@ -93,6 +94,8 @@ tarn_err tarn_quantize_and_train(const tarn_model *m, const tarn_quant_options *
 	TRY(tarn_quant_ptq(m, &some, &start, r));
 	tarn_err err = tarn_qat_train(m, start, &qat, q, &qr);
 	tarn_model_unref(start);
+	if (err == TARN_OK && qr.improved)
+		err = tarn_quant_compare(m, *q, &some, r); /* of what leaves */
 	*trained = training_out(&qr);
 	return err;
 }

@@ -3,26 +3,39 @@
 #include <math.h>
 #include <string.h>
 
+#include "ir/op.h"
 #include "quant/plan.h"
 #include "quant/qat/net.h"
 
-/* Share of the relative mean square beside the divergence of a classifier: it tells also where the teacher is certain. */
-#define LOGIT_SHARE 0.1
+/* Weight of the relative mean square beside the divergence of a classifier: it tells also where the teacher is certain. */
+#define LOGIT_SHARE 1.0
 #define LEAST 1e-7
 
-qat_head qat_head_of(const tarn_graph *g, size_t i, bool labelled)
+static const tarn_node *last_softmax(const tarn_graph *g, size_t i)
 {
-	static const char *const moves[] = {"Reshape",   "Identity",         "Flatten",        "Squeeze",
-					    "Unsqueeze", "DequantizeLinear", "QuantizeLinear", NULL};
+	static const char *const moves[] = {"Reshape", "Identity", "Flatten", "Squeeze", "Unsqueeze", NULL};
+	static const char *const softmax[] = {"Softmax", "LogSoftmax", NULL};
 	const tarn_value *v = g->output.at[i];
 	for (int depth = 0; depth < 8 && tarn_quant_any_of(v->def, moves); depth++)
 		v = v->def->in[0];
-	if (tarn_quant_is(v->def, "Softmax"))
+	return tarn_quant_any_of(v->def, softmax) ? v->def : NULL;
+}
+
+const tarn_value *qat_tap(const tarn_graph *g, size_t i)
+{
+	const tarn_node *n = last_softmax(g, i);
+	const tarn_shape *s = n ? &n->in[0]->shape : NULL;
+	int64_t axis = n ? tarn_attr_i(n, tarn_attr_index(n->op, "axis")) : 0;
+	return n && n->in[0]->def && s->rank == 2 && (axis == 1 || axis == -1) ? n->in[0] : g->output.at[i];
+}
+
+qat_head qat_head_of(const tarn_value *tap, bool labelled)
+{
+	if (tarn_quant_is(tap->def, "Softmax"))
 		return QAT_SOFTMAX;
-	if (tarn_quant_is(v->def, "LogSoftmax"))
+	if (tarn_quant_is(tap->def, "LogSoftmax"))
 		return QAT_LOGSOFTMAX;
-	const tarn_shape *s = &g->output.at[i]->shape;
-	return (labelled && i == 0) || (s->rank == 2 && s->dim[1] != 1) ? QAT_LOGITS : QAT_RAW;
+	return labelled || (tap->shape.rank == 2 && tap->shape.dim[1] != 1) ? QAT_LOGITS : QAT_RAW;
 }
 
 /* Rows are the first axis, classes all the others. */

@@ -65,10 +65,10 @@ TARN_MUST tarn_err qat_walk_init(qat_walk *w, const qat_net *net);
 void qat_walk_fini(qat_walk *w);
 /* Values of all outputs: w->at[output->id]. */
 TARN_MUST tarn_err qat_walk_forward(qat_walk *w, const tarn_tensor *in);
-/* The output's tensor (a constant, an input, or computed). */
-const tarn_tensor *qat_walk_output(const qat_walk *w, size_t i);
-/* Adds the sample's gradients to w->grad; dout[i] of type NONE: nothing from output i. Lets go of all values. */
-TARN_MUST tarn_err qat_walk_backward(qat_walk *w, const tarn_tensor *dout);
+/* What a value holds now. */
+const tarn_tensor *qat_walk_value(const qat_walk *w, const tarn_value *v);
+/* Adds the sample's gradients to w->grad; dout[i]: of n values v[i]; type NONE: nothing from there. Lets go of all values. */
+TARN_MUST tarn_err qat_walk_backward(qat_walk *w, const tarn_value *const *v, const tarn_tensor *dout, size_t n);
 void qat_walk_clear(qat_walk *w);
 
 /* ---- kernels: the operators that take the time, in f32; *done false: the reference does it ---- */
@@ -97,8 +97,10 @@ typedef enum qat_head {
 	QAT_SOFTMAX,   /* probabilities */
 	QAT_LOGSOFTMAX /* their logarithms */
 } qat_head;
-/* What output i of a graph is. */
-qat_head qat_head_of(const tarn_graph *g, size_t i, bool labelled);
+/* What stands for output i in the loss: what goes into its softmax, when it is one over all classes; else the output itself. */
+const tarn_value *qat_tap(const tarn_graph *g, size_t i);
+/* What kind of numbers a tap holds. */
+qat_head qat_head_of(const tarn_value *tap, bool labelled);
 typedef struct qat_target {
 	const float *teacher; /* as many numbers as the output; NULL: none */
 	const int64_t *label; /* one per row; NULL: none */

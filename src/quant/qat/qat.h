@@ -22,8 +22,8 @@
 typedef struct tarn_qat_options {
 	const tarn_quant_options *data; /* samples, progress, stop, device; preset and ignore are not looked at */
 	const int64_t *label;           /* of each sample, the class of output 0; NULL: none */
-	int epochs;                     /* 0: 5 */
-	int batch;                      /* samples of one step; 0: 32 */
+	int epochs;                     /* 0: 5, with weights of 4 bits 10 */
+	int batch;                      /* samples of one step; 0: 8 to 32, for a hundred steps an epoch */
 	double rate;         /* learning rate, relative to the size of what is trained; 0: chosen by the weights' bits */
 	double holdout;      /* share of samples kept for judging; 0: 0.2 */
 	double label_weight; /* share of the labels in the loss when there is a teacher, too; 0: 0.3 */

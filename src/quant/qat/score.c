@@ -46,14 +46,34 @@ static tarn_err note_teacher(void *ctx, size_t i, tarn_request *r)
 	return outputs_of(ctx, r, i);
 }
 
+const tarn_value *qat_data_value(const qat_data *d, const tarn_graph *g, size_t k)
+{
+	return d->tapped[k] ? qat_tap(g, k) : g->output.at[k];
+}
+
+/* Runs m with the taps as its outputs; as it is when there are none. */
+static tarn_err run_tapped(const qat_data *d, const tarn_model *m, const tarn_quant_options *q, const char *what,
+			   quant_see *see, void *ctx)
+{
+	int *which = tarn_mem_zalloc(d->n_output + 1, sizeof *which), n = 0;
+	if (!which)
+		return tarn_err_nomem(d->n_output * sizeof *which);
+	for (size_t k = 0; k < d->n_output; k++) {
+		which[k] = (int)qat_data_value(d, m->main, k)->id;
+		n = d->tapped[k] ? (int)d->n_output : n;
+	}
+	tarn_err err = tarn_quant_run(m, which, n, q, (quant_slice){.step = 1, .n = q->n_sample}, what, see, ctx);
+	tarn_mem_free(which);
+	return err;
+}
+
 static tarn_err ask_teacher(qat_data *d, const tarn_model *teacher)
 {
 	const tarn_quant_options *q = d->o->data;
 	d->teacher = tarn_arena_zalloc(&d->arena, q->n_sample, sizeof *d->teacher);
 	if (!d->teacher)
 		return tarn_err_nomem(q->n_sample * sizeof *d->teacher);
-	return tarn_quant_run(teacher, NULL, 0, q, (quant_slice){.step = 1, .n = q->n_sample}, "asking the float model",
-			      note_teacher, d);
+	return run_tapped(d, teacher, q, "asking the float model", note_teacher, d);
 }
 
 /* Few samples serve for both. */
@@ -85,10 +105,14 @@ tarn_err qat_data_init(qat_data *d, const tarn_qat_options *o, const tarn_model 
 	TRY(split(d));
 	CHECK(teacher || o->label, TARN_USAGE, "training needs labels, or a float model to learn from");
 	d->head = tarn_arena_zalloc(&d->arena, d->n_output + 1, sizeof *d->head);
-	if (!d->head)
+	d->tapped = tarn_arena_zalloc(&d->arena, d->n_output + 1, sizeof *d->tapped);
+	if (!d->head || !d->tapped)
 		return tarn_err_nomem(d->n_output);
-	for (size_t k = 0; k < d->n_output; k++)
-		d->head[k] = qat_head_of(g, k, o->label != NULL);
+	for (size_t k = 0; k < d->n_output; k++) {
+		d->tapped[k] = qat_tap(g, k) != g->output.at[k] &&
+			       (!teacher || qat_tap(teacher->main, k) != teacher->main->output.at[k]);
+		d->head[k] = qat_head_of(qat_data_value(d, g, k), o->label != NULL && k == 0);
+	}
 	if (g->output.at[0]->shape.rank >= 2 && g->output.at[0]->shape.dim[0] > 1)
 		d->rows = (size_t)g->output.at[0]->shape.dim[0];
 	return teacher ? ask_teacher(d, teacher) : TARN_OK;
@@ -169,7 +193,7 @@ tarn_err qat_score(const qat_data *d, const tarn_model *m, tarn_qat_score *s)
 	holdout h = {d, s};
 	tarn_quant_options q = {.sample = held_sample, .n_sample = d->n_hold, .ctx = &h, .device = d->o->data->device};
 	*s = (tarn_qat_score){0};
-	TRY(tarn_quant_run(m, NULL, 0, &q, (quant_slice){.step = 1, .n = d->n_hold}, "judging", see_held, &h));
+	TRY(run_tapped(d, m, &q, "judging", see_held, &h));
 	s->loss /= (double)d->n_hold;
 	return TARN_OK;
 }

@@ -14,12 +14,15 @@ typedef struct qat_data {
 	float **teacher; /* by sample; NULL: no teacher */
 	size_t *size;    /* by sample: numbers of all outputs; offsets follow from the outputs' sizes */
 	qat_head *head;  /* by output */
+	bool *tapped;    /* by output: qat_tap stands for it, in the teacher and in what is trained */
 	size_t n_output;
 	tarn_arena arena;
 } qat_data;
 
 TARN_MUST tarn_err qat_data_init(qat_data *d, const tarn_qat_options *o, const tarn_model *start, const tarn_model *teacher);
 void qat_data_fini(qat_data *d);
+/* What stands for output k in the loss. */
+const tarn_value *qat_data_value(const qat_data *d, const tarn_graph *g, size_t k);
 /* The targets of output k of a sample, given its number of elements; offset moves on by it. */
 TARN_MUST tarn_err qat_data_target(const qat_data *d, size_t sample, size_t k, const tarn_tensor *y, size_t *offset,
 				   qat_target *t);

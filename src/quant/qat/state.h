@@ -21,6 +21,8 @@ typedef struct qat_state {
 
 TARN_MUST tarn_err qat_state_init(qat_state *s, const qat_net *net, const tarn_model *teacher, const tarn_qat_options *o);
 void qat_state_fini(qat_state *s);
+/* How many when it was not said. */
+int qat_state_epochs(const qat_net *net);
 /* One step of Adam with the gradients of theta; total: steps of the whole schedule. */
 void qat_state_step(qat_state *s, const qat_net *net, float *grad, size_t total);
 /* Back to the best so far, at half the rate. */

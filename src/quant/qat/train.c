@@ -28,6 +28,7 @@ typedef struct trainer {
 	const tarn_qat_options *o;
 	tarn_qat_report *r;
 	tarn_pool *pool;
+	const tarn_value **tap; /* by output: what stands for it in the loss */
 	lane *lane;
 	int lanes;
 	/* The batch at hand. */
@@ -56,7 +57,7 @@ static tarn_err learn_sample(trainer *t, lane *l, size_t i)
 	CHECK_GOTO(out, dout, TARN_NOMEM, "out of memory");
 	TRY_GOTO(out, qat_walk_forward(&l->walk, t->in[i]));
 	for (size_t k = 0; k < outputs; k++) {
-		const tarn_tensor *y = qat_walk_output(&l->walk, k);
+		const tarn_tensor *y = qat_walk_value(&l->walk, t->tap[k]);
 		qat_target target;
 		TRY_GOTO(out, qat_data_target(&t->data, t->sample[i], k, y, &offset, &target));
 		if (y->type != TARN_F32 || (!target.teacher && !target.label))
@@ -67,7 +68,7 @@ static tarn_err learn_sample(trainer *t, lane *l, size_t i)
 		dout[k].buf = NULL;
 		dout[k].data = l->dy[k];
 	}
-	TRY_GOTO(out, qat_walk_backward(&l->walk, dout));
+	TRY_GOTO(out, qat_walk_backward(&l->walk, t->tap, dout, outputs));
 out:
 	tarn_arena_fini(&scratch);
 	return err;
@@ -182,7 +183,7 @@ static tarn_err judge_epoch(trainer *t)
 
 static tarn_err loop(trainer *t)
 {
-	int epochs = t->o->epochs > 0 ? t->o->epochs : 5;
+	int epochs = t->o->epochs > 0 ? t->o->epochs : qat_state_epochs(&t->net);
 	size_t steps = (t->data.n_train + t->batch - 1) / t->batch, total = steps * (size_t)epochs;
 	size_t *order = tarn_mem_zalloc(t->data.n_train, sizeof *order);
 	tarn_err err = order ? TARN_OK : tarn_err_nomem(t->data.n_train * sizeof *order);
@@ -216,10 +217,8 @@ static size_t fixed_bytes(const trainer *t, int lanes)
 /* How many bytes one sample's walk takes is found by walking one. */
 static tarn_err fit_budget(trainer *t)
 {
-	lane probe = {.dy = t->lane[0].dy, .dy_size = t->lane[0].dy_size};
 	double loss;
 	size_t order = t->data.order[0];
-	(void)probe;
 	t->lanes = 1;
 	qat_net_set(&t->net, t->state.theta);
 	TRY(learn_batch(t, &order, 1, &loss));
@@ -258,13 +257,18 @@ static tarn_err rooms(trainer *t)
 	tarn_arena *a = &t->data.arena;
 	t->r->threads = t->o->threads > 0 ? t->o->threads : tarn_thread_cpus();
 	t->r->budget = t->o->budget ? t->o->budget : (size_t)(tarn_mem_total() / 2);
-	t->batch = t->o->batch > 0 ? (size_t)t->o->batch : 32;
+	/* a hundred steps an epoch, within limits */
+	t->batch = t->data.n_train / 100 < 8 ? 8 : t->data.n_train / 100 > 32 ? 32 : t->data.n_train / 100;
+	t->batch = t->o->batch > 0 ? (size_t)t->o->batch : t->batch;
 	t->batch = t->batch > t->data.n_train ? t->data.n_train : t->batch;
 	t->lane = tarn_arena_zalloc(a, (size_t)t->r->threads, sizeof *t->lane);
 	t->in = tarn_arena_zalloc(a, t->batch, sizeof *t->in);
 	t->sample = tarn_arena_zalloc(a, t->batch, sizeof *t->sample);
-	if (!t->lane || !t->in || !t->sample)
+	t->tap = tarn_arena_zalloc(a, t->data.n_output + 1, sizeof *t->tap);
+	if (!t->lane || !t->in || !t->sample || !t->tap)
 		return tarn_err_nomem(t->batch * sizeof *t->in);
+	for (size_t k = 0; k < t->data.n_output; k++)
+		t->tap[k] = qat_data_value(&t->data, t->net.m->main, k);
 	for (size_t i = 0; i < t->batch; i++) {
 		t->in[i] = tarn_arena_zalloc(a, inputs + 1, sizeof **t->in);
 		if (!t->in[i])

@@ -63,9 +63,9 @@ static const tarn_tensor *tensor_of(const qat_walk *w, const tarn_value *v)
 	return v->konst ? v->konst : &w->at[v->id];
 }
 
-const tarn_tensor *qat_walk_output(const qat_walk *w, size_t i)
+const tarn_tensor *qat_walk_value(const qat_walk *w, const tarn_value *v)
 {
-	return tensor_of(w, w->net->m->main->output.at[i]);
+	return tensor_of(w, v);
 }
 
 enum { FEW = 16 }; /* inputs and outputs that need no heap */
@@ -183,15 +183,14 @@ out:
 	return err;
 }
 
-tarn_err qat_walk_backward(qat_walk *w, const tarn_tensor *dout)
+tarn_err qat_walk_backward(qat_walk *w, const tarn_value *const *v, const tarn_tensor *dout, size_t n_out)
 {
 	const tarn_graph *g = w->net->m->main;
-	for (size_t i = 0; i < g->output.len; i++) {
-		const tarn_value *v = g->output.at[i];
+	for (size_t i = 0; i < n_out; i++) {
 		tarn_tensor *d;
-		if (dout[i].type == TARN_DTYPE_NONE || !w->net->wants[v->id] || w->net->param_of[v->id] >= 0)
+		if (dout[i].type == TARN_DTYPE_NONE || !w->net->wants[v[i]->id] || w->net->param_of[v[i]->id] >= 0)
 			continue;
-		TRY(gradient_of(w, v, &d));
+		TRY(gradient_of(w, v[i], &d));
 		const float *from = dout[i].data;
 		for (int64_t k = 0, n = tarn_tensor_count(d); k < n; k++)
 			((float *)d->data)[k] += from[k];

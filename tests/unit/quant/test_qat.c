@@ -106,12 +106,12 @@ static void fits_a_few_samples(void **state)
 			float dy[4];
 			assert_ok(random_sample(NULL, i, &in));
 			assert_ok(qat_walk_forward(&w, &in));
-			const tarn_tensor *y = qat_walk_output(&w, 0);
+			const tarn_tensor *y = qat_walk_value(&w, net.m->main->output.at[0]);
 			loss += qat_loss(QAT_LOGITS, y, &(qat_target){.label = &label[i]}, dy) / 8;
 			dout = *y;
 			dout.buf = NULL;
 			dout.data = dy;
-			assert_ok(qat_walk_backward(&w, &dout));
+			assert_ok(qat_walk_backward(&w, (const tarn_value *const *)net.m->main->output.at, &dout, 1));
 			tarn_tensor_fini(&in);
 		}
 		first = step ? first : loss;
@@ -151,13 +151,13 @@ static void gradients_of_the_whole(void **state)
 			qat_net_set(&net, st.theta);
 			st.theta[i] = old;
 			assert_ok(qat_walk_forward(&w, &in));
-			const tarn_tensor *y = qat_walk_output(&w, 0);
+			const tarn_tensor *y = qat_walk_value(&w, net.m->main->output.at[0]);
 			l[side] = qat_loss(QAT_LOGITS, y, &(qat_target){.label = &wanted}, dy);
 			if (probe < 0 && side) {
 				tarn_tensor dout = *y;
 				dout.buf = NULL;
 				dout.data = dy;
-				assert_ok(qat_walk_backward(&w, &dout));
+				assert_ok(qat_walk_backward(&w, (const tarn_value *const *)net.m->main->output.at, &dout, 1));
 			}
 		}
 		/* f32 and the corners of Relu and MaxPool leave a little */
@@ -278,7 +278,7 @@ static void never_worse(void **state)
 	network();
 	tarn_model *q = quantized(&report);
 	tarn_quant_options d = samples(24);
-	tarn_qat_options o = {.data = &d, .epochs = 2, .batch = 8, .rate = 30, .threads = 1};
+	tarn_qat_options o = {.data = &d, .epochs = 2, .batch = 8, .rate = 1, .threads = 1};
 	assert_ok(tarn_qat_train(model, q, &o, &out, &r));
 	assert_false(r.improved);
 	assert_true(r.after.loss == r.before.loss);
