@@ -33,7 +33,7 @@ static double default_rate(const qat_net *net)
 {
 	for (size_t i = 0; i < net->param.len; i++)
 		if (net->param.at[i].kind == QAT_WEIGHT)
-			return few_bits(net) ? 4e-3 : 1e-4;
+			return few_bits(net) ? 2e-3 : 1e-4;
 	return 2e-3;
 }
 
