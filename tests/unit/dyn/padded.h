@@ -90,8 +90,8 @@ static inline void padded_sizes_are_told(const tarn_model *b, const tarn_tensor 
 	}
 }
 
-/* Largest relative error over all outputs at these lengths; `b` is m bounded by spec. INFINITY
- * when the original does not run at these lengths is reported as -1. */
+/* Largest relative error over all outputs at these lengths; `b` is m bounded by spec. -1 when the original does not run at
+ * these lengths; INFINITY when only the bounded one does not. */
 static inline double padded_error(const tarn_model *m, const tarn_model *b, const tarn_bound_spec *spec, const int64_t *len,
 				  int n)
 {
