@@ -141,5 +141,14 @@ live() { # LABEL FLAGS...
 live "one synchronous request" -api sync
 live "four requests, two workers" -api async -nireq 4 --workers 2
 live "and JPEGs decoded at a smaller scale" -api async -nireq 4 --workers 2 --scaled-decode
+roof=$(get "$OUT/live.json" host.roof_fps.value)
+device_roof=$(get "$OUT/live.json" host.device_roof_fps.value)
+row "the host's own roof" "$(num '%.0f per second' "$roof")" "M, $(get "$OUT/live.json" host.processors) processors, $(num %.2f "$(get "$OUT/live.json" host.prepare_cpu_ms.value)") ms of their time an image"
+row "the device's roof" "$(num '%.0f per second' "$device_roof")" "S"
+if [ "$(calc '%d' "$roof < $device_roof")" = 1 ]; then
+	printf '    This host cannot decode more than %.0f images a second, whatever the NPU: more processors, or smaller JPEGs, raise that roof.\n' "$roof"
+else
+	printf '    This host could feed the device; from here on the model is what to work on: %s diagnose -m ... shows where its time goes.\n' "$TARN"
+fi
 
 printf '\nDone in %d s; reports are in %s. Now your own model:\n\n    %s check -m YOUR_MODEL.onnx\n' $((SECONDS - started)) "$OUT" "$TARN"

@@ -44,6 +44,7 @@ typedef struct bench {
 	double int8;         /* share of the model's multiply-accumulates; NAN: not known */
 	int64_t macs;        /* of one inference; 0: not known */
 	double scaled_share; /* of preparing, with --scaled-decode; NAN: not known */
+	double own_cpu;      /* processor time of this process while measuring, ms */
 	double prepare_cpu, delay; /* ms: processor time of preparing; what the workers waited for a processor */
 	double others;             /* of the processors, used by other programs; NAN: not known */
 	double busy_counter;       /* of the time measured, busy by the device's own counter; NAN: it has none we can read */
@@ -109,6 +110,9 @@ bench_shares bench_find_shares(const bench *b);
 double bench_busy(const bench *b);
 double bench_mac(const bench *b); /* NAN: not reported */
 double bench_ddr(const bench *b);
+/* Samples a second if all processors did nothing but prepare and copy; if the device never waited. NAN: not known. */
+double bench_host_roof(const bench *b);
+double bench_device_roof(const bench *b);
 /* Where the time of a request, of the device, and of its peak went. */
 void bench_json_anatomy(const bench *b, json *j);
 void bench_json_state(const bench *b, json *j); /* "state": what else has a say in the figures, now */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench.h"
 #include "host.h"
@@ -11,6 +12,18 @@
 static const char *device_source(const bench *b)
 {
 	return b->s.simulated ? "modelled" : "measured";
+}
+
+double bench_host_roof(const bench *b)
+{
+	double copies = b->copy_in + b->copy_out, cpu = b->prepare_cpu + copies;
+	return cpu > 0 && b->n ? (double)sysconf(_SC_NPROCESSORS_ONLN) * 1e3 * (double)b->batch * (double)b->n / cpu : NAN;
+}
+
+double bench_device_roof(const bench *b)
+{
+	double ms = bench_device_ms(b);
+	return ms > 0 && !isnan(bench_busy(b)) ? (double)b->batch * 1e3 * (double)b->streams / ms : NAN;
 }
 
 /* ---- JSON ---- */
@@ -51,6 +64,12 @@ static void json_host(const bench *b, json *j)
 	double known = b->n ? (b->copy_in + b->device + b->copy_out + b->wait) / (double)b->n : NAN;
 	json_begin(j, "host", '{');
 	json_figure(j, "overhead_us", (in_flight - known) * 1e3, "us", "measured", -1);
+	/* Everything this process computed besides preparing; on the CPU device that is the model itself. */
+	json_figure(j, "cpu_us", b->n ? (b->own_cpu - b->prepare_cpu) * 1e3 / (double)b->n : NAN, "us", "measured", -1);
+	json_int(j, "processors", sysconf(_SC_NPROCESSORS_ONLN));
+	json_figure(j, "prepare_cpu_ms", b->n ? b->prepare_cpu / (double)b->n : NAN, "ms", "measured", -1);
+	json_figure(j, "roof_fps", bench_host_roof(b), "1/s", "measured", -1);
+	json_figure(j, "device_roof_fps", bench_device_roof(b), "1/s", device_source(b), -1);
 	json_num(j, "waiting_for_processor", work > 0 ? b->delay / work : NAN);
 	json_num(j, "other_programs", b->others);
 	json_num(j, "scaled_decode_share", b->scaled_share);
@@ -156,6 +175,12 @@ void bench_json_anatomy(const bench *b, json *j)
 void bench_print_idle(const bench *b)
 {
 	const tarn_timeline_summary *s = &b->sum;
+	double host = bench_host_roof(b), device = bench_device_roof(b);
+	if (b->live && host > 0 && device > 0)
+		printf("Roofs: host %.0f FPS (%ld processors, %.2f ms of their time a sample), device %.0f FPS: %s is the "
+		       "lower one\n",
+		       host, sysconf(_SC_NPROCESSORS_ONLN), b->prepare_cpu / (double)(b->n * (size_t)b->batch), device,
+		       host < device ? "the host's" : "the device's");
 	if (!b->summed || s->busy > 0.995)
 		return;
 	printf("Device idle: %.1f %% while inputs were prepared, %.1f %% copied, %.1f %% host noticed or handed over, %.1f %% "
