@@ -13,7 +13,6 @@
 
 int cmd_bench(const options *o);
 
-
 static int report_folder(bench *b)
 {
 	char path[4096];

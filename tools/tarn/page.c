@@ -68,7 +68,8 @@ static void print_page(FILE *out, const char *kind, const char *title, const cha
 	fprintf(out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n<main id=\"page\"></main>\n", part("style.css"));
 	fputs("<script type=\"application/json\" id=\"report\">\n", out);
 	embedded(out, text);
-	fprintf(out, "</script>\n<script>\n%s%s%s</script>\n</body>\n</html>\n", part("draw.js"), part("pipeline.js"), part(script));
+	fprintf(out, "</script>\n<script>\n%s%s%s</script>\n</body>\n</html>\n", part("draw.js"), part("pipeline.js"),
+		part(script));
 }
 
 static int write_file(const char *command, const char *path, const char *kind, const char *title, const char *text)
