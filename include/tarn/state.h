@@ -51,7 +51,8 @@ TARN_API void tarn_free_state(tarn_state_info *info);
 TARN_API ov_status_e tarn_make_stateful(const ov_model_t *model, const tarn_state_options *options);
 
 typedef struct tarn_sequence_handle tarn_sequence_t;
-/* Compiles for the device, with those properties (may be none): the program of many positions, and that of one. */
+/* Compiles for the device, with those properties (may be none): the program of many positions, and that of one. A model
+ * that was made stateful before is compiled as it is, and the options are not looked at. */
 TARN_API ov_status_e tarn_sequence_open(const ov_core_t *core, const ov_model_t *model, const char *device_name,
 					const tarn_state_options *options, size_t num_properties,
 					const ov_property_t *properties, tarn_sequence_t **sequence);

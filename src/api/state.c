@@ -148,17 +148,27 @@ static ov_status_e build(const sequence_target *to, const ov_model_t *model, con
 	return status;
 }
 
+/* A model that was rewritten before is one program, as it is. */
+static ov_status_e open_rewritten(const sequence_target *to, const ov_model_t *model, tarn_sequence_t *q)
+{
+	ov_status_e status = ov_core_compile_model_props(to->core, model, to->device, to->n, to->properties, &q->many);
+	return status != OK ? status : tarn_status(tarn_sequence_new(q->many->p, NULL, &q->many_state, NULL, &q->s));
+}
+
 static ov_status_e open_sequence(const sequence_target *to, const ov_model_t *model, tarn_state_spec *spec, tarn_sequence_t *q)
 {
-	if (spec->step > 1) {
-		ov_status_e status = build(to, model, spec, &q->many_state, &q->many);
-		if (status != OK)
-			return status;
-	}
+	bool found;
+	ov_status_e status = tarn_status(tarn_state_get(model->m, &q->many_state, &found));
+	if (status != OK || found)
+		return status != OK ? status : open_rewritten(to, model, q);
+	if (spec->step > 1)
+		status = build(to, model, spec, &q->many_state, &q->many);
+	if (status != OK)
+		return status;
 	bool positional = !q->many || q->many_state.step, pointless = q->many && q->many_state.exact && q->many_state.whole;
 	spec->step = 1;
 	if (positional && !pointless) {
-		ov_status_e status = build(to, model, spec, &q->one_state, &q->one);
+		status = build(to, model, spec, &q->one_state, &q->one);
 		if (status != OK && !q->many)
 			return status;
 		if (status != OK) /* calls of one position are padded, or refused when they come */

@@ -223,6 +223,20 @@ static tarn_err take_free(state_plan *p, tarn_shape *shape)
 	return TARN_OK;
 }
 
+/* A name that no other dimension has. */
+static tarn_err name_total(state_plan *p)
+{
+	tarn_symtab *t = &p->m->syms;
+	const char *name = "window";
+	for (size_t n = t->sym.len, i = 1; t->sym.len == n; i++) {
+		TRY(tarn_symtab_named(t, name, &p->total));
+		name = tarn_arena_printf(&p->arena, "window_%zu", i);
+		if (!name)
+			return tarn_err_nomem(32);
+	}
+	return TARN_OK;
+}
+
 static tarn_err take_sizes(state_plan *p)
 {
 	tarn_graph *g = p->m->main;
@@ -234,7 +248,7 @@ static tarn_err take_sizes(state_plan *p)
 	TRY(take_free(p, shape));
 	TRY(tarn_model_reshape(p->m, shape, (int)g->input.len));
 	if (p->grows && !p->total)
-		TRY(tarn_symtab_fresh(&p->m->syms, 1, TARN_DIM_MAX, &p->total));
+		TRY(name_total(p));
 	return TARN_OK;
 }
 
@@ -255,14 +269,17 @@ static tarn_err check_spec(const state_plan *p)
 
 /* ---- lengths ---- */
 
-/* input[axis] of the first input whose size that dimension is: the way dyn/bound.h is told of it. */
+/* Its name, or input[axis] of the first input whose size it is: the way dyn/bound.h is told of a dimension. NULL: no input's.
+ */
 static const char *free_axis(state_plan *p, tarn_dim d)
 {
 	const tarn_graph *g = p->m->main;
+	const char *name = tarn_sym_get(&p->m->syms, d)->name;
 	for (size_t i = 0; i < g->input.len; i++)
 		for (int k = 0; k < g->input.at[i]->shape.rank; k++)
 			if (g->input.at[i]->shape.dim[k] == d)
-				return tarn_arena_printf(&p->arena, "%s[%d]", g->input.at[i]->name, k);
+				return name ? tarn_arena_strdup(&p->arena, name)
+					    : tarn_arena_printf(&p->arena, "%s[%d]", g->input.at[i]->name, k);
 	return NULL;
 }
 

@@ -30,6 +30,16 @@ done
 expect_exit 0 "$TARN" run -m wide.onnx --state total=s -i x=x.npy --slide 'x[0]=2+1' -o out
 equal "$(values out/y.npy)" "0 0 2 2 4 8 8 12 18"
 
+# the rewritten model is an ordinary file
+for ending in onnx xml; do
+	expect_exit 0 "$TARN" convert -m cache.onnx --state auto --window 8 --step 7 -o static.$ending
+	expect_exit 0 "$TARN" run -m static.$ending --state auto -i x=x.npy -o out --json
+	equal "$(values out/y.npy)" "5"
+	expect_json sequence.programs 1
+	expect_json sequence.window 8
+done
+expect_exit 2 "$TARN" convert -m cache.onnx --state auto --window 6 --bound n=3 -o static.onnx
+
 expect_exit 3 "$TARN" run -m cache.onnx --state auto --window 6 --step 4 -i x=x.npy
 expect_stderr_lines 1
 expect_stderr_contains "6 positions are more than one step of 4, and the call cannot be cut: node 'y' (ReduceMax)"

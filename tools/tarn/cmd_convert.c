@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "bounds.h"
+#include "run_state.h"
 #include "session.h"
 #include "tarn/model.h"
 
@@ -26,6 +27,17 @@ static void show(const session *s, long long bytes)
 	json_end(&j, '}');
 }
 
+static int make_stateful(const session *s)
+{
+	const options *o = s->o;
+	tarn_state_options want = state_options(o, 1);
+	if (!o->state.n)
+		return 0;
+	if (o->bound.n)
+		return fail(2, "convert", "--state bounds what it needs itself; leave out --bound");
+	return tarn_make_stateful(s->model, &want) == OK ? 0 : fail_last("convert");
+}
+
 int cmd_convert(const options *o)
 {
 	session s;
@@ -37,6 +49,8 @@ int cmd_convert(const options *o)
 		code = fail(2, "convert", "'%s' is a compiled model; give the model it was made from", o->model);
 	if (!code)
 		code = session_reshape(&s);
+	if (!code)
+		code = make_stateful(&s);
 	if (!code)
 		code = bounds_open(&s);
 	if (!code && tarn_save_model(s.model, o->output) != OK)

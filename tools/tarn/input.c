@@ -139,9 +139,13 @@ static int load_one(const session *s, input_set *set, const char *word)
 	int code = input_describe(s, (size_t)i, &name, &type, &shape);
 	if (!code)
 		bounds_free_axes(s->bounds, name, &shape);
-	if (!code && s->long_input && !strcmp(s->long_input, name) && s->long_axis < shape.rank.max)
-		shape.dims[s->long_axis] = (ov_dimension_t){-1, -1};
-	if (!code && tarn_read_input(file, type, shape, set->prep, &set->tensor[i]) != OK)
+	ov_status_e status = code ? OK : tarn_read_input(file, type, shape, set->prep, &set->tensor[i]);
+	if (status == PARAMETER_MISMATCH && s->any_size) {
+		for (int64_t k = 0; k < shape.rank.max; k++)
+			shape.dims[k] = (ov_dimension_t){-1, -1};
+		status = tarn_read_input(file, type, shape, set->prep, &set->tensor[i]);
+	}
+	if (status != OK)
 		code = fail_last(s->command);
 	ov_free(name);
 	ov_partial_shape_free(&shape);

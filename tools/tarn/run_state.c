@@ -36,6 +36,15 @@ bool run_state_wanted(const options *o)
 	return o->state.n || o->slide;
 }
 
+tarn_state_options state_options(const options *o, int64_t step)
+{
+	bool found = o->state.n == 1 && !strcmp(o->state.at[0], "auto");
+	return (tarn_state_options){.states = found ? NULL : (const char *const *)o->state.at,
+				    .n_states = found ? 0 : o->state.n,
+				    .window = o->window > 0 ? o->window : 0,
+				    .step = o->step > 0 ? o->step : step};
+}
+
 /* ---- windows ---- */
 
 static int parse_slide(const options *o, slide *x)
@@ -287,13 +296,8 @@ static int show(const session *s, tarn_sequence_t *q, const collected *list, siz
 
 static int open_states(const session *s, const slide *x, tarn_sequence_t **q)
 {
-	const options *o = s->o;
 	session_properties p;
-	bool found = o->state.n == 1 && !strcmp(o->state.at[0], "auto");
-	tarn_state_options want = {.states = found ? NULL : (const char *const *)o->state.at,
-				   .n_states = found ? 0 : o->state.n,
-				   .window = o->window > 0 ? o->window : 0,
-				   .step = o->step > 0 ? o->step : x->fresh + x->before};
+	tarn_state_options want = state_options(s->o, x->fresh + x->before);
 	tarn_simulation sim;
 	int code = session_collect(s, NULL, &p);
 	if (!code && strstr(s->device, "NPU") && tarn_get_simulation(s->core, &sim) == OK && sim.paced)
@@ -315,8 +319,7 @@ int run_state(session *s)
 	int code = parse_slide(s->o, &x);
 	if (!code && !s->o->state.n)
 		code = fail(2, "run", "--slide is for models with state; add --state OUTPUT=INPUT");
-	s->long_input = *x.input ? x.input : NULL;
-	s->long_axis = x.axis;
+	s->any_size = true;
 	if (!code)
 		code = input_load(s, &set);
 	if (!code)
