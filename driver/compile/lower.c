@@ -283,6 +283,7 @@ tarn_err tarn_npu_lower(tarn_model *m)
 	TRY(tarn_npu_check_static(m));
 	TRY_GOTO(out, names_keep(m->main, &had));
 	TRY_GOTO(out, lower(m));
+	TRY_GOTO(out, tarn_npu_limit_constants(m));
 	TRY_GOTO(out, names_restore(m->main, &had));
 	/* Last, so that a refusal names nodes as the model does. */
 	err = tarn_npu_legal(m->main);

@@ -39,6 +39,9 @@ TARN_MUST tarn_err tarn_npu_check_static(const tarn_model *m);
 TARN_MUST tarn_err tarn_npu_lower(tarn_model *m);
 /* integer.c: arithmetic on 64-bit integers becomes arithmetic on 32 bits. TARN_UNSUPPORTED for a constant that does not fit. */
 TARN_MUST tarn_err tarn_npu_narrow(tarn_model *m);
+/* mask.c: constants that stand for infinity become the largest FP16. */
+#define NPU_F16_MAX 65504.0f
+TARN_MUST tarn_err tarn_npu_limit_constants(tarn_model *m);
 
 /* ---- group.c: layers ---- */
 

@@ -78,14 +78,31 @@ void tarn_npu_round(tarn_pool *pool, bool wide, float *x, size_t n)
 	tarn_npu_split(pool, (int64_t)n, 16384, wide ? round_pair_work : round_work, x);
 }
 
+/* Does the step read a mask: the lowest FP16, which stands for minus infinity? Something added to it may well fall below. */
+static bool reads_mask(npu_exec *x, const npu_step *s)
+{
+	const npu_run r = {x, NULL};
+	for (int k = 0; k < s->n_in; k++) {
+		if (s->in[k] < 0 || x->slot.at[s->in[k]].type != TARN_F32)
+			continue;
+		const float *v = npu_ptr(&r, s->in[k]);
+		for (int64_t i = 0, n = tarn_npu_count(x->slot.at[s->in[k]].v); i < n; i++)
+			if (v[i] == -NPU_F16_MAX)
+				return true;
+	}
+	return false;
+}
+
 /* Finite numbers beyond the largest FP16 become infinite. The hardware would do the same without a word; here it is said, once
  * for each program, because what follows is rarely what the model means. */
 static void warn_overflow(npu_exec *x, const npu_step *s, const float *v, size_t n)
 {
-	bool found = false;
-	for (size_t i = 0; !found && i < n; i++)
-		found = (v[i] >= 65520.0f || v[i] <= -65520.0f) && v[i] - v[i] == 0;
-	if (!found)
+	bool above = false, below = false;
+	for (size_t i = 0; !above && i < n; i++) {
+		above = v[i] >= 65520.0f && v[i] - v[i] == 0;
+		below |= v[i] <= -65520.0f && v[i] - v[i] == 0;
+	}
+	if (!above && (!below || reads_mask(x, s)))
 		return;
 	tarn_mutex_lock(&x->lock);
 	if (s->node)

@@ -16,7 +16,7 @@ typedef struct session {
 	ov_core_t *core;
 	ov_model_t *model;
 	ov_compiled_model_t *compiled;
-	bool any_size; /* data need not have the inputs' sizes: run --state cuts it into steps */
+	bool any_size;         /* data need not have the inputs' sizes: run --state cuts it into steps */
 	struct bounds *bounds; /* of the model, bounds.h; NULL: none */
 	double read_ms, compile_ms;
 	char device_name[128]; /* after compiling: the full name of what it runs on */

@@ -198,13 +198,38 @@ static void overflow_is_said(void **state)
 	}
 }
 
+/* Attention masks are far below FP16 on purpose: added or chosen, they weigh nothing, and nothing is said. */
+static void masks_are_no_overflow(void **state)
+{
+	(void)state;
+	tarn_graph *g;
+	tarn_model *m = new_model(&g);
+	tarn_value *x = node(g, "Mul", input(g, dims(2, 4, 8)), scalar(g, 40), NULL), *mask;
+	float at[8] = {0, 0, -1e9f, 0, -3.4e38f, 0, -1e9f, 0};
+	assert_ok(tarn_value_const_f32(g, NULL, at, 8, &mask));
+	output(g, node(g, "Softmax", node(g, "Add", x, mask, NULL), NULL, NULL));
+	tarn_value *seen = node(g, "Greater", mask, scalar(g, -1), NULL);
+	output(g, node(g, "Softmax", node(g, "Where", seen, x, scalar(g, -1e9f)), NULL, NULL));
+	assert_ok(tarn_graph_infer(g));
+	warnings = 0;
+	tarn_log_set_sink(count_warning);
+	finish(m, 2e-2);
+	tarn_log_set_sink(NULL);
+	assert_int_equal(warnings, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(convolutions),      cmocka_unit_test(a_small_network),
-		cmocka_unit_test(in_the_wide_form),  cmocka_unit_test(rounding_to_pairs),
-		cmocka_unit_test(products_and_rows), cmocka_unit_test(rounding_is_to_fp16),
-		cmocka_unit_test(overflow_is_said),  cmocka_unit_test(written_out_norms_keep_their_range),
+		cmocka_unit_test(convolutions),
+		cmocka_unit_test(a_small_network),
+		cmocka_unit_test(in_the_wide_form),
+		cmocka_unit_test(rounding_to_pairs),
+		cmocka_unit_test(products_and_rows),
+		cmocka_unit_test(rounding_is_to_fp16),
+		cmocka_unit_test(masks_are_no_overflow),
+		cmocka_unit_test(overflow_is_said),
+		cmocka_unit_test(written_out_norms_keep_their_range),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
