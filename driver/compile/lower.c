@@ -188,44 +188,73 @@ static tarn_err merge_quantizers(tarn_model *m)
 
 /* ---- dequantized constants ---- */
 
-/* Is v, made from constant codes, read as codes everywhere? */
-static bool read_as_codes(const tarn_graph *g, const tarn_value *v)
+/* Values that some node reads, and those that some node reads other than as codes of an int32 product; by id. */
+static tarn_err readers(const tarn_graph *g, tarn_arena *a, bool **any, bool **plain)
 {
-	bool any = false;
-	for (size_t i = 0; i < g->node.len; i++)
-		for (int k = 0; k < g->node.at[i]->n_in; k++)
-			if (g->node.at[i]->in[k] == v) {
-				if (k == 0 || !tarn_npu_is_integer(g->node.at[i]))
-					return false;
-				any = true;
+	*any = tarn_arena_zalloc(a, g->value.len + 1, sizeof(bool));
+	*plain = tarn_arena_zalloc(a, g->value.len + 1, sizeof(bool));
+	if (!*any || !*plain)
+		return tarn_err_nomem(g->value.len);
+	for (size_t i = 0; i < g->node.len; i++) {
+		const tarn_node *n = g->node.at[i];
+		bool integer = tarn_npu_is_integer(n);
+		for (int k = 0; k < n->n_in; k++)
+			if (n->in[k]) {
+				(*any)[n->in[k]->id] = true;
+				(*plain)[n->in[k]->id] |= k == 0 || !integer;
 			}
-	return any;
+	}
+	return TARN_OK;
+}
+
+/* What the node computes, when it is a quantizer of constants that somebody reads as floats; *v NULL otherwise. to: by value
+ * id, what has been folded. */
+static tarn_err fold_node(tarn_graph *g, const tarn_node *n, tarn_value *const *to, bool as_codes, tarn_value **v)
+{
+	const tarn_tensor *in[8] = {NULL};
+	bool dequantizer = tarn_npu_is(n, "DequantizeLinear");
+	*v = NULL;
+	if (n->n_out != 1 || n->n_in > 8 || (!dequantizer && !tarn_npu_is(n, "FakeQuantize")) || (dequantizer && as_codes))
+		return TARN_OK;
+	for (int k = 0; k < n->n_in; k++) {
+		const tarn_value *x = n->in[k] && to[n->in[k]->id] ? to[n->in[k]->id] : n->in[k];
+		in[k] = x ? x->konst : NULL;
+		if (x && !x->konst)
+			return TARN_OK;
+	}
+	tarn_tensor out = {0};
+	TRY(tarn_node_eval(n, in, &out));
+	tarn_err err = tarn_value_const(g, n->out[0]->name, &out, v);
+	tarn_tensor_fini(&out);
+	return err;
+}
+
+static tarn_err fold_all(tarn_graph *g, tarn_arena *a)
+{
+	bool *any, *plain;
+	size_t values = g->value.len;
+	tarn_value **to = tarn_arena_zalloc(a, values + 1, sizeof(tarn_value *));
+	if (!to)
+		return tarn_err_nomem(values * sizeof(tarn_value *));
+	TRY(readers(g, a, &any, &plain));
+	for (size_t i = 0; i < g->node.len; i++) {
+		const tarn_node *n = g->node.at[i];
+		const tarn_value *y = n->n_out ? n->out[0] : NULL;
+		if (y)
+			TRY(fold_node(g, n, to, any[y->id] && !plain[y->id], &to[y->id]));
+	}
+	tarn_graph_replace_all(g, to, values);
+	return TARN_OK;
 }
 
 static tarn_err fold_constants(tarn_model *m)
 {
-	tarn_graph *g = m->main;
-	for (size_t i = 0; i < g->node.len; i++) {
-		tarn_node *n = g->node.at[i];
-		bool dequantizer = tarn_npu_is(n, "DequantizeLinear"), constant = n->n_out == 1;
-		for (int k = 0; k < n->n_in; k++)
-			constant &= !n->in[k] || n->in[k]->konst;
-		if (!constant || (!dequantizer && !tarn_npu_is(n, "FakeQuantize")) ||
-		    (dequantizer && read_as_codes(g, n->out[0])))
-			continue;
-		const tarn_tensor *in[8] = {NULL};
-		for (int k = 0; k < n->n_in && k < 8; k++)
-			in[k] = n->in[k] ? n->in[k]->konst : NULL;
-		tarn_tensor out = {0};
-		tarn_value *v;
-		TRY(tarn_node_eval(n, in, &out));
-		tarn_err err = tarn_value_const(g, n->out[0]->name, &out, &v);
-		tarn_tensor_fini(&out);
-		TRY(err);
-		tarn_graph_replace(g, n->out[0], v);
-	}
-	tarn_graph_sweep(g);
-	return tarn_graph_sort(g);
+	tarn_arena scratch = {0};
+	tarn_err err = fold_all(m->main, &scratch);
+	tarn_arena_fini(&scratch);
+	TRY(err);
+	tarn_graph_sweep(m->main);
+	return tarn_graph_sort(m->main);
 }
 
 /* ---- names ---- */

@@ -139,6 +139,9 @@ TARN_MUST tarn_err tarn_node_resize_inputs(tarn_graph *g, tarn_node *n, int n_in
 /* Makes every use of `from` (inputs of nodes, graph outputs) use `to`. When `from` is a graph output the two swap names, so
  * that the output keeps its own. Linear in the graph. */
 void tarn_graph_replace(tarn_graph *g, tarn_value *from, tarn_value *to);
+/* Many of them at once, in one walk: to[i], when not NULL, takes the place of value i, i < n. A value may replace one and be
+ * replaced itself. */
+void tarn_graph_replace_all(tarn_graph *g, tarn_value *const *to, size_t n);
 /* Unlinks node from the list; its outputs must be unused. */
 void tarn_graph_remove(tarn_graph *g, tarn_node *n);
 /* Removes nodes none of whose outputs is used, until none is left, bodies included. Returns how many. */

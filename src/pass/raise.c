@@ -89,8 +89,9 @@ bool tarn_raise_fits(const tarn_tensor *t, tarn_dtype type)
 
 /* ---- DequantizeLinear ---- */
 
-static tarn_err dequantize(tarn_graph *g, tarn_node *mul)
+static tarn_err dequantize(tarn_raising *r, tarn_node *mul)
 {
+	tarn_graph *g = r->g;
 	tarn_value *x = NULL, *scale_v, *zero_v = NULL;
 	const tarn_tensor *scale = const_of(mul, &x), *zero = NULL;
 	const tarn_node *d = scale ? x->def : NULL;
@@ -124,7 +125,7 @@ static tarn_err dequantize(tarn_graph *g, tarn_node *mul)
 	TRY(set_i(n, "axis", axis < 0 ? 0 : axis));
 	n->out[0]->type = TARN_F32;
 	n->out[0]->shape = q->shape;
-	tarn_graph_replace(g, mul->out[0], n->out[0]);
+	tarn_raise_put(r, mul, n);
 	return TARN_OK;
 }
 
@@ -168,8 +169,9 @@ static const tarn_node *partner(const tarn_graph *g, const tarn_value *q, const 
 	return NULL;
 }
 
-static tarn_err quantize(tarn_graph *g, tarn_node *cast)
+static tarn_err quantize(tarn_raising *r, tarn_node *cast)
 {
+	tarn_graph *g = r->g;
 	const tarn_node *f = cast->in[0]->def;
 	tarn_dtype type = (tarn_dtype)attr_i(cast, "to");
 	if (!is(f, "FakeQuantize") || !small_int(type) || f->in[0]->type != TARN_F32)
@@ -201,7 +203,7 @@ static tarn_err quantize(tarn_graph *g, tarn_node *cast)
 	TRY(set_i(n, "axis", axis < 0 ? 0 : axis));
 	n->out[0]->type = type;
 	n->out[0]->shape = f->in[0]->shape;
-	tarn_graph_replace(g, cast->out[0], n->out[0]);
+	tarn_raise_put(r, cast, n);
 	return TARN_OK;
 }
 
@@ -237,8 +239,9 @@ static tarn_err resized(tarn_graph *g, int at, tarn_value *v, const tarn_shape *
 	return TARN_OK;
 }
 
-static tarn_err group_conv(tarn_graph *g, tarn_node *n)
+static tarn_err group_conv(tarn_raising *r, tarn_node *n)
 {
+	tarn_graph *g = r->g;
 	const tarn_shape *w = &n->in[1]->shape;
 	tarn_shape as = {.rank = w->rank - 1};
 	if (w->rank < 4 || !tarn_shape_is_static(w))
@@ -266,7 +269,7 @@ static tarn_err group_conv(tarn_graph *g, tarn_node *n)
 	TRY(set_i(c, "group", w->dim[0]));
 	c->out[0]->type = n->out[0]->type;
 	c->out[0]->shape = n->out[0]->shape;
-	tarn_graph_replace(g, n->out[0], c->out[0]);
+	tarn_raise_put(r, n, c);
 	return TARN_OK;
 }
 
@@ -277,8 +280,9 @@ static bool constant_like(const tarn_value *v)
 	return v->konst || (is(v->def, "DequantizeLinear") && v->def->in[0]->konst);
 }
 
-static tarn_err bias(tarn_graph *g, tarn_node *add)
+static tarn_err bias(tarn_raising *r, tarn_node *add)
 {
+	tarn_graph *g = r->g;
 	int which = add->n_in == 2 && add->in[0] && add->in[1] ? constant_like(add->in[1])   ? 1
 								 : constant_like(add->in[0]) ? 0
 											     : -1
@@ -289,7 +293,7 @@ static tarn_err bias(tarn_graph *g, tarn_node *add)
 	tarn_node *p = y->def;
 	bool conv = is(p, "Conv") && p->n_in == 2;
 	bool mat = (is(p, "MatMul") || is(p, "FusedMatMul")) && p->in[0]->shape.rank == 2 && p->in[1]->shape.rank == 2;
-	if ((!conv && !mat) || tarn_graph_only_user(g, y) != add || y->shape.rank < 2)
+	if ((!conv && !mat) || r->user[y->id] != add || y->shape.rank < 2)
 		return TARN_OK;
 	if (is(p, "FusedMatMul") && tarn_attr_f(p, tarn_attr_index(p->op, "alpha")) != 1)
 		return TARN_OK;
@@ -313,21 +317,44 @@ static tarn_err bias(tarn_graph *g, tarn_node *add)
 	}
 	n->out[0]->type = add->out[0]->type;
 	n->out[0]->shape = add->out[0]->shape;
-	tarn_graph_replace(g, add->out[0], n->out[0]);
+	tarn_raise_put(r, add, n);
 	return TARN_OK;
 }
 
 /* ---- the pass ---- */
 
-static tarn_err each(tarn_graph *g, const char *op, tarn_err (*fn)(tarn_graph *, tarn_node *))
+void tarn_raise_put(tarn_raising *r, const tarn_node *old, const tarn_node *n)
+{
+	r->to[old->out[0]->id] = n->out[0];
+}
+
+static tarn_err walk(tarn_raising *r, tarn_arena *scratch, const char *op, tarn_err (*fn)(tarn_raising *, tarn_node *))
+{
+	size_t n = r->g->node.len, values = r->g->value.len;
+	tarn_node **node = tarn_arena_alloc(scratch, (n + 1) * sizeof *node);
+	r->to = tarn_arena_zalloc(scratch, values + 1, sizeof(tarn_value *));
+	if (!node || !r->to)
+		return tarn_err_nomem((n + values) * sizeof *node);
+	TRY(tarn_graph_users(r->g, scratch, &r->user));
+	memcpy(node, r->g->node.at, n * sizeof *node);
+	for (size_t i = 0; i < n; i++)
+		if (is(node[i], op)) {
+			tarn_err err = fn(r, node[i]);
+			if (err != TARN_OK)
+				return tarn_err_note(err, "in node '%s' (%s)", node[i]->name, op);
+		}
+	tarn_graph_replace_all(r->g, r->to, values);
+	return TARN_OK;
+}
+
+static tarn_err each(tarn_graph *g, const char *op, tarn_err (*fn)(tarn_raising *, tarn_node *))
 {
 	tarn_arena scratch = {0};
-	size_t n = g->node.len;
-	tarn_node **node = n ? tarn_arena_memdup(&scratch, g->node.at, n * sizeof *node) : NULL;
-	tarn_err err = node || !n ? TARN_OK : tarn_err_nomem(n * sizeof *node);
-	for (size_t i = 0; err == TARN_OK && i < n; i++)
-		if (is(node[i], op))
-			err = tarn_err_note(fn(g, node[i]), "in node '%s' (%s)", node[i]->name, op);
+	tarn_raising r = {.g = g};
+	size_t n = g->node.len, found = 0;
+	for (size_t i = 0; i < n; i++)
+		found += is(g->node.at[i], op);
+	tarn_err err = found ? walk(&r, &scratch, op, fn) : TARN_OK;
 	tarn_arena_fini(&scratch);
 	if (err == TARN_OK && g->node.len != n) {
 		tarn_graph_sweep(g);

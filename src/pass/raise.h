@@ -5,9 +5,18 @@
 
 #include "ir/graph.h"
 
+/* One walk over the graph. Nodes see it as it was when the walk began; what they become takes their place when it ends. */
+typedef struct tarn_raising {
+	tarn_graph *g;
+	tarn_node **user; /* by value id, tarn_graph_users */
+	tarn_value **to;  /* by value id, tarn_graph_replace_all */
+} tarn_raising;
+
+/* raise.c: n's output is to take the place of old's. */
+void tarn_raise_put(tarn_raising *r, const tarn_node *old, const tarn_node *n);
 /* raise.c: are all numbers of t integers of that type? */
 bool tarn_raise_fits(const tarn_tensor *t, tarn_dtype type);
 /* raise_blocks.c: a Reshape that ends compressed weights becomes a DequantizeLinear with blocks. */
-TARN_MUST tarn_err tarn_raise_blocks(tarn_graph *g, tarn_node *reshape);
+TARN_MUST tarn_err tarn_raise_blocks(tarn_raising *r, tarn_node *reshape);
 
 #endif

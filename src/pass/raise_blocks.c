@@ -93,8 +93,9 @@ static bool match(const tarn_node *reshape, parts *p)
 	       (!p->zero || (part_axis(p->q->konst, p->zero) == p->axis && tarn_raise_fits(p->zero, p->q->type)));
 }
 
-tarn_err tarn_raise_blocks(tarn_graph *g, tarn_node *reshape)
+tarn_err tarn_raise_blocks(tarn_raising *r, tarn_node *reshape)
 {
+	tarn_graph *g = r->g;
 	parts p;
 	tarn_node *n;
 	tarn_value *in[3] = {NULL};
@@ -110,6 +111,6 @@ tarn_err tarn_raise_blocks(tarn_graph *g, tarn_node *reshape)
 	TRY(tarn_attr_set_i(n, tarn_attr_index(n->op, "block_size"), p.q->konst->dim[p.axis]));
 	n->out[0]->type = TARN_F32;
 	n->out[0]->shape = reshape->out[0]->shape;
-	tarn_graph_replace(g, reshape->out[0], n->out[0]);
+	tarn_raise_put(r, reshape, n);
 	return TARN_OK;
 }
