@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "driver/compile/plan.h"
 #include "ir/op.h"
+#include "kern/share.h"
 #include "ir/verify.h"
 #include "ops/ops.h"
 
@@ -251,7 +252,27 @@ static bool get_shape(npu_reader *r, tarn_dtype *type, tarn_shape *s)
 	return !r->bad;
 }
 
-/* The bytes stay where they are; FP16 becomes F32 in memory of its own. */
+static void drop_floats(void *ctx, void *at, size_t size)
+{
+	(void)ctx;
+	(void)size;
+	tarn_share_drop(at);
+}
+
+/* FP16 as F32, in memory that programs with the same weights share. */
+static tarn_err expand(const uint8_t *from, const tarn_shape *s, size_t count, tarn_tensor *t)
+{
+	float *at;
+	TRY(tarn_share_floats(from, count, &at));
+	*t = (tarn_tensor){TARN_F32, s->rank, {0}, at, NULL};
+	memcpy(t->dim, s->dim, sizeof t->dim);
+	tarn_err err = tarn_buffer_wrap(at, count * sizeof *at, drop_floats, NULL, &t->buf);
+	if (err)
+		tarn_share_drop(at);
+	return err;
+}
+
+/* The bytes stay where they are; but for FP16, which becomes F32. */
 static tarn_err get_tensor(npu_reader *r, tarn_dtype type, const tarn_shape *s, tarn_tensor *t)
 {
 	uint32_t half = tarn_npu_get_u32(r);
@@ -270,13 +291,7 @@ static tarn_err get_tensor(npu_reader *r, tarn_dtype type, const tarn_shape *s, 
 		tarn_buffer_ref(r->weight_buf);
 		return TARN_OK;
 	}
-	TRY(tarn_tensor_new(TARN_F32, s->rank, s->dim, t));
-	for (int64_t i = 0; i < count; i++) {
-		uint16_t h;
-		memcpy(&h, from + 2 * i, 2);
-		((float *)t->data)[i] = tarn_f16_to_f32(h);
-	}
-	return TARN_OK;
+	return expand(from, s, (size_t)count, t);
 }
 
 static tarn_err get_attr_tensor(npu_reader *r, tarn_model *m, tarn_attr *a)

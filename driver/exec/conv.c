@@ -7,6 +7,7 @@
 #include "ir/op.h"
 #include "kern/conv_transpose.h"
 #include "kern/depthwise.h"
+#include "kern/share.h"
 #include "ops/window.h"
 
 typedef struct conv_state {
@@ -24,9 +25,9 @@ static void state_free(void *state)
 	if (!s)
 		return;
 	tarn_conv_f32_plan_free(s->plan);
-	tarn_conv_f32_free(s->dense);
-	tarn_depthwise_f32_free(s->depthwise);
-	tarn_conv_transpose_f32_free(s->transposed);
+	tarn_share_drop(s->dense);
+	tarn_share_drop(s->depthwise);
+	tarn_share_drop(s->transposed);
 	tarn_mem_free(s);
 }
 
@@ -94,9 +95,9 @@ static tarn_err pack(npu_step *step)
 		s->dw.shape = (tarn_depthwise_shape){c.shape.n,       c.shape.ih,       c.shape.iw, c.shape.oh, c.shape.ow,
 						     c.shape.pad_top, c.shape.pad_left, 0,          0,          0};
 		s->dw.epilogue = e;
-		return tarn_depthwise_f32_pack(&d, n->in[1]->konst->data, bias_of(n), &s->depthwise);
+		return tarn_share_depthwise(&d, n->in[1]->konst->data, bias_of(n), &s->depthwise);
 	}
-	TRY(tarn_conv_f32_pack(k, n->in[1]->konst->data, bias_of(n), &s->dense));
+	TRY(tarn_share_conv(k, n->in[1]->konst->data, bias_of(n), &s->dense));
 	return tarn_conv_f32_plan_new(s->dense, &c.shape, &e, &s->plan);
 }
 
@@ -168,7 +169,7 @@ static tarn_err pack_transposed(npu_step *step)
 		return tarn_err_nomem(sizeof *s);
 	step->state = s;
 	s->tr = (tarn_conv_transpose_f32_args){.shape = c.shape, .epilogue = tarn_npu_epilogue(step->layer->act)};
-	return tarn_conv_transpose_f32_pack(&c.spec, n->in[1]->konst->data, bias_of(n), &s->transposed);
+	return tarn_share_conv_transpose(&c.spec, n->in[1]->konst->data, bias_of(n), &s->transposed);
 }
 
 static const npu_kernel k_transposed = {"transposed convolution", pack_transposed, run, state_free};

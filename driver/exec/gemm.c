@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "driver/exec/exec.h"
 #include "ir/op.h"
+#include "kern/share.h"
 
 typedef struct gemm_state {
 	tarn_gemm_f32 *packed;
@@ -16,7 +17,7 @@ static void state_free(void *state)
 	gemm_state *s = state;
 	if (!s)
 		return;
-	tarn_gemm_f32_free(s->packed);
+	tarn_share_drop(s->packed);
 	tarn_mem_free(s);
 }
 
@@ -61,8 +62,7 @@ static tarn_err pack(npu_step *step)
 	step->state = s;
 	s->args = (tarn_gemm_f32_args){.m = (size_t)tarn_npu_count(n->out[0]) / cols, .lda = k, .ldc = cols};
 	s->args.epilogue = tarn_npu_epilogue(step->layer->act);
-	return tarn_gemm_f32_pack(k, cols, w->konst->data, (size_t)w->shape.dim[1], turned, b ? b->konst->data : NULL,
-				  &s->packed);
+	return tarn_share_gemm(k, cols, w->konst->data, (size_t)w->shape.dim[1], turned, b ? b->konst->data : NULL, &s->packed);
 }
 
 typedef struct gemm_job {

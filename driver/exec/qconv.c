@@ -7,6 +7,7 @@
 #include "driver/exec/exec.h"
 #include "ir/op.h"
 #include "kern/int8.h"
+#include "kern/share.h"
 #include "ops/window.h"
 
 typedef struct qconv_state {
@@ -25,7 +26,7 @@ static void state_free(void *state)
 	if (!s)
 		return;
 	tarn_qconv_plan_free(s->plan);
-	tarn_qconv_free(s->packed);
+	tarn_share_drop(s->packed);
 	tarn_mem_free(s->requant);
 	tarn_mem_free(s->rows);
 	tarn_mem_free(s->scale);
@@ -125,8 +126,8 @@ static tarn_err pack_weights(const tarn_node *n, const qconv_sizes *c, const npu
 		any |= (zero[k] = (int32_t)nth(z, k)) != 0;
 	tarn_qconv_input in = {x->type == TARN_I8 ? TARN_CODE_S8 : TARN_CODE_U8, x->zero};
 	if (err == TARN_OK)
-		err = tarn_qconv_pack(&c->spec, copy ? copy : q->data, q->type == TARN_I8 ? TARN_CODE_S8 : TARN_CODE_U8,
-				      any ? zero : NULL, in, &s->packed);
+		err = tarn_share_qconv(&c->spec, copy ? copy : q->data, q->type == TARN_I8 ? TARN_CODE_S8 : TARN_CODE_U8,
+				       any ? zero : NULL, in, &s->packed);
 	tarn_mem_free(copy);
 	tarn_mem_free(zero);
 	return err;

@@ -28,7 +28,7 @@ TARN_MUST tarn_err tarn_tensor_copy(const tarn_tensor *t, tarn_tensor *out); /* 
 /* Copies into `to` the elements that both have, from index 0 on along each axis: pads, or cuts. Same type and rank; TARN_TYPE
  * for others, text, and elements below a byte. */
 TARN_MUST tarn_err tarn_tensor_copy_corner(const tarn_tensor *from, const tarn_tensor *to);
-int64_t tarn_tensor_count(const tarn_tensor *t);                             /* elements */
+int64_t tarn_tensor_count(const tarn_tensor *t); /* elements */
 size_t tarn_tensor_bytes(const tarn_tensor *t);
 tarn_shape tarn_tensor_shape(const tarn_tensor *t);
 

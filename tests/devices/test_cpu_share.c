@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Packed weights are there once, however many programs use them, and go with the last. */
-#include "dev/cpu/share.h"
+#include "kern/share.h"
 
 #include "dev/cpu/device.h"
 #include "devices/graphs.h"
@@ -10,7 +10,7 @@
 static void expect_count(int objects, int holders)
 {
 	int o, h;
-	tarn_cpu_share_count(&o, &h);
+	tarn_share_count(&o, &h);
 	assert_int_equal(o, objects);
 	assert_int_equal(h, holders);
 }
@@ -22,32 +22,32 @@ static void same_content(void **state)
 	tarn_gemm_f32 *p, *q, *r, *t;
 	for (int i = 0; i < 12; i++)
 		a[i] = b[i] = (float)i;
-	assert_ok(tarn_cpu_share_gemm(3, 4, a, 4, false, bias, &p));
-	assert_ok(tarn_cpu_share_gemm(3, 4, b, 4, false, bias, &q));
+	assert_ok(tarn_share_gemm(3, 4, a, 4, false, bias, &p));
+	assert_ok(tarn_share_gemm(3, 4, b, 4, false, bias, &q));
 	assert_ptr_equal(p, q);
 	expect_count(1, 2);
-	assert_ok(tarn_cpu_share_gemm(3, 4, b, 4, false, NULL, &r)); /* a bias less is another object */
+	assert_ok(tarn_share_gemm(3, 4, b, 4, false, NULL, &r)); /* a bias less is another object */
 	b[11] = 0;
-	assert_ok(tarn_cpu_share_gemm(3, 4, b, 4, false, bias, &t));
+	assert_ok(tarn_share_gemm(3, 4, b, 4, false, bias, &t));
 	assert_ptr_not_equal(r, p);
 	assert_ptr_not_equal(t, p);
 	expect_count(3, 4);
 	/* the same numbers as another kind of weights */
 	const tarn_conv_spec spec = {3, 4, 1, 1, 1, 1, 1, 1, 1};
 	tarn_conv_f32 *c;
-	assert_ok(tarn_cpu_share_conv(&spec, a, bias, &c));
+	assert_ok(tarn_share_conv(&spec, a, bias, &c));
 	expect_count(4, 5);
-	tarn_cpu_share_drop(NULL);
-	tarn_cpu_share_drop(p);
-	tarn_cpu_share_drop(t);
-	tarn_cpu_share_drop(c);
+	tarn_share_drop(NULL);
+	tarn_share_drop(p);
+	tarn_share_drop(t);
+	tarn_share_drop(c);
 	expect_count(2, 2);
-	tarn_cpu_share_drop(q);
-	tarn_cpu_share_drop(r);
+	tarn_share_drop(q);
+	tarn_share_drop(r);
 	expect_count(0, 0);
 	/* what cannot be packed is not kept */
 	const tarn_conv_spec bad = {3, 4, 0, 1, 1, 1, 1, 1, 1};
-	assert_int_not_equal(tarn_cpu_share_conv(&bad, a, bias, &c), TARN_OK);
+	assert_int_not_equal(tarn_share_conv(&bad, a, bias, &c), TARN_OK);
 	expect_count(0, 0);
 }
 

@@ -2,7 +2,7 @@
 /* f32 convolution with constant weights, channels-last: dense, grouped, depthwise; one or two spatial axes. */
 #include "base/mem.h"
 #include "dev/cpu/cpu.h"
-#include "dev/cpu/share.h"
+#include "kern/share.h"
 #include "ops/ops.h"
 #include "ops/window.h"
 
@@ -18,8 +18,8 @@ typedef struct conv_state {
 static void state_free(void *state)
 {
 	conv_state *s = state;
-	tarn_cpu_share_drop(s->dense);
-	tarn_cpu_share_drop(s->depthwise);
+	tarn_share_drop(s->dense);
+	tarn_share_drop(s->depthwise);
 	tarn_mem_free(s);
 }
 
@@ -53,10 +53,10 @@ static tarn_err pack(const tarn_node *n, conv_state *s)
 	      (long long)tarn_tensor_count(b), s->oc);
 	if (group > 1 && w->dim[1] == 1 && s->oc % group == 0) {
 		tarn_depthwise_spec spec = {ic, s->oc / group, k[0], k[1], stride[0], stride[1], dilation[0], dilation[1]};
-		return tarn_cpu_share_depthwise(&spec, w->data, b ? b->data : NULL, &s->depthwise);
+		return tarn_share_depthwise(&spec, w->data, b ? b->data : NULL, &s->depthwise);
 	}
 	tarn_conv_spec spec = {ic, s->oc, group, k[0], k[1], stride[0], stride[1], dilation[0], dilation[1]};
-	return tarn_cpu_share_conv(&spec, w->data, b ? b->data : NULL, &s->dense);
+	return tarn_share_conv(&spec, w->data, b ? b->data : NULL, &s->dense);
 }
 
 static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)

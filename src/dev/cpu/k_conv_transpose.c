@@ -2,7 +2,7 @@
 /* f32 transposed convolution with constant weights, channels-last; one or two spatial axes, padding given in numbers. */
 #include "base/mem.h"
 #include "dev/cpu/cpu.h"
-#include "dev/cpu/share.h"
+#include "kern/share.h"
 #include "ops/ops.h"
 #include "ops/window.h"
 
@@ -17,7 +17,7 @@ typedef struct deconv_state {
 static void state_free(void *state)
 {
 	deconv_state *s = state;
-	tarn_cpu_share_drop(s->conv);
+	tarn_share_drop(s->conv);
 	tarn_mem_free(s);
 }
 
@@ -64,7 +64,7 @@ static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 	two_d(win.begin, spatial, 0, s->pad);
 	int in[2] = {-1, -1}, out;
 	tarn_err err;
-	TRY_GOTO(out, tarn_cpu_share_conv_transpose(&spec, w->data, bias ? bias->data : NULL, &s->conv));
+	TRY_GOTO(out, tarn_share_conv_transpose(&spec, w->data, bias ? bias->data : NULL, &s->conv));
 	TRY_GOTO(out, tarn_cpu_want(b, n->in[0], CPU_NHWC, &in[0]));
 	if (g->residual)
 		TRY_GOTO(out, tarn_cpu_want(b, g->residual, CPU_NHWC, &in[1]));

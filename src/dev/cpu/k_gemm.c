@@ -2,7 +2,7 @@
 /* f32 matrix products: Gemm and MatMul with a constant right side (packed once), and MatMul of two computed operands. */
 #include "base/mem.h"
 #include "dev/cpu/cpu.h"
-#include "dev/cpu/share.h"
+#include "kern/share.h"
 #include "ops/ops.h"
 
 typedef struct gemm_state {
@@ -15,7 +15,7 @@ typedef struct gemm_state {
 static void state_free(void *state)
 {
 	gemm_state *s = state;
-	tarn_cpu_share_drop(s->packed);
+	tarn_share_drop(s->packed);
 	tarn_mem_free(s);
 }
 
@@ -57,7 +57,7 @@ static tarn_err pack(const tarn_node *n, const tarn_tensor *added, gemm_state *s
 		b = scaled;
 	}
 	if (err == TARN_OK)
-		err = tarn_cpu_share_gemm(s->k, s->n, b, (size_t)w->dim[1], tb, row, &s->packed);
+		err = tarn_share_gemm(s->k, s->n, b, (size_t)w->dim[1], tb, row, &s->packed);
 out:
 	tarn_mem_free(row);
 	tarn_mem_free(scaled);

@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "dev/cpu/cpu.h"
-#include "dev/cpu/share.h"
+#include "kern/share.h"
 #include "ops/ops.h"
 #include "ops/recurrent.h"
 
@@ -21,8 +21,8 @@ static void state_free(void *state)
 {
 	lstm_state *s = state;
 	for (int d = 0; d < 2; d++) {
-		tarn_cpu_share_drop(s->input[d]);
-		tarn_cpu_share_drop(s->hidden[d]);
+		tarn_share_drop(s->input[d]);
+		tarn_share_drop(s->hidden[d]);
 	}
 	tarn_mem_free(s);
 }
@@ -59,11 +59,11 @@ static tarn_err pack(const tarn_node *n, lstm_state *s)
 	for (int64_t d = 0; err == TARN_OK && d < s->directions; d++) {
 		for (int64_t i = 0; b && i < g; i++)
 			bias[i] = ((const float *)b->data)[d * 2 * g + i] + ((const float *)b->data)[d * 2 * g + g + i];
-		err = tarn_cpu_share_gemm((size_t)s->in, (size_t)g, (const float *)w->data + d * g * s->in, (size_t)s->in, true,
-					  bias, &s->input[d]);
+		err = tarn_share_gemm((size_t)s->in, (size_t)g, (const float *)w->data + d * g * s->in, (size_t)s->in, true,
+				      bias, &s->input[d]);
 		if (err == TARN_OK)
-			err = tarn_cpu_share_gemm((size_t)s->h, (size_t)g, (const float *)r->data + d * g * s->h, (size_t)s->h,
-						  true, NULL, &s->hidden[d]);
+			err = tarn_share_gemm((size_t)s->h, (size_t)g, (const float *)r->data + d * g * s->h, (size_t)s->h,
+					      true, NULL, &s->hidden[d]);
 	}
 	tarn_mem_free(bias);
 	return err;

@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "dev/cpu/cpu.h"
-#include "dev/cpu/share.h"
+#include "kern/share.h"
 #include "ops/ops.h"
 #include "ops/window.h"
 
@@ -20,7 +20,7 @@ typedef struct qconv_state {
 static void state_free(void *state)
 {
 	qconv_state *s = state;
-	tarn_cpu_share_drop(s->packed);
+	tarn_share_drop(s->packed);
 	tarn_mem_free(s->scale);
 	tarn_mem_free(s->bias);
 	tarn_mem_free(s);
@@ -100,8 +100,8 @@ static tarn_err pack(const tarn_node *n, qconv_state *s, tarn_qconv_input input)
 	for (int c = 0; zero && c < s->oc; c++)
 		any |= (zero[c] = (int32_t)nth(z, c)) != 0;
 	if (err == TARN_OK)
-		err = tarn_cpu_share_qconv(&spec, copy ? copy : q->data, tarn_cpu_code_type(q->type), any ? zero : NULL, input,
-					   &s->packed);
+		err = tarn_share_qconv(&spec, copy ? copy : q->data, tarn_cpu_code_type(q->type), any ? zero : NULL, input,
+				       &s->packed);
 	tarn_mem_free(copy);
 	tarn_mem_free(zero);
 	return err;

@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "dev/cpu/cpu.h"
-#include "dev/cpu/share.h"
+#include "kern/share.h"
 #include "ops/ops.h"
 
 static bool is(const tarn_node *n, const char *op)
@@ -90,7 +90,7 @@ typedef struct wgemm_state {
 static void state_free(void *state)
 {
 	wgemm_state *s = state;
-	tarn_cpu_share_drop(s->packed);
+	tarn_share_drop(s->packed);
 	tarn_mem_free(s);
 }
 
@@ -133,7 +133,7 @@ static tarn_err pack(const tarn_node *n, const tarn_tensor *added, const groupin
 					.scale = room,
 					.zero = zero || offset ? room + scales : NULL,
 					.bias = bias ? room + 2 * scales : NULL};
-		err = tarn_cpu_share_wgemm(&w, &s->packed);
+		err = tarn_share_wgemm(&w, &s->packed);
 	}
 	s->k = (size_t)g->k;
 	s->n = (size_t)g->n;

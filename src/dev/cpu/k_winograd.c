@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "dev/cpu/cpu.h"
-#include "dev/cpu/share.h"
+#include "kern/share.h"
 #include "ops/ops.h"
 #include "ops/window.h"
 
@@ -20,7 +20,7 @@ typedef struct wino_state {
 static void state_free(void *state)
 {
 	wino_state *s = state;
-	tarn_cpu_share_drop(s->conv);
+	tarn_share_drop(s->conv);
 	tarn_mem_free(s);
 }
 
@@ -75,7 +75,7 @@ static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 	s->has_residual = g->residual;
 	int in[2] = {-1, -1}, out;
 	tarn_err err;
-	TRY_GOTO(out, tarn_cpu_share_winograd(&spec, wt->data, bias ? bias->konst->data : NULL, &s->conv));
+	TRY_GOTO(out, tarn_share_winograd(&spec, wt->data, bias ? bias->konst->data : NULL, &s->conv));
 	TRY_GOTO(out, tarn_cpu_want(b, n->in[0], CPU_NHWC, &in[0]));
 	if (g->residual)
 		TRY_GOTO(out, tarn_cpu_want(b, g->residual, CPU_NHWC, &in[1]));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "dev/cpu/share.h"
+#include "kern/share.h"
 
 #include <string.h>
 
+#include "base/f16.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -90,7 +91,7 @@ static void unlink_locked(shared *s)
 	*at = s->by_object;
 }
 
-void tarn_cpu_share_drop(void *packed)
+void tarn_share_drop(void *packed)
 {
 	if (!packed)
 		return;
@@ -108,7 +109,7 @@ void tarn_cpu_share_drop(void *packed)
 	}
 }
 
-void tarn_cpu_share_count(int *objects, int *holders)
+void tarn_share_count(int *objects, int *holders)
 {
 	*objects = *holders = 0;
 	tarn_mutex_lock(&table.lock);
@@ -173,8 +174,8 @@ static void release_gemm(void *p)
 	tarn_gemm_f32_free(p);
 }
 
-tarn_err tarn_cpu_share_gemm(size_t k, size_t n, const float *b, size_t ldb, bool transposed, const float *bias,
-			     tarn_gemm_f32 **gemm)
+tarn_err tarn_share_gemm(size_t k, size_t n, const float *b, size_t ldb, bool transposed, const float *bias,
+			 tarn_gemm_f32 **gemm)
 {
 	const size_t size[] = {k, n, ldb, transposed}, rows = transposed ? n : k, columns = transposed ? k : n;
 	const part list[] = {{size, sizeof size},
@@ -190,7 +191,7 @@ static void release_wgemm(void *p)
 	tarn_wgemm_free(p);
 }
 
-tarn_err tarn_cpu_share_wgemm(const tarn_wgemm_weights *w, tarn_wgemm **gemm)
+tarn_err tarn_share_wgemm(const tarn_wgemm_weights *w, tarn_wgemm **gemm)
 {
 	const size_t size[] = {w->k, w->n, (size_t)w->bits, w->transposed, w->group};
 	size_t groups = w->group ? (w->k + w->group - 1) / w->group : 0;
@@ -209,7 +210,7 @@ static void release_conv(void *p)
 	tarn_conv_f32_free(p);
 }
 
-tarn_err tarn_cpu_share_conv(const tarn_conv_spec *spec, const float *weights, const float *bias, tarn_conv_f32 **conv)
+tarn_err tarn_share_conv(const tarn_conv_spec *spec, const float *weights, const float *bias, tarn_conv_f32 **conv)
 {
 	size_t count = count_weights(spec, spec->groups > 0 ? spec->ic / spec->groups : 0, spec->oc);
 	const part list[] = {{spec, sizeof *spec}, {weights, count * sizeof *weights}, {bias, (size_t)spec->oc * sizeof *bias}};
@@ -223,8 +224,7 @@ static void release_depthwise(void *p)
 	tarn_depthwise_f32_free(p);
 }
 
-tarn_err tarn_cpu_share_depthwise(const tarn_depthwise_spec *spec, const float *weights, const float *bias,
-				  tarn_depthwise_f32 **dw)
+tarn_err tarn_share_depthwise(const tarn_depthwise_spec *spec, const float *weights, const float *bias, tarn_depthwise_f32 **dw)
 {
 	const tarn_conv_spec s = {.groups = 1, .kh = spec->kh, .kw = spec->kw};
 	size_t out = (size_t)spec->channels * (size_t)spec->multiplier;
@@ -240,7 +240,7 @@ static void release_winograd(void *p)
 	tarn_winograd_f32_free(p);
 }
 
-tarn_err tarn_cpu_share_winograd(const tarn_conv_spec *spec, const float *weights, const float *bias, tarn_winograd_f32 **conv)
+tarn_err tarn_share_winograd(const tarn_conv_spec *spec, const float *weights, const float *bias, tarn_winograd_f32 **conv)
 {
 	size_t count = count_weights(spec, spec->groups > 0 ? spec->ic / spec->groups : 0, spec->oc);
 	const part list[] = {{spec, sizeof *spec}, {weights, count * sizeof *weights}, {bias, (size_t)spec->oc * sizeof *bias}};
@@ -254,8 +254,8 @@ static void release_conv_transpose(void *p)
 	tarn_conv_transpose_f32_free(p);
 }
 
-tarn_err tarn_cpu_share_conv_transpose(const tarn_conv_spec *spec, const float *weights, const float *bias,
-				       tarn_conv_transpose_f32 **conv)
+tarn_err tarn_share_conv_transpose(const tarn_conv_spec *spec, const float *weights, const float *bias,
+				   tarn_conv_transpose_f32 **conv)
 {
 	size_t count = count_weights(spec, spec->ic, spec->groups > 0 ? spec->oc / spec->groups : 0);
 	const part list[] = {{spec, sizeof *spec}, {weights, count * sizeof *weights}, {bias, (size_t)spec->oc * sizeof *bias}};
@@ -269,8 +269,8 @@ static void release_qconv(void *p)
 	tarn_qconv_free(p);
 }
 
-tarn_err tarn_cpu_share_qconv(const tarn_conv_spec *spec, const void *w, tarn_code w_type, const int32_t *w_zero,
-			      tarn_qconv_input input, tarn_qconv **conv)
+tarn_err tarn_share_qconv(const tarn_conv_spec *spec, const void *w, tarn_code w_type, const int32_t *w_zero,
+			  tarn_qconv_input input, tarn_qconv **conv)
 {
 	const int kind[] = {(int)w_type, (int)input.type, input.zero};
 	size_t count = count_weights(spec, spec->groups > 0 ? spec->ic / spec->groups : 0, spec->oc);
@@ -279,4 +279,28 @@ tarn_err tarn_cpu_share_qconv(const tarn_conv_spec *spec, const void *w, tarn_co
 	tarn_hash128 key;
 	TRY(key_of("qconv", list, 4, &key));
 	SHARE(key, tarn_qconv_pack(spec, w, w_type, w_zero, input, conv), release_qconv, conv);
+}
+
+static tarn_err expand(const char *half, size_t count, float **out)
+{
+	float *f = tarn_mem_alloc_aligned(count * sizeof *f + 2 * TARN_ALIGN); /* kernels may read a little beyond */
+	if (!f)
+		return tarn_err_nomem(count * sizeof *f);
+	for (size_t i = 0; i < count; i++) {
+		uint16_t h;
+		memcpy(&h, half + 2 * i, 2);
+		f[i] = tarn_f16_to_f32(h);
+	}
+	memset(f + count, 0, 2 * TARN_ALIGN);
+	*out = f;
+	return TARN_OK;
+}
+
+tarn_err tarn_share_floats(const void *half, size_t count, float **floats)
+{
+	const part list[] = {{half, count * 2}};
+	tarn_hash128 key;
+	CHECK(count < SIZE_MAX / 8, TARN_SHAPE, "%zu numbers are too many", count);
+	TRY(key_of("floats", list, 1, &key));
+	SHARE(key, expand(half, count, floats), tarn_mem_free_aligned, floats);
 }
