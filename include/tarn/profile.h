@@ -102,7 +102,11 @@ typedef struct tarn_load_info {
 	int compilations;        /* how often a compiler ran for this model */
 	const char *cache_level; /* "none", "runtime" or "driver": where the compiled form came from; static */
 	bool cache_hit;
-	size_t notes; /* things that happened on the way, such as fallbacks */
+	size_t notes;        /* things that happened on the way, such as fallbacks */
+	int canaries;        /* samples stored in the model that ran on the device and on the CPU when it was compiled */
+	double canary_db;    /* then: signal to difference of the worst output; INFINITY: none */
+	bool canary_differs; /* by more than a tenth; a note names the first layer */
+	double canary_ms;    /* what that took, as a part of compiling */
 } tarn_load_info;
 TARN_API ov_status_e tarn_get_load_info(const ov_compiled_model_t *compiled_model, tarn_load_info *info);
 /* Text for ov_free. */

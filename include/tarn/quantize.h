@@ -103,6 +103,7 @@ typedef struct tarn_quantize_report {
 	size_t n_output;
 	bool trained; /* then: */
 	tarn_training_report training;
+	size_t canaries; /* samples stored in the model, to be run and compared with the CPU where it is compiled */
 	/* With a limit: whether it was met, and every model on the way, the float one first. */
 	bool met;
 	tarn_quantize_step *step;
@@ -148,6 +149,7 @@ typedef struct tarn_compress_report {
 	int64_t bytes_before, bytes_after; /* of the model's constants */
 	tarn_quantize_output *output;      /* for each output of the model; none without samples */
 	size_t n_output;
+	size_t canaries; /* samples stored in the model; none without samples */
 } tarn_compress_report;
 
 /* The model stays as it is. report may be NULL; otherwise it is for tarn_free_compress_report, also after a failure.

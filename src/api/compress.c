@@ -30,7 +30,7 @@ static tarn_err report_out(const tarn_model *m, const tarn_weight_report *r, tar
 }
 
 static tarn_err compress(struct ov_core *core, const tarn_model *m, const tarn_compress_options *o, tarn_weight_report *r,
-			 tarn_model **q)
+			 tarn_model **q, size_t *canaries)
 {
 	static const tarn_quantize_options none;
 	tarn_quant_options qo;
@@ -38,6 +38,8 @@ static tarn_err compress(struct ov_core *core, const tarn_model *m, const tarn_c
 	CHECK(o->group <= 1 << 20, TARN_USAGE, "a group of %zu weights; give 32, 64, 128 or the like, or 0 for none", o->group);
 	TRY(tarn_feed_open(core, m, o->data ? o->data : &none, &qo, &feed));
 	tarn_err err = tarn_quant_weight_only(m, &qo, o->bits, (int)o->group, q, r);
+	if (err == TARN_OK && qo.n_sample)
+		err = tarn_feed_canaries(&qo, *q, canaries);
 	tarn_feed_close(feed);
 	return err;
 }
@@ -48,11 +50,14 @@ ov_status_e tarn_compress_model(const ov_core_t *core, const ov_model_t *model, 
 	NEED(core && model && options && compressed);
 	tarn_weight_report r = {0};
 	tarn_model *q = NULL;
+	size_t canaries = 0;
 	if (report)
 		*report = (tarn_compress_report){0};
-	tarn_err err = compress((struct ov_core *)(uintptr_t)core, model->m, options, &r, &q);
-	if (err == TARN_OK && report)
+	tarn_err err = compress((struct ov_core *)(uintptr_t)core, model->m, options, &r, &q, &canaries);
+	if (err == TARN_OK && report) {
 		err = report_out(model->m, &r, report);
+		report->canaries = canaries;
+	}
 	tarn_weight_report_fini(&r);
 	if (err == TARN_OK)
 		err = tarn_model_handle(q, compressed);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "dyn/bound.h"
 #include "fmt/data/data.h"
+#include "rt/canary.h"
 
 /* Where one input's data comes from. */
 typedef struct feed {
@@ -227,6 +228,21 @@ tarn_err tarn_feed_open(struct ov_core *core, const tarn_model *m, const tarn_qu
 out:
 	tarn_str_fini(&why);
 	tarn_feed_close(f);
+	return err;
+}
+
+tarn_err tarn_feed_canaries(const tarn_quant_options *qo, tarn_model *q, size_t *stored)
+{
+	size_t inputs = q->main->input.len, n = qo->n_sample < TARN_CANARIES ? qo->n_sample : TARN_CANARIES;
+	tarn_tensor *in = tarn_mem_zalloc(n * inputs + 1, sizeof *in);
+	tarn_err err = in ? TARN_OK : tarn_err_nomem(n * inputs * sizeof *in);
+	for (size_t i = 0; i < n && err == TARN_OK; i++)
+		err = qo->sample(qo->ctx, i * (qo->n_sample / n), in + i * inputs);
+	if (err == TARN_OK)
+		err = tarn_canary_put(q, in, n, stored);
+	for (size_t i = 0; in && i < n * inputs; i++)
+		tarn_tensor_fini(&in[i]);
+	tarn_mem_free(in);
 	return err;
 }
 

@@ -13,6 +13,8 @@ typedef struct tarn_feed tarn_feed;
  * opened CPU device. Options and data sets must outlive the feed. */
 TARN_MUST tarn_err tarn_feed_open(struct ov_core *core, const tarn_model *m, const tarn_quantize_options *o,
 				  tarn_quant_options *qo, tarn_feed **feed);
+/* Stores a few of the samples in q (rt/canary.h): *stored of them. */
+TARN_MUST tarn_err tarn_feed_canaries(const tarn_quant_options *qo, tarn_model *q, size_t *stored);
 void tarn_feed_close(tarn_feed *f);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "api/handles.h"
 #include "base/mem.h"
+#include "rt/canary.h"
 
 static bool is_auto_name(const char *name)
 {
@@ -336,6 +337,30 @@ tarn_err tarn_core_estimate(struct ov_core *core, const tarn_model *m, const cha
 	return err;
 }
 
+/* The samples stored in the model, here and on the CPU. Not again for a compiled form out of CACHE_DIR, which was checked when
+ * it was put there; not where nothing is computed. */
+static tarn_err run_canaries(struct ov_core *core, const tarn_model *m, target *t, tarn_program *p)
+{
+	tarn_str mode = {0}, why = {0};
+	tarn_device *cpu;
+	bool is_auto, wanted = true;
+	const char *text = tarn_props_find(&t->full, "TARN_CANARIES");
+	bool paced = tarn_device_is_simulated(t->d, &mode) && !strcmp(mode.at, "paced");
+	tarn_err err = TARN_OK;
+	if (text)
+		wanted = !tarn_str_to_bool(text, &wanted) || wanted;
+	if (!paced && wanted && !(p->cache_hit && !strcmp(p->cache_level, "runtime")) && strcmp(t->d->api->name, "CPU")) {
+		err = tarn_devices_find(core, "CPU", &cpu, &is_auto, &why);
+		if (!err)
+			err = tarn_device_open(cpu);
+		if (!err)
+			err = tarn_canary_check(m, p, cpu);
+	}
+	tarn_str_fini(&mode);
+	tarn_str_fini(&why);
+	return err;
+}
+
 /* Exactly one of m and blob is given. */
 static tarn_err load(struct ov_core *core, const tarn_model *m, tarn_buffer *blob, const char *device, const tarn_props *props,
 		     ov_compiled_model_t **out)
@@ -352,6 +377,8 @@ static tarn_err load(struct ov_core *core, const tarn_model *m, tarn_buffer *blo
 	else
 		TRY_GOTO(done, tarn_program_import(t.d, blob, &t.full, &p));
 	TRY_GOTO(done, add_notes(p, t.why.at));
+	if (m)
+		TRY_GOTO(done, run_canaries(core, m, &t, p));
 	tarn_ref_take(&core->refs);
 	p->release = release_core;
 	p->owner = core;

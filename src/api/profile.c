@@ -200,7 +200,14 @@ ov_status_e tarn_get_load_info(const ov_compiled_model_t *compiled_model, tarn_l
 {
 	NEED(compiled_model && info);
 	tarn_program *p = compiled_model->p;
-	*info = (tarn_load_info){p->compilations, p->cache_level, p->cache_hit, tarn_program_notes(p)};
+	*info = (tarn_load_info){.compilations = p->compilations,
+				 .cache_level = p->cache_level,
+				 .cache_hit = p->cache_hit,
+				 .notes = tarn_program_notes(p),
+				 .canaries = p->canary.samples,
+				 .canary_db = p->canary.db,
+				 .canary_differs = p->canary.differs,
+				 .canary_ms = p->canary.ms};
 	return OK;
 }
 

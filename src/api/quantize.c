@@ -32,7 +32,7 @@ static tarn_err report_out(const tarn_model *m, const tarn_quant_report *r, tarn
 }
 
 static tarn_err quantize(struct ov_core *core, const tarn_model *m, const tarn_quantize_options *o, tarn_quant_report *r,
-			 tarn_training_report *trained, tarn_model **q)
+			 tarn_training_report *trained, tarn_model **q, size_t *canaries)
 {
 	tarn_quant_options qo;
 	tarn_feed *feed;
@@ -44,6 +44,8 @@ static tarn_err quantize(struct ov_core *core, const tarn_model *m, const tarn_q
 	tarn_err err = tarn_api_control_init(&control, core, o->control, &qo);
 	if (err == TARN_OK)
 		err = o->training ? tarn_quantize_and_train(m, &qo, o->training, r, trained, q) : tarn_quant_ptq(m, &qo, q, r);
+	if (err == TARN_OK)
+		err = tarn_feed_canaries(&qo, *q, canaries);
 	tarn_feed_close(feed);
 	return err;
 }
@@ -55,13 +57,15 @@ ov_status_e tarn_quantize_model(const ov_core_t *core, const ov_model_t *model, 
 	tarn_quant_report r = {0};
 	tarn_training_report trained = {0};
 	tarn_model *q = NULL;
+	size_t canaries = 0;
 	if (report)
 		*report = (tarn_quantize_report){0};
-	tarn_err err = quantize((struct ov_core *)(uintptr_t)core, model->m, options, &r, &trained, &q);
+	tarn_err err = quantize((struct ov_core *)(uintptr_t)core, model->m, options, &r, &trained, &q, &canaries);
 	if (err == TARN_OK && report) {
 		err = report_out(model->m, &r, report);
 		report->trained = options->training != NULL;
 		report->training = trained;
+		report->canaries = canaries;
 	}
 	tarn_quant_report_fini(&r);
 	if (err == TARN_OK)

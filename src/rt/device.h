@@ -147,7 +147,13 @@ struct tarn_program {
 	int compilations;     /* how often a compiler ran for this program */
 	tarn_mutex note_lock; /* of: */
 	VEC(char *) note;     /* events: fallbacks with reasons */
-	tarn_arena arena;     /* names of the ports */
+	struct {
+		int samples; /* that ran here and on the CPU (rt/canary.h); 0: none */
+		double db;   /* signal to difference of the worst output */
+		double ms;   /* what it took */
+		bool differs;
+	} canary;
+	tarn_arena arena; /* names of the ports */
 };
 /* From any thread. */
 TARN_MUST tarn_err tarn_program_note(tarn_program *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -181,7 +181,7 @@ static inline bytes net_model(int batch)
 }
 
 /* Two matrix products and their sum: x f32[2,32] -> left, right -> y f32[2,8]. */
-static inline bytes products_model(void)
+static inline bytes products_model(float scale)
 {
 	bytes m = {.n = 0}, g = {.n = 0}, opset = {.n = 0};
 	unsigned seed = 9;
@@ -189,8 +189,8 @@ static inline bytes products_model(void)
 	put_node(&g, "MatMul", (const char *[]){"x", "w2"}, 2, "right", 0);
 	put_node(&g, "Add", (const char *[]){"left", "right"}, 2, "y", 0);
 	put_text(&g, 2, "products");
-	put_weights(&g, "w1", 2, (int[]){32, 8}, 1, &seed);
-	put_weights(&g, "w2", 2, (int[]){32, 8}, 0.5f, &seed);
+	put_weights(&g, "w1", 2, (int[]){32, 8}, scale, &seed);
+	put_weights(&g, "w2", 2, (int[]){32, 8}, 0.5f * scale, &seed);
 	bytes x = value_info("x", 2, (int[]){2, 32}), y = value_info("y", 2, (int[]){2, 8});
 	put_len(&g, 11, x.at, x.n);
 	put_len(&g, 12, y.at, y.n);

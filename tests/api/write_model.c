@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* write_model FILE DIM...: the small ONNX model y = 2x + 1 on f32 tensors of that shape (-1: free), for tests of the command
- * line. write_model net FILE BATCH: the small classifier of api.h; write_model products FILE: its two products; write_model
- * running FILE N and write_model cache FILE: models with state. write_model FILE.npy DIM...: an f32 array of that shape holding
- * 0, 1, 2 ..., from 1024 elements on a remainder of 251. */
+ * line. write_model net FILE BATCH: the small classifier of api.h; write_model products FILE SCALE: its two products;
+ * write_model running FILE N and write_model cache FILE: models with state. write_model FILE.npy DIM...: an f32 array of that
+ * shape holding 0, 1, 2 ..., from 1024 elements on a remainder of 251. */
 #include "api.h"
 
 static int write_npy(FILE *f, int rank, const int *dim)
@@ -31,8 +31,8 @@ int main(int argc, char **argv)
 		FILE *out = fopen(argv[2], "wb");
 		return !out || fwrite(m.at, 1, m.n, out) != m.n || fclose(out) ? 1 : 0;
 	}
-	if (argc == 3 && !strcmp(argv[1], "products")) {
-		bytes m = products_model();
+	if (argc == 4 && !strcmp(argv[1], "products")) {
+		bytes m = products_model((float)atof(argv[3]));
 		FILE *out = fopen(argv[2], "wb");
 		return !out || fwrite(m.at, 1, m.n, out) != m.n || fclose(out) ? 1 : 0;
 	}

@@ -54,7 +54,7 @@ expect_stderr_contains "two data sets"
 expect_no_file bad.onnx
 
 # Weights alone: no data needed; with data, scales by the activations. Written as ONNX and as IR, both run as the float model does.
-"$W" products gemm.onnx
+"$W" products gemm.onnx 1
 "$W" rows.npy 8 32
 "$W" gemm.npy 2 32
 for form in onnx xml; do

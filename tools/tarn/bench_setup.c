@@ -9,6 +9,7 @@
 
 #include "bench.h"
 #include "say.h"
+#include "tarn/profile.h"
 #include "tarn/settings.h"
 #include "tarn/version.h"
 
@@ -261,6 +262,19 @@ static long number_property(const bench *b, const char *key, long otherwise)
 }
 
 /* Steps 2 to 8. */
+/* The samples stored in an optimized model: the device computes what the CPU does, or a note said where it does not. */
+static void show_canaries(const bench *b)
+{
+	tarn_load_info info;
+	if (b->quiet || tarn_get_load_info(b->s.compiled, &info) != OK || !info.canaries || info.canary_differs)
+		return;
+	if (isfinite(info.canary_db))
+		printf("  %d samples stored in the model: the difference to the CPU is %.1f dB below the outputs (measured)\n",
+		       info.canaries, info.canary_db);
+	else
+		printf("  %d samples stored in the model: outputs as on the CPU (measured)\n", info.canaries);
+}
+
 static int load(bench *b)
 {
 	bench_step(b, 2, "Loading the runtime");
@@ -288,6 +302,7 @@ static int load(bench *b)
 		return code;
 	if (!b->quiet)
 		printf("  Compile model took %.2f ms\n", b->s.compile_ms);
+	show_canaries(b);
 	bench_step(b, 8, "Querying optimal runtime parameters");
 	b->streams = number_property(b, "NUM_STREAMS", 1);
 	b->nireq = !b->async ? 1 : b->o->nireq > 0 ? b->o->nireq : number_property(b, "OPTIMAL_NUMBER_OF_INFER_REQUESTS", 1);

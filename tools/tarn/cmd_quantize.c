@@ -47,6 +47,10 @@ static void show_text(const options *o, const tarn_quantize_report *r)
 	if (isfinite(r->mac_share_int8))
 		printf(", %.1f %% of multiply-accumulates", 100 * r->mac_share_int8);
 	printf("\nsize              %.2f -> %.2f MB\n", megabytes(o->model), megabytes(o->result));
+	if (r->canaries)
+		printf("canaries          %zu samples stored in the model: run and compared with the CPU wherever it is "
+		       "compiled\n",
+		       r->canaries);
 	if (r->trained)
 		training_text(&r->training);
 	control_text(r, o->max_drop);
@@ -85,6 +89,7 @@ static void show_json(const options *o, const tarn_quantize_report *r)
 	}
 	json_end(&j, ']');
 	json_num(&j, "mac_share_int8", r->mac_share_int8);
+	json_int(&j, "canaries", (long long)r->canaries);
 	json_begin(&j, "sqnr_db", '{');
 	for (size_t i = 0; i < r->n_output; i++)
 		json_num(&j, r->output[i].name, r->output[i].sqnr_db);

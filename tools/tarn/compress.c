@@ -114,6 +114,7 @@ static void show_json(const options *o, const job *j)
 	json_int(&out, "weights_compressed", (long long)weights);
 	json_int(&out, "bytes_before", (long long)r->bytes_before);
 	json_int(&out, "bytes_after", (long long)r->bytes_after);
+	json_int(&out, "canaries", (long long)r->canaries);
 	json_begin(&out, "rows", '[');
 	for (size_t i = 0; i < r->n_row; i++)
 		show_row(&out, &r->row[i]);

@@ -116,6 +116,7 @@ static bool load(const optimize *z, const ov_model_t *m, const char *key, const 
 	if (good && (good = tarn_get_load_info(own, &info) == OK)) {
 		l->compilations = info.compilations;
 		l->hit = info.cache_hit;
+		l->ms -= info.canary_ms;
 	}
 	if (c && good)
 		*c = own;

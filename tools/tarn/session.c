@@ -305,6 +305,14 @@ void session_notes(const session *s, json *j)
 			ov_free(text);
 		}
 	json_end(j, ']');
+	if (tarn_get_load_info(s->compiled, &info) != OK || !info.canaries)
+		return;
+	json_begin(j, "canaries", '{');
+	json_int(j, "samples", info.canaries);
+	json_num(j, "sqnr_db", info.canary_db);
+	json_bool(j, "differs", info.canary_differs);
+	json_figure(j, "took_ms", info.canary_ms, "ms", "measured", -1);
+	json_end(j, '}');
 }
 
 static int import_blob(session *s)
@@ -330,6 +338,9 @@ int session_compile(session *s, const char *hint)
 	else if (ov_core_compile_model_props(s->core, s->model, s->device, p.n, p.at, &s->compiled) != OK)
 		code = fail_last(s->command);
 	s->compile_ms = now_ms() - begin;
+	tarn_load_info info;
+	if (!code && tarn_get_load_info(s->compiled, &info) == OK)
+		s->compile_ms -= info.canary_ms;
 	if (!code) {
 		find_device(s);
 		code = show_notes(s);

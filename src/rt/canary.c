@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rt/canary.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "ir/op.h"
+#include "rt/program.h"
+#include "rt/request.h"
+
+enum { WATCHED = 48 }; /* layers looked at in one go */
+
+/* What one model gives for all samples: outputs of sample s at out[s * n_out ..]. */
+typedef struct results {
+	tarn_tensor *out;
+	size_t samples, n_out;
+} results;
+
+static void results_fini(results *r)
+{
+	for (size_t i = 0; r->out && i < r->samples * r->n_out; i++)
+		tarn_tensor_fini(&r->out[i]);
+	tarn_mem_free(r->out);
+	*r = (results){0};
+}
+
+static tarn_err run_sample(tarn_request *r, const tarn_tensor *in, tarn_tensor *out)
+{
+	TRY(tarn_request_begin(r));
+	tarn_err err = TARN_OK;
+	for (int i = 0; i < r->n_in && err == TARN_OK; i++) {
+		tarn_tensor *t = &r->in[i];
+		if (t->data && t->type == in[i].type && tarn_tensor_bytes(t) == tarn_tensor_bytes(&in[i])) {
+			memcpy(t->data, in[i].data, tarn_tensor_bytes(t));
+			continue;
+		}
+		tarn_tensor_fini(t);
+		r->in_foreign[i] = true;
+		err = tarn_tensor_copy(&in[i], t);
+	}
+	if (err != TARN_OK) {
+		tarn_request_abort(r);
+		return err;
+	}
+	TRY(tarn_request_infer(r));
+	for (int i = 0; i < r->n_out; i++)
+		TRY(tarn_tensor_copy(&r->out[i], &out[i]));
+	return TARN_OK;
+}
+
+static tarn_err run_all(tarn_program *p, const tarn_tensor *in, size_t samples, results *out)
+{
+	tarn_request *r;
+	*out = (results){.samples = samples, .n_out = (size_t)p->n_out};
+	out->out = tarn_mem_zalloc(samples * out->n_out + 1, sizeof *out->out);
+	if (!out->out)
+		return tarn_err_nomem(samples * out->n_out * sizeof *out->out);
+	TRY(tarn_request_new(p, &r));
+	tarn_err err = TARN_OK;
+	for (size_t s = 0; s < samples && err == TARN_OK; s++)
+		err = run_sample(r, in + s * (size_t)p->n_in, out->out + s * out->n_out);
+	tarn_request_free(r);
+	return err;
+}
+
+/* Signal to difference of output i over the samples, in dB; infinite when nothing differs. */
+static double agreement(const results *a, const results *b, size_t i)
+{
+	double power = 0, noise = 0;
+	for (size_t s = 0; s < a->samples; s++) {
+		const tarn_tensor *x = &a->out[s * a->n_out + i], *y = &b->out[s * b->n_out + i];
+		int64_t n = tarn_tensor_count(x);
+		if (n != tarn_tensor_count(y))
+			return -INFINITY;
+		if (x->type == TARN_STRING)
+			continue;
+		for (int64_t e = 0; e < n; e++) {
+			double v = tarn_tensor_f64(x, e), d = v - tarn_tensor_f64(y, e);
+			if (!isfinite(v)) /* what the CPU cannot compute either says nothing */
+				continue;
+			power += v * v;
+			noise += isfinite(d) ? d * d : fmax(v * v, 1) * 1e6;
+		}
+	}
+	return noise == 0 ? INFINITY : power == 0 ? -INFINITY : 10 * log10(power / noise);
+}
+
+/* ---- which layer ---- */
+
+/* A copy of m whose outputs are the named values. */
+static tarn_err watching(const tarn_model *m, tarn_value *const *value, size_t n, tarn_model **out)
+{
+	tarn_model *copy;
+	TRY(tarn_model_clone(m, &copy));
+	tarn_graph *g = copy->main;
+	tarn_err err;
+	TRY_GOTO(out, VEC_RESERVE(&g->output, n));
+	for (size_t i = 0; i < n; i++) {
+		g->output.at[i] = tarn_graph_find(g, value[i]->name);
+		CHECK_GOTO(out, g->output.at[i], TARN_INTERNAL, "a copy of the model lacks value '%s'", value[i]->name);
+	}
+	g->output.len = n;
+	tarn_graph_sweep(g);
+	*out = copy;
+	return TARN_OK;
+out:
+	tarn_model_unref(copy);
+	return err;
+}
+
+/* Runs the samples on both devices with these values as outputs. */
+static tarn_err both(const tarn_model *m, const tarn_program *p, tarn_device *cpu, tarn_value *const *value, size_t n,
+		     const tarn_tensor *in, size_t samples, results r[2])
+{
+	tarn_model *w = NULL;
+	TRY(watching(m, value, n, &w));
+	tarn_err err = TARN_OK;
+	for (int k = 0; k < 2 && err == TARN_OK; k++) {
+		tarn_program *x = NULL;
+		tarn_props plain = {0};
+		err = tarn_program_build(k ? p->device : cpu, tarn_model_ref(w), k ? &p->props : &plain, &x);
+		if (err == TARN_OK)
+			err = run_all(x, in, samples, &r[k]);
+		tarn_program_unref(x);
+	}
+	tarn_model_unref(w);
+	return err;
+}
+
+/* Float results of layers that depend on the inputs, in execution order. */
+static size_t layers_of(const tarn_graph *g, tarn_value **value, bool *varies)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < g->input.len; i++)
+		varies[g->input.at[i]->id] = true;
+	for (size_t i = 0; i < g->node.len; i++) {
+		const tarn_node *d = g->node.at[i];
+		bool any = false;
+		for (int k = 0; k < d->n_in; k++)
+			any |= d->in[k] && varies[d->in[k]->id];
+		for (int k = 0; k < d->n_out; k++)
+			if (d->out[k] && any) {
+				varies[d->out[k]->id] = true;
+				if (k == 0 && tarn_dtype_is_float(d->out[k]->type))
+					value[n++] = d->out[k];
+			}
+	}
+	return n;
+}
+
+/* The first layer whose result differs; NULL when it cannot be found. */
+static const tarn_node *first_layer(const tarn_model *m, const tarn_program *p, tarn_device *cpu, const tarn_tensor *in,
+				    size_t samples, double *db)
+{
+	tarn_arena scratch = {0};
+	const tarn_graph *g = m->main;
+	const tarn_node *found = NULL;
+	tarn_value **value = tarn_arena_zalloc(&scratch, g->node.len + 1, sizeof *value);
+	bool *varies = tarn_arena_zalloc(&scratch, g->value.len + 1, sizeof *varies);
+	size_t n = value && varies ? layers_of(g, value, varies) : 0;
+	for (size_t at = 0; at < n && !found; at += WATCHED) {
+		results r[2] = {{0}, {0}};
+		size_t few = n - at < WATCHED ? n - at : WATCHED;
+		bool ran = both(m, p, cpu, value + at, few, in, samples, r) == TARN_OK;
+		for (size_t i = 0; ran && i < few && !found; i++) {
+			*db = agreement(&r[0], &r[1], i);
+			if (*db < TARN_CANARY_DB)
+				found = value[at + i]->def;
+		}
+		results_fini(&r[0]);
+		results_fini(&r[1]);
+		if (!ran)
+			break;
+	}
+	tarn_arena_fini(&scratch);
+	return found;
+}
+
+/* ---- the check ---- */
+
+static bool fits(const tarn_program *p, const tarn_tensor *in, size_t samples)
+{
+	for (size_t s = 0; s < samples; s++)
+		for (int i = 0; i < p->n_in; i++)
+			if (tarn_port_fits(&p->in[i], &in[s * (size_t)p->n_in + (size_t)i]) != TARN_OK)
+				return false;
+	return true;
+}
+
+static tarn_err say(const tarn_model *m, tarn_program *p, tarn_device *cpu, const tarn_tensor *in, size_t samples, int output)
+{
+	double db = NAN;
+	const tarn_node *n = first_layer(m, p, cpu, in, samples, &db);
+	const char *name = p->out[output].name;
+	if (n)
+		return tarn_program_note(
+			p,
+			"the samples stored in the model give another '%s' on %s than on the CPU (difference %.1f dB "
+			"below it); the first layer that differs is '%s' (%s), by %.1f dB",
+			name, p->device->api->name, p->canary.db, n->name, n->op->name, db);
+	return tarn_program_note(
+		p,
+		"the samples stored in the model give another '%s' on %s than on the CPU (difference %.1f dB below "
+		"it); which layer is the first cannot be told",
+		name, p->device->api->name, p->canary.db);
+}
+
+static tarn_err check(const tarn_model *m, tarn_program *p, tarn_device *cpu, const tarn_tensor *in, size_t samples)
+{
+	results want = {0}, got = {0};
+	tarn_program *c = NULL;
+	tarn_model *copy = NULL;
+	tarn_props plain = {0};
+	int worst = 0;
+	tarn_err err;
+	TRY_GOTO(out, tarn_model_clone(m, &copy));
+	TRY_GOTO(out, tarn_program_build(cpu, copy, &plain, &c));
+	TRY_GOTO(out, run_all(c, in, samples, &want));
+	TRY_GOTO(out, run_all(p, in, samples, &got));
+	p->canary.samples = (int)samples;
+	p->canary.db = INFINITY;
+	for (int i = 0; i < p->n_out; i++) {
+		double db = agreement(&want, &got, (size_t)i);
+		if (db < p->canary.db) {
+			p->canary.db = db;
+			worst = i;
+		}
+	}
+	p->canary.differs = p->canary.db < TARN_CANARY_DB;
+	if (p->canary.differs)
+		err = say(m, p, cpu, in, samples, worst);
+out:
+	tarn_program_unref(c);
+	results_fini(&want);
+	results_fini(&got);
+	return err;
+}
+
+tarn_err tarn_canary_check(const tarn_model *m, tarn_program *p, tarn_device *cpu)
+{
+	tarn_tensor *in;
+	size_t samples;
+	if (p->device == cpu)
+		return TARN_OK;
+	if (tarn_canary_get(m, &in, &samples) != TARN_OK)
+		return tarn_program_note(p, "%s", tarn_err_text());
+	int64_t begin = tarn_clock_ns();
+	tarn_err err = samples && fits(p, in, samples) ? check(m, p, cpu, in, samples) : TARN_OK;
+	p->canary.ms = (double)(tarn_clock_ns() - begin) * 1e-6;
+	tarn_canary_free(m, in, samples);
+	return err;
+}

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+W=$BUILD/tests/write_model
+"$W" products gemm.onnx 1
+"$W" rows.npy 8 32
+"$W" gemm.npy 2 32
+
+# Samples travel with the model; where it is compiled, they run there and on the CPU. Sums beyond the range of FP16 differ.
+expect_exit 0 "$TARN" quantize -m gemm.onnx --weights int8 --data rows.npy -o good.onnx --json
+expect_json canaries 2
+expect_exit 0 "$TARN" bench -m good.onnx -d NPU --sim 4000 -niter 1 --strict --json
+expect_json canaries.samples 2
+expect_json canaries.differs false
+expect_json_number canaries.sqnr_db ">" 40
+expect_exit 0 "$TARN" convert -m good.onnx -o good.xml
+expect_exit 0 "$TARN" run -m good.xml -d NPU --sim 3720 -i gemm.npy -o out --json
+expect_json canaries.samples 2
+expect_exit 0 "$TARN" run -m good.xml -d NPU --sim 3720 -i gemm.npy -o out -p TARN_CANARIES=NO --json
+expect_stdout_lacks canaries
+"$W" products large.onnx 1e4
+expect_exit 0 "$TARN" quantize -m large.onnx --weights int8 --data rows.npy -o bad.onnx
+expect_exit 0 "$TARN" run -m bad.onnx -d NPU --sim 4000 -i gemm.npy -o out
+expect_stderr_contains "the first layer that differs is '"
+expect_exit 5 "$TARN" run -m bad.onnx -d NPU --sim 4000 -i gemm.npy -o out --strict
+expect_exit 0 "$TARN" run -m bad.onnx -d CPU -i gemm.npy -o out --strict
