@@ -44,7 +44,7 @@ typedef struct bench {
 	double int8;         /* share of the model's multiply-accumulates; NAN: not known */
 	int64_t macs;        /* of one inference; 0: not known */
 	double scaled_share; /* of preparing, with --scaled-decode; NAN: not known */
-	double own_cpu;      /* processor time of this process while measuring, ms */
+	double own_cpu;      /* processor time of this process while measuring, ms, without a simulated device's own */
 	double prepare_cpu, delay; /* ms: processor time of preparing; what the workers waited for a processor */
 	double others;             /* of the processors, used by other programs; NAN: not known */
 	double busy_counter;       /* of the time measured, busy by the device's own counter; NAN: it has none we can read */

@@ -7,8 +7,9 @@
 
 typedef struct host_use {
 	double wall_ms, own_ms,
-		all_ms; /* since some moment: time, processor time of this process, of everybody; NAN: not known */
-	int processors; /* that this process may use */
+		all_ms;      /* since some moment: time, processor time of this process, of everybody; NAN: not known */
+	double simulator_ms; /* of own_ms, what the simulated device itself took */
+	int processors;      /* that this process may use */
 } host_use;
 void host_read(host_use *h);
 /* Of the processors, between two readings, what other programs used; NAN: not known. */
