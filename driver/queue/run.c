@@ -5,7 +5,16 @@
 
 #include "timing/timing.h"
 
-uint64_t tarn_run_time_ns(const tarn_cmd *c, const tarn_arch *arch, bool turbo)
+/* What the array computes takes longer; transfers, SHAVEs and the fixed cost have clocks of their own. */
+static uint64_t graph_time_ns(const tarn_npu_program *p, bool turbo, double slow)
+{
+	bool throttled = slow > 0 && slow < 1;
+	tarn_npu_times t = tarn_npu_program_times(p, turbo && !throttled);
+	double dpu = t.account ? (double)t.account->dpu_ns : (double)t.total_ns;
+	return t.total_ns + (throttled ? (uint64_t)(dpu * (1 / slow - 1)) : 0);
+}
+
+uint64_t tarn_run_time_ns(const tarn_cmd *c, const tarn_arch *arch, bool turbo, double slow)
 {
 	size_t bytes;
 	switch (c->kind) {
@@ -17,7 +26,7 @@ uint64_t tarn_run_time_ns(const tarn_cmd *c, const tarn_arch *arch, bool turbo)
 		bytes = c->region.row_bytes * c->region.rows * c->region.slices;
 		break;
 	case TARN_CMD_GRAPH:
-		return tarn_npu_program_times(c->program, turbo).total_ns;
+		return graph_time_ns(c->program, turbo, slow);
 	default:
 		return 0;
 	}

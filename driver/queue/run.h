@@ -7,7 +7,8 @@
 #include "driver/queue/cmd.h"
 
 /* Modelled duration on the device. Copies and fills are taken as transfers of one DMA engine from DDR to DDR. */
-uint64_t tarn_run_time_ns(const tarn_cmd *c, const tarn_arch *arch, bool turbo);
+/* slow: the DPU's clock as a part of its nominal one, 1 or 0 for all of it; below that there is no turbo. */
+uint64_t tarn_run_time_ns(const tarn_cmd *c, const tarn_arch *arch, bool turbo, double slow);
 /* COPY, REGION, FILL, GRAPH. Paced: graphs fill their outputs with 0xA5 instead of computing them. */
 TARN_MUST tarn_err tarn_run_cmd(const tarn_cmd *c, bool paced, tarn_pool *pool);
 /* TIMES: needs the scheduler's lock. */

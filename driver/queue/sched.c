@@ -27,6 +27,7 @@ struct tarn_sched_queue {
 	job *head, **tail;
 	tarn_sched_priority priority;
 	bool turbo, closed;
+	double clock; /* 0: nominal */
 	uint64_t submitted, finished;
 	tarn_err err; /* of the first job that failed */
 };
@@ -256,6 +257,13 @@ static tarn_sched_queue *pick(tarn_sched *s)
 	return best;
 }
 
+/* The lower of what the whole device is held to, and what this queue asked for. */
+static double clock_of(const tarn_sched *s, const tarn_sched_queue *q)
+{
+	double device = s->config.clock > 0 ? s->config.clock : 1;
+	return q->clock > 0 && q->clock < device ? q->clock : device;
+}
+
 /* Executes the next command of the job; the lock is held on entry and exit, not while memory moves. */
 static void step(tarn_sched *s, tarn_sched_queue *q, job *j)
 {
@@ -263,7 +271,7 @@ static void step(tarn_sched *s, tarn_sched_queue *q, job *j)
 	uint64_t start = s->cursor_ns;
 	if (s->config.paced && j->submit_ns - s->origin_ns > (int64_t)start)
 		start = (uint64_t)(j->submit_ns - s->origin_ns);
-	uint64_t ns = tarn_run_time_ns(c, s->config.arch, q->turbo), start_tick = 0;
+	uint64_t ns = tarn_run_time_ns(c, s->config.arch, q->turbo, clock_of(s, q)), start_tick = 0;
 	if (c->signal)
 		start_tick = take_tick(s, start);
 	if (c->kind == TARN_CMD_TIMESTAMP) {
@@ -386,6 +394,13 @@ void tarn_sched_queue_set_priority(tarn_sched_queue *q, tarn_sched_priority prio
 {
 	tarn_mutex_lock(&q->sched->lock);
 	q->priority = priority;
+	tarn_mutex_unlock(&q->sched->lock);
+}
+
+void tarn_sched_queue_set_clock(tarn_sched_queue *q, double part)
+{
+	tarn_mutex_lock(&q->sched->lock);
+	q->clock = part;
 	tarn_mutex_unlock(&q->sched->lock);
 }
 

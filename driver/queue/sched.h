@@ -23,6 +23,7 @@ typedef struct tarn_sched_config {
 	bool paced;
 	int threads; /* of the executor's pool; 0 = one per processor */
 	const tarn_arch *arch;
+	double clock; /* of the DPU, as a part of its nominal one; 0: all of it */
 } tarn_sched_config;
 
 typedef struct tarn_sched_stats {
@@ -42,6 +43,8 @@ TARN_MUST tarn_err tarn_sched_queue_new(tarn_sched *sched, tarn_sched_priority p
 /* Jobs in flight go on. */
 void tarn_sched_queue_free(tarn_sched_queue *queue);
 void tarn_sched_queue_set_priority(tarn_sched_queue *queue, tarn_sched_priority priority);
+/* The DPU's clock for this queue's work, as a part of its nominal one; 0: all of it. */
+void tarn_sched_queue_set_clock(tarn_sched_queue *queue, double part);
 /* Takes the contents of lists[0..n) (leaves them empty); `done` (may be NULL) is set when all have ended, at once if
  * there is nothing to do. On failure nothing was submitted and the lists are untouched. */
 TARN_MUST tarn_err tarn_sched_submit(tarn_sched_queue *queue, tarn_cmds *lists, size_t n, tarn_signal *done);

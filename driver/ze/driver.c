@@ -24,7 +24,8 @@ static tarn_err start(tarn_ze_device *d)
 	d->arch = tarn_arch_find(d->config.platform);
 	CHECK(d->arch, TARN_INTERNAL, "platform %d is not described", d->config.platform);
 	TRY(tarn_cache_new_from_env(&d->cache));
-	tarn_sched_config config = {.paced = d->config.paced, .threads = d->config.threads, .arch = d->arch};
+	tarn_sched_config config = {
+		.paced = d->config.paced, .threads = d->config.threads, .arch = d->arch, .clock = d->config.clock};
 	tarn_err err = tarn_sched_new(&config, &d->sched);
 	if (err != TARN_OK) {
 		tarn_cache_free(d->cache);

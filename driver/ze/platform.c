@@ -21,6 +21,7 @@ static setting settings[] = {
 	{"platform", "TARN_NPU_PLATFORM", "3720 or 4000", ""},
 	{"mode", "TARN_NPU_MODE", "exact or paced", ""},
 	{"threads", "TARN_NPU_THREADS", "0 to 256", ""},
+	{"clock", "TARN_NPU_CLOCK", "10 to 100, percent of the nominal clock", ""},
 	{"identity", "TARN_NPU_IDENTITY", "simulated or hardware", ""},
 };
 #define N_SETTINGS (sizeof settings / sizeof *settings)
@@ -50,6 +51,11 @@ static bool apply(size_t which, const char *value, tarn_ze_config *c)
 			return false;
 		c->threads = (int)n;
 		return true;
+	case 3:
+		if (!tarn_str_to_i64(value, &n) || n < 10 || n > 100)
+			return false;
+		c->clock = (double)n / 100;
+		return true;
 	default:
 		c->hardware_name = !strcmp(value, "hardware");
 		return c->hardware_name || !strcmp(value, "simulated");
@@ -67,7 +73,8 @@ tarn_err tarn_ze_configure(const char *key, const char *value)
 		memcpy(settings[i].value, value, strlen(value) + 1);
 		return TARN_OK;
 	}
-	return tarn_err_set(TARN_USAGE, "simulated NPU: no setting '%s'; there are platform, mode, threads, identity", key);
+	return tarn_err_set(TARN_USAGE, "simulated NPU: no setting '%s'; there are platform, mode, threads, clock, identity",
+			    key);
 }
 
 tarn_err tarn_ze_config_get(tarn_ze_config *config)

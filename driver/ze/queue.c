@@ -143,7 +143,11 @@ static ze_result_t set_workload_type(ze_command_queue_handle_t q, ze_command_que
 	CHECK_HANDLE(q, TARN_ZE_QUEUE);
 	if (type != ZE_WORKLOAD_TYPE_DEFAULT && type != ZE_WORKLOAD_TYPE_BACKGROUND)
 		return ZE_RESULT_ERROR_INVALID_ENUMERATION;
-	tarn_sched_queue_set_priority(q->queue, type == ZE_WORKLOAD_TYPE_BACKGROUND ? TARN_SCHED_LOW : q->priority);
+	const tarn_arch *arch = q->context->device->arch;
+	bool background = type == ZE_WORKLOAD_TYPE_BACKGROUND;
+	tarn_sched_queue_set_priority(q->queue, background ? TARN_SCHED_LOW : q->priority);
+	/* Assumed: background work runs at the lowest point of the frequency table. */
+	tarn_sched_queue_set_clock(q->queue, background ? arch->dpu_mhz_min / arch->dpu_mhz : 0);
 	return ZE_RESULT_SUCCESS;
 }
 

@@ -99,3 +99,12 @@ for platform in 3720 4000; do
 	awk -v b="$(json idle.busy)" -v p="$(json idle.prepare)" -v c="$(json idle.copies)" -v h="$(json idle.host)" -v n="$(json idle.no_input)" \
 		'BEGIN {s = b + p + c + h + n; exit !(s > 0.999 && s < 1.001)}' || fail "idle shares do not add up"
 done
+
+# A device that is held back takes longer, and its driver counts that, too.
+fast=$(json device_ms.median)
+export TARN_NPU_CLOCK=50
+expect_exit 0 "$TARN" bench -m net.onnx -d NPU --sim 4000 --paced -nireq 4 -niter 100 --json
+unset TARN_NPU_CLOCK
+# Of the time, what the array takes doubles.
+awk -v f="$fast" -v s="$(json device_ms.median)" -v d="$(json device_time.dpu_ms)" 'BEGIN {x = s - f - d; exit !(x < 1e-3 && x > -1e-3)}' ||
+	fail "at half the clock it takes $(json device_ms.median) instead of $fast ms"

@@ -121,6 +121,7 @@ static void wrong_settings_do_not_start(void **state)
 	static const char *const row[][2] = {{"TARN_NPU_MODE", "fast"},
 					     {"TARN_NPU_PLATFORM", "5010"},
 					     {"TARN_NPU_THREADS", "-1"},
+					     {"TARN_NPU_CLOCK", "5"},
 					     {"TARN_NPU_IDENTITY", "real"}};
 	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
 		pid_t child = fork();
