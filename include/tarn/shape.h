@@ -25,6 +25,8 @@ TARN_API ov_status_e tarn_bound_model(const ov_model_t *model, const char *name,
 typedef struct tarn_bound_dim {
 	const char *name; /* as above */
 	int64_t max;
+	const char *per; /* NULL: one length for all. Else another dimension of the list, a batch: each of its samples has a
+			    length of its own, valid_length.NAME is int64 [max of that], and what mixes samples is refused */
 } tarn_bound_dim;
 /* What a rewrite added to the graph. */
 typedef struct tarn_bound_repairs {
@@ -50,6 +52,7 @@ typedef struct tarn_bound_info {
 	char *name; /* of the dimension, as it was given */
 	int64_t max;
 	char *length_input; /* name of the input that takes the valid length */
+	int64_t samples;    /* how many lengths it takes: 1, or one for each sample of a batch */
 	tarn_bound_axis *axis;
 	size_t n_axis;
 } tarn_bound_info;

@@ -20,7 +20,7 @@ ov_status_e tarn_bound_model_dims(const ov_model_t *model, const tarn_bound_dim 
 	NEED(model && dim && n >= 1 && n <= MOST);
 	for (size_t i = 0; i < n; i++) {
 		NEED(dim[i].name);
-		spec[i] = (tarn_bound_spec){dim[i].name, dim[i].max};
+		spec[i] = (tarn_bound_spec){dim[i].name, dim[i].max, dim[i].per};
 	}
 	tarn_err err = tarn_model_bound_all(&((struct ov_model *)(uintptr_t)model)->m, spec, (int)n, &c);
 	if (err == TARN_OK && repairs)
@@ -31,6 +31,7 @@ ov_status_e tarn_bound_model_dims(const ov_model_t *model, const tarn_bound_dim 
 static tarn_err bound_out(const tarn_bound *b, tarn_bound_info *out)
 {
 	out->max = b->max;
+	out->samples = b->samples;
 	TRY(tarn_text_out(b->name, &out->name));
 	TRY(tarn_text_out(b->length_input, &out->length_input));
 	out->axis = tarn_mem_zalloc(b->port.len + 1, sizeof *out->axis);

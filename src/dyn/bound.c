@@ -106,6 +106,12 @@ static tarn_err parse_meta(const tarn_model *m, const tarn_meta *x, tarn_bound *
 	CHECK(word && tarn_str_to_i64(word, &b->max) && b->max > 0, TARN_BAD_FILE, "metadata '%s' is damaged", x->key);
 	b->length_input = strtok_r(NULL, ";", &next);
 	CHECK(b->length_input, TARN_BAD_FILE, "metadata '%s' is damaged", x->key);
+	b->samples = 1;
+	for (size_t i = 0; i < m->main->input.len; i++) {
+		const tarn_value *v = m->main->input.at[i];
+		if (!strcmp(v->name, b->length_input) && v->shape.rank == 1 && v->shape.dim[0] > 1)
+			b->samples = v->shape.dim[0];
+	}
 	while ((word = strtok_r(NULL, ";", &next))) {
 		TRY(VEC_GROW(&b->port));
 		TRY(parse_port(m, x->key, word, &b->port.at[b->port.len]));
@@ -139,6 +145,9 @@ static tarn_err add_size_output(tarn_dyn *d, const tarn_value *v, int axis, bool
 	tarn_graph *g = d->g;
 	tarn_node *n;
 	tarn_value *length = tarn_dyn_length(d, v->shape.dim[axis]);
+	int64_t samples = d->sample ? tarn_dyn_max(d, d->sample) : 1;
+	if (tarn_dyn_is_per_sample(d, length))
+		length = tarn_dyn_op(d, "Reshape", TARN_I32, length, tarn_dyn_dims(d, &samples, 1), NULL);
 	TRY(tarn_dyn_done(d));
 	if (several)
 		snprintf(name, sizeof name, "valid_length.%.250s.%d", v->name, axis);
@@ -228,8 +237,14 @@ static tarn_err add_lengths(tarn_dyn *d)
 		char word[300] = "valid_length";
 		if (several)
 			snprintf(word, sizeof word, "valid_length.%.250s", d->bound[i].name);
-		TRY(tarn_value_input(d->g, word, TARN_I64, &(tarn_shape){.rank = 1, .dim = {1}}, &d->bound[i].input));
+		tarn_shape shape = {.rank = 1, .dim = {d->bound[i].per_sample ? tarn_dyn_max(d, d->sample) : 1}};
+		TRY(tarn_value_input(d->g, word, TARN_I64, &shape, &d->bound[i].input));
 		d->bound[i].length = tarn_dyn_cast(d, d->bound[i].input, TARN_I32);
+		if (d->bound[i].per_sample) { /* lengths of samples that are padding may be anything */
+			tarn_value *v = tarn_dyn_op(d, "Max", TARN_I32, d->bound[i].length, tarn_dyn_int(d, 1), NULL);
+			v = tarn_dyn_op(d, "Min", TARN_I32, v, tarn_dyn_int(d, (int32_t)d->bound[i].max), NULL);
+			d->bound[i].length = tarn_dyn_sample_lengths(d, v);
+		}
 		TRY(tarn_dyn_done(d));
 	}
 	return TARN_OK;
@@ -275,6 +290,23 @@ static tarn_err make_static(tarn_dyn *d)
 	return tarn_pass_fold(d->m);
 }
 
+/* Which dimension the lengths differ by. */
+static tarn_err find_samples(tarn_dyn *d, const tarn_bound_spec *spec)
+{
+	for (int i = 0; i < d->n_bound; i++) {
+		tarn_dim sym;
+		if (!spec[i].per)
+			continue;
+		TRY(find_symbol(d->m, spec[i].per, &sym));
+		CHECK(is_bound(d, sym) && sym != d->bound[i].sym, TARN_USAGE,
+		      "lengths of '%s' by '%s': bound '%s', too, in the same step", spec[i].name, spec[i].per, spec[i].per);
+		CHECK(!d->sample || d->sample == sym, TARN_USAGE, "lengths can differ by one dimension only");
+		d->sample = sym;
+		d->bound[i].per_sample = true;
+	}
+	return TARN_OK;
+}
+
 static tarn_err prepare(tarn_dyn *d, const tarn_bound_spec *spec, int n)
 {
 	d->bound = tarn_arena_zalloc(&d->arena, (size_t)n + 1, sizeof *d->bound);
@@ -288,6 +320,7 @@ static tarn_err prepare(tarn_dyn *d, const tarn_bound_spec *spec, int n)
 			      d->bound[k].name, d->bound[i].name);
 	}
 	d->n_bound = n;
+	TRY(find_samples(d, spec));
 	/* Branches that other sizes decide are taken, and what they compute stands there as a number. */
 	static const tarn_rewrite_fn settle[] = {tarn_inline_round, tarn_fold_round};
 	TRY(tarn_graph_infer(d->g));
@@ -348,7 +381,7 @@ tarn_err tarn_model_bound_all(tarn_model **m, const tarn_bound_spec *spec, int n
 tarn_err tarn_model_bound(tarn_model **m, const char *name, int64_t max, int *repairs)
 {
 	tarn_bound_cost cost = {0};
-	TRY(tarn_model_bound_all(m, &(tarn_bound_spec){name, max}, 1, &cost));
+	TRY(tarn_model_bound_all(m, &(tarn_bound_spec){.name = name, .max = max}, 1, &cost));
 	if (repairs)
 		*repairs = cost.repairs;
 	return TARN_OK;

@@ -3,11 +3,11 @@
  * Free dimensions become static maxima with valid lengths.
  *
  * The rewritten model is an ordinary one: static sizes, one more int64 input [1] for each bounded dimension (`valid_length`, or
- * `valid_length.NAME` where there are several), and in the graph what makes the padding harmless. Padded inputs may hold
- * anything behind the valid length, NaN included. Outputs keep the maximum size; their valid part equals the result of the
- * model run at those lengths. An output whose valid size is not itself one of the lengths (a strided convolution, a
- * concatenation) comes with another output, int64 [1], that says it. What cannot be repaired is refused, naming node, axis and
- * reason.
+ * `valid_length.NAME` where there are several; [N] where each sample of a batch has its own), and in the graph what makes the
+ * padding harmless. Padded inputs may hold anything behind the valid length, NaN included. Outputs keep the maximum size; their
+ * valid part equals the result of the model run at those lengths. An output whose valid size is not itself one of the lengths
+ * (a strided convolution, a concatenation) comes with another output, int64 [1], that says it. What cannot be repaired is
+ * refused, naming node, axis and reason.
  */
 #ifndef TARN_DYN_BOUND_H
 #define TARN_DYN_BOUND_H
@@ -27,15 +27,19 @@ typedef struct tarn_bound {
 	const char *name;         /* of the dimension, as the user knows it */
 	const char *length_input; /* the added input */
 	int64_t max;
+	int64_t samples; /* lengths it takes: 1, or one for each sample of a batch */
 	VEC(tarn_bound_port) port;
 	tarn_arena arena;
 } tarn_bound;
 void tarn_bound_fini(tarn_bound *b);
 
-/* One dimension to bound. name: its symbol ("length"), or "input[axis]". */
+/* One dimension to bound. name: its symbol ("length"), or "input[axis]". per: NULL, or the name of another dimension bounded
+ * together with it, a batch whose samples each have a length of their own; the length input is then [max of that]. What mixes
+ * samples is refused. */
 typedef struct tarn_bound_spec {
 	const char *name;
 	int64_t max;
+	const char *per;
 } tarn_bound_spec;
 
 /* What a rewrite added. `elements`: what these nodes write at the maximum sizes, in elements; -1 when other dimensions are

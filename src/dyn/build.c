@@ -11,6 +11,7 @@ void tarn_dyn_fini(tarn_dyn *d)
 	VEC_FINI(&d->depends);
 	VEC_FINI(&d->made);
 	VEC_FINI(&d->content);
+	VEC_FINI(&d->per);
 	tarn_arena_fini(&d->arena);
 }
 
@@ -27,6 +28,22 @@ static tarn_value *share(tarn_dyn *d, tarn_value *v)
 	if (d->err != TARN_OK)
 		return NULL;
 	return d->made.at[d->made.len++] = v;
+}
+
+bool tarn_dyn_is_per_sample(const tarn_dyn *d, const tarn_value *v)
+{
+	return v && v->id < d->per.len && d->per.at[v->id];
+}
+
+static void mark_per_sample(tarn_dyn *d, const tarn_value *v)
+{
+	if (VEC_RESERVE(&d->per, (size_t)v->id + 1) != TARN_OK) {
+		d->err = TARN_NOMEM;
+		return;
+	}
+	while (d->per.len <= v->id)
+		d->per.at[d->per.len++] = false;
+	d->per.at[v->id] = true;
 }
 
 static tarn_value *find_node(const tarn_dyn *d, const tarn_op_def *op, int attr, int64_t i, tarn_value *const *in, int n_in)
@@ -59,7 +76,10 @@ tarn_value *tarn_dyn_op_attr(tarn_dyn *d, const char *op, tarn_dtype type, const
 		return NULL;
 	memcpy(n->in, in, (size_t)n_in * sizeof *in);
 	n->out[0]->type = type;
-	return share(d, n->out[0]);
+	for (int k = 0; k < n_in; k++)
+		if (tarn_dyn_is_per_sample(d, in[k]))
+			mark_per_sample(d, n->out[0]);
+	return d->err == TARN_OK ? share(d, n->out[0]) : NULL;
 }
 
 tarn_value *tarn_dyn_op(tarn_dyn *d, const char *op, tarn_dtype type, tarn_value *a, tarn_value *b, tarn_value *c)
@@ -217,29 +237,60 @@ tarn_value *tarn_dyn_divisor(tarn_dyn *d, tarn_dim x)
 	return tarn_dim_lo(&d->m->syms, x) > 0 ? v : tarn_dyn_op(d, "Max", TARN_I32, v, tarn_dyn_int(d, 1), NULL);
 }
 
-tarn_value *tarn_dyn_mask(tarn_dyn *d, tarn_dim x, int behind)
+tarn_value *tarn_dyn_sample_lengths(tarn_dyn *d, tarn_value *list)
 {
-	return tarn_dyn_op(d, "Less", TARN_BOOL, tarn_dyn_positions(d, tarn_dyn_max(d, x), behind), tarn_dyn_length(d, x),
-			   NULL);
+	int64_t axis = 1;
+	tarn_value *v = tarn_dyn_op(d, "Unsqueeze", TARN_I32, list, tarn_dyn_dims(d, &axis, 1), NULL);
+	if (v)
+		mark_per_sample(d, v);
+	return v;
 }
 
-tarn_value *tarn_dyn_count(tarn_dyn *d, const tarn_shape *s, uint32_t axes, tarn_dtype type)
+/* [samples, 1], or [samples, n], with axes of size 1 put in. */
+static tarn_value *spread(tarn_dyn *d, tarn_value *v, const int64_t *dim, int rank)
+{
+	tarn_value *y = tarn_dyn_op(d, "Reshape", v->type, v, tarn_dyn_dims(d, dim, rank), NULL);
+	return d->err == TARN_OK ? y : NULL;
+}
+
+static int batch_or_error(tarn_dyn *d, const tarn_value *v)
+{
+	int at = tarn_dyn_batch(d, v);
+	if (at < 0 && d->err == TARN_OK)
+		d->err = tarn_err_set(TARN_UNSUPPORTED,
+				      "how much of '%s' is valid differs by sample, but it has no axis of samples", v->name);
+	return at;
+}
+
+tarn_value *tarn_dyn_against(tarn_dyn *d, tarn_value *length, const tarn_value *v)
+{
+	int64_t dim[TARN_MAX_RANK];
+	if (d->err != TARN_OK || !tarn_dyn_is_per_sample(d, length))
+		return length;
+	int at = batch_or_error(d, v), rank = v->shape.rank - at;
+	for (int i = 0; i < rank; i++)
+		dim[i] = i ? 1 : tarn_dyn_max(d, d->sample);
+	return d->err == TARN_OK ? spread(d, length, dim, rank) : NULL;
+}
+
+tarn_value *tarn_dyn_count(tarn_dyn *d, const tarn_shape *s, uint32_t axes, const tarn_value *y)
 {
 	tarn_value *count = NULL;
 	for (int a = 0; a < s->rank; a++)
 		if (axes >> a & 1) {
-			tarn_value *n = tarn_dyn_cast(d, tarn_dyn_length(d, s->dim[a]), type);
-			count = count ? tarn_dyn_op(d, "Mul", type, count, n, NULL) : n;
+			tarn_value *n = tarn_dyn_cast(d, tarn_dyn_length(d, s->dim[a]), y->type);
+			count = count ? tarn_dyn_op(d, "Mul", y->type, count, n, NULL) : n;
 		}
-	return tarn_dyn_op(d, "Squeeze", type, count, NULL, NULL);
+	return tarn_dyn_is_per_sample(d, count) ? tarn_dyn_against(d, count, y)
+						: tarn_dyn_op(d, "Squeeze", y->type, count, NULL, NULL);
 }
 
-tarn_value *tarn_dyn_excess(tarn_dyn *d, const tarn_shape *s, uint32_t axes, tarn_dtype type)
+tarn_value *tarn_dyn_excess(tarn_dyn *d, const tarn_shape *s, uint32_t axes, const tarn_value *y)
 {
 	double max = 1;
 	for (int a = 0; a < s->rank; a++)
 		max *= axes >> a & 1 ? (double)tarn_dyn_max(d, s->dim[a]) : 1;
-	return tarn_dyn_op(d, "Div", type, tarn_dyn_scalar(d, type, max), tarn_dyn_count(d, s, axes, type), NULL);
+	return tarn_dyn_op(d, "Div", y->type, tarn_dyn_scalar(d, y->type, max), tarn_dyn_count(d, s, axes, y), NULL);
 }
 
 /* ---- padding replaced ---- */
@@ -286,6 +337,14 @@ static tarn_value *masked_before(tarn_dyn *d, tarn_value *v, uint32_t axes, doub
 	return y;
 }
 
+/* bool, broadcasting against v: true where its elements along an axis are valid. */
+static tarn_value *mask_along(tarn_dyn *d, const tarn_value *v, int a)
+{
+	tarn_dim x = v->shape.dim[a];
+	return tarn_dyn_op(d, "Less", TARN_BOOL, tarn_dyn_positions(d, tarn_dyn_max(d, x), v->shape.rank - 1 - a),
+			   tarn_dyn_against(d, tarn_dyn_length(d, x), v), NULL);
+}
+
 tarn_value *tarn_dyn_masked(tarn_dyn *d, tarn_value *v, uint32_t axes, double fill)
 {
 	double q;
@@ -303,7 +362,7 @@ tarn_value *tarn_dyn_masked(tarn_dyn *d, tarn_value *v, uint32_t axes, double fi
 		tarn_value *mask = NULL;
 		for (int a = 0; a < v->shape.rank; a++)
 			if (axes >> a & 1) {
-				tarn_value *m = tarn_dyn_mask(d, v->shape.dim[a], v->shape.rank - 1 - a);
+				tarn_value *m = mask_along(d, v, a);
 				mask = mask ? tarn_dyn_op(d, "And", TARN_BOOL, mask, m, NULL) : m;
 			}
 		before = d->made.len;
@@ -323,12 +382,33 @@ tarn_value *tarn_dyn_masked(tarn_dyn *d, tarn_value *v, uint32_t axes, double fi
 	return y;
 }
 
+/* Other indices for each sample: each element gets its own. */
+static tarn_value *take_by_sample(tarn_dyn *d, tarn_value *v, int axis, tarn_value *index, tarn_dim size)
+{
+	int64_t dim[TARN_MAX_RANK], full[TARN_MAX_RANK];
+	int at = batch_or_error(d, v);
+	if (d->err == TARN_OK && at > axis)
+		index = tarn_dyn_op(d, "Transpose", TARN_I32, index, NULL, NULL);
+	for (int a = 0; a < v->shape.rank; a++) {
+		full[a] = tarn_dyn_max(d, a == axis ? size : v->shape.dim[a]);
+		dim[a] = a == axis || a == at ? full[a] : 1;
+		if (full[a] < 0 && d->err == TARN_OK)
+			d->err = tarn_err_set(TARN_UNSUPPORTED, "'%s' has another free dimension; bound that too", v->name);
+	}
+	if (d->err != TARN_OK)
+		return NULL;
+	index = spread(d, index, dim, v->shape.rank);
+	index = tarn_dyn_op(d, "Expand", TARN_I32, index, tarn_dyn_dims(d, full, v->shape.rank), NULL);
+	return tarn_dyn_op_attr(d, "GatherElements", v->type, "axis", axis, v, index, NULL);
+}
+
 tarn_value *tarn_dyn_take(tarn_dyn *d, tarn_value *v, int axis, tarn_value *index, tarn_dim size)
 {
 	if (d->err != TARN_OK)
 		return NULL;
 	size_t before = d->made.len;
-	tarn_value *y = tarn_dyn_op_attr(d, "Gather", v->type, "axis", axis, v, index, NULL);
+	tarn_value *y = tarn_dyn_is_per_sample(d, index) ? take_by_sample(d, v, axis, index, size)
+							 : tarn_dyn_op_attr(d, "Gather", v->type, "axis", axis, v, index, NULL);
 	if (d->err != TARN_OK)
 		return NULL;
 	y->shape = v->shape;
@@ -376,6 +456,9 @@ tarn_value *tarn_dyn_number(tarn_dyn *d, const tarn_value *v)
 		d->err = tarn_err_set(TARN_UNSUPPORTED, "a list of %d lengths", v->n_known);
 	for (int i = 0; d->err == TARN_OK && i < v->n_known; i++)
 		part[i] = tarn_dyn_length(d, v->known[i]);
+	for (int i = 0; d->err == TARN_OK && i < v->n_known; i++)
+		if (tarn_dyn_is_per_sample(d, part[i]))
+			d->err = tarn_err_set(TARN_UNSUPPORTED, "the length is used as a number, which differs by sample");
 	tarn_value *y = tarn_dyn_cast(d, joined(d, part, v->n_known), v->type);
 	if (v->shape.rank == 0)
 		y = tarn_dyn_op(d, "Squeeze", v->type, y, NULL, NULL);

@@ -20,7 +20,8 @@ typedef struct tarn_dyn_bound {
 	const char *name;
 	tarn_dim sym;
 	int64_t max;
-	tarn_value *input, *length; /* int64 as given, int32 */
+	bool per_sample;
+	tarn_value *input, *length; /* int64 as given; int32 [1], or [samples, 1] */
 } tarn_dyn_bound;
 
 /* What the padding along each axis holds, while the other axes are in their valid part: known numbers, by axis. `joint`: the
@@ -36,8 +37,10 @@ typedef struct tarn_dyn {
 	tarn_graph *g;
 	tarn_dyn_bound *bound;
 	int n_bound;
-	int64_t *max; /* by symbol (named ones): its maximum, -1 when free or unknown */
-	bool *given;  /* by symbol: it is the size of an input */
+	tarn_dim sample; /* the dimension whose elements have lengths of their own; 0: none */
+	VEC(bool) per;   /* by value id: made of such lengths */
+	int64_t *max;    /* by symbol (named ones): its maximum, -1 when free or unknown */
+	bool *given;     /* by symbol: it is the size of an input */
 	size_t n_max;
 	VEC(char) depends;         /* by symbol: 0 not asked yet, 1 no, 2 on a bound */
 	VEC(tarn_value *) made;    /* results and constants that may be shared */
@@ -65,6 +68,9 @@ bool tarn_dyn_may_empty(tarn_dyn *d, tarn_dim x, tarn_dim y);
 /* Elements of v at the maxima added to the cost. */
 void tarn_dyn_charge(tarn_dyn *d, const tarn_value *v);
 
+/* The axis of v along which the samples lie; -1 when there is none, or several. */
+int tarn_dyn_batch(const tarn_dyn *d, const tarn_value *v);
+
 /* ---- building (build.c) ---- */
 
 /* A node of one output; b, c may be NULL; attr NULL or an integer attribute. Made once for the same operands. */
@@ -80,17 +86,22 @@ tarn_value *tarn_dyn_int(tarn_dyn *d, int32_t v);                 /* [1] */
 tarn_value *tarn_dyn_dims(tarn_dyn *d, const int64_t *at, int n); /* int64, for shapes and axes */
 tarn_value *tarn_dyn_positions(tarn_dyn *d, int64_t n, int behind);
 
-/* The number of valid elements that x stands for, int32 [1]. */
+/* The number of valid elements that x stands for, int32 [1]; [samples, 1] where each sample has its own. Combined with a list
+ * of positions, a row for each sample. */
 tarn_value *tarn_dyn_length(tarn_dyn *d, tarn_dim x);
 /* The same to divide by: 1 where there is none. */
 tarn_value *tarn_dyn_divisor(tarn_dyn *d, tarn_dim x);
-/* bool [max of x, 1, ..]: true where valid. */
-tarn_value *tarn_dyn_mask(tarn_dyn *d, tarn_dim x, int behind);
-/* How many elements are valid along some axes of a shape together, of rank 0. */
-tarn_value *tarn_dyn_count(tarn_dyn *d, const tarn_shape *s, uint32_t axes, tarn_dtype type);
-/* The quotient of maxima and lengths over some axes of a shape, of rank 0: what turns a mean over all into one over the valid.
+/* A list of lengths, one for each sample, as such. */
+tarn_value *tarn_dyn_sample_lengths(tarn_dyn *d, tarn_value *list);
+bool tarn_dyn_is_per_sample(const tarn_dyn *d, const tarn_value *v);
+/* A length (or what was computed from one) in the form that broadcasts against v: samples along v's axis of samples. An error
+ * when they differ and v has no such axis. */
+tarn_value *tarn_dyn_against(tarn_dyn *d, tarn_value *length, const tarn_value *v);
+/* How many elements are valid along some axes of a shape together, to combine with y: of rank 0, or by sample. */
+tarn_value *tarn_dyn_count(tarn_dyn *d, const tarn_shape *s, uint32_t axes, const tarn_value *y);
+/* Likewise the quotient of maxima and lengths: what turns a mean over all into one over the valid.
  */
-tarn_value *tarn_dyn_excess(tarn_dyn *d, const tarn_shape *s, uint32_t axes, tarn_dtype type);
+tarn_value *tarn_dyn_excess(tarn_dyn *d, const tarn_shape *s, uint32_t axes, const tarn_value *y);
 /* v with its padding along these axes replaced by a number; v itself where it holds that already. */
 tarn_value *tarn_dyn_masked(tarn_dyn *d, tarn_value *v, uint32_t axes, double fill);
 /* v with elements taken along an axis by int32 indices (of any rank 1); `size` is the new size as an expression. */

@@ -206,16 +206,43 @@ tarn_err tarn_dyn_tile(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done)
 
 /* ---- Gather: negative indices count from the end of what is valid ---- */
 
+static tarn_value *from_end(tarn_dyn *d, tarn_value *index, tarn_value *length)
+{
+	tarn_value *below = tarn_dyn_op(d, "Less", TARN_BOOL, index, tarn_dyn_scalar(d, TARN_I32, 0), NULL);
+	return tarn_dyn_op(d, "Where", TARN_I32, below, op2(d, "Add", index, length), index);
+}
+
+/* Samples have ends of their own: a list of indices becomes one list for each. */
+static tarn_err gather_by_sample(tarn_dyn *d, tarn_node *n, int axis, tarn_value *length, bool *done)
+{
+	tarn_value *x = n->in[0], *y = n->out[0], *index = n->in[1];
+	int rank = index->shape.rank;
+	int64_t count = rank == 1 ? index->shape.dim[0] : 1, at = axis;
+	if (rank > 1 || count < 0)
+		return TARN_OK;
+	index = tarn_dyn_op(d, "Reshape", TARN_I32, tarn_dyn_cast(d, index, TARN_I32), tarn_dyn_dims(d, &count, 1), NULL);
+	tarn_value *z = tarn_dyn_take(d, x, axis, from_end(d, index, length), count);
+	if (rank == 0)
+		z = tarn_dyn_op(d, "Squeeze", y->type, z, tarn_dyn_dims(d, &at, 1), NULL);
+	TRY(tarn_dyn_done(d));
+	z->shape = y->shape;
+	tarn_dyn_replace(d, y, z, NULL);
+	*done = true;
+	return TARN_OK;
+}
+
 tarn_err tarn_dyn_gather(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done)
 {
 	const tarn_value *x = n->in[0];
-	tarn_dim size = x->shape.dim[axis_of(n, x->shape.rank)];
+	int axis = axis_of(n, x->shape.rank);
 	tarn_shape shape = n->in[1]->shape;
-	tarn_value *index = tarn_dyn_cast(d, n->in[1], TARN_I32);
-	tarn_value *length = tarn_dyn_op(d, "Squeeze", TARN_I32, tarn_dyn_length(d, size), NULL, NULL);
-	tarn_value *below = tarn_dyn_op(d, "Less", TARN_BOOL, index, tarn_dyn_scalar(d, TARN_I32, 0), NULL);
+	tarn_value *length = tarn_dyn_length(d, x->shape.dim[axis]);
 	(void)axes;
-	index = tarn_dyn_op(d, "Where", TARN_I32, below, op2(d, "Add", index, length), index);
+	if (tarn_dyn_is_per_sample(d, length) && !strcmp(n->op->name, "Gather"))
+		return gather_by_sample(d, n, axis, length, done);
+	length = tarn_dyn_is_per_sample(d, length) ? tarn_dyn_against(d, length, n->in[1])
+						   : tarn_dyn_op(d, "Squeeze", TARN_I32, length, NULL, NULL);
+	tarn_value *index = from_end(d, tarn_dyn_cast(d, n->in[1], TARN_I32), length);
 	TRY(tarn_dyn_done(d));
 	index->shape = shape;
 	n->in[1] = index;
@@ -233,7 +260,10 @@ static tarn_value *operand(tarn_dyn *d, const tarn_node *n, int i)
 	int k;
 	if (tarn_dtype_is_float(n->in[i]->type) || !dims_of(n, i, at, &k) || k != 1)
 		return NULL;
-	return tarn_dyn_length(d, at[0]);
+	tarn_value *v = tarn_dyn_length(d, at[0]);
+	if (tarn_dyn_is_per_sample(d, v))
+		d->err = tarn_err_set(TARN_UNSUPPORTED, "it starts at a length, which differs by sample");
+	return v;
 }
 
 tarn_err tarn_dyn_range(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done)
@@ -306,9 +336,9 @@ static tarn_value *pad_axis(tarn_dyn *d, const tarn_node *n, tarn_value *x, int 
 	tarn_value *y = tarn_dyn_take(d, x, a, within(d, source_of(d, mode, i, length), most), out);
 	if (mode != CONSTANT || d->err != TARN_OK)
 		return y;
-	tarn_value *at = op2(d, "Sub", tarn_dyn_positions(d, tarn_dyn_max(d, out), behind), from);
-	tarn_value *inside = tarn_dyn_op(d, "And", TARN_BOOL,
-					 tarn_dyn_op(d, "Less", TARN_BOOL, at, tarn_dyn_length(d, x->shape.dim[a]), NULL),
+	length = tarn_dyn_against(d, tarn_dyn_length(d, x->shape.dim[a]), x);
+	tarn_value *at = op2(d, "Sub", tarn_dyn_positions(d, tarn_dyn_max(d, out), behind), tarn_dyn_against(d, from, x));
+	tarn_value *inside = tarn_dyn_op(d, "And", TARN_BOOL, tarn_dyn_op(d, "Less", TARN_BOOL, at, length, NULL),
 					 tarn_dyn_op(d, "Less", TARN_BOOL, tarn_dyn_int(d, -1), at, NULL), NULL);
 	tarn_value *fill = n->n_in > 2 && n->in[2] ? n->in[2] : tarn_dyn_scalar(d, x->type, 0);
 	tarn_value *z = tarn_dyn_op(d, "Where", x->type, inside, y, fill);

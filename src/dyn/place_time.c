@@ -15,7 +15,9 @@ tarn_err tarn_dyn_recurrent(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done
 	if (batch < 0 || (n->n_in > LENGTHS && n->in[LENGTHS]))
 		return TARN_OK;
 	tarn_value *length = tarn_dyn_length(d, x->dim[batch_first]);
-	if (batch != 1)
+	if (tarn_dyn_is_per_sample(d, length))
+		length = tarn_dyn_op(d, "Reshape", TARN_I32, length, tarn_dyn_dims(d, &batch, 1), NULL);
+	else if (batch != 1)
 		length = tarn_dyn_op(d, "Expand", TARN_I32, length, tarn_dyn_dims(d, &batch, 1), NULL);
 	TRY(tarn_dyn_done(d));
 	if (n->n_in <= LENGTHS)

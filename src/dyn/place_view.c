@@ -136,14 +136,21 @@ tarn_err tarn_dyn_view(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done)
 		return TARN_OK;
 	for (int i = 0; i < y->shape.rank; i++)
 		full.dim[i] = tarn_dyn_max(d, y->shape.dim[i]);
+	tarn_shape named = {.rank = 0}; /* the same, with the expressions that were */
 	for (int i = 0; i < count; i++) {
 		CHECK(flat.rank + (g[i].move ? 1 : g[i].n_in) <= TARN_MAX_RANK, TARN_UNSUPPORTED, "too many axes");
 		if (g[i].move)
 			flat.dim[flat.rank++] = product(d, x->shape.dim + g[i].in, g[i].n_in);
-		for (int a = 0; a < g[i].n_in && !g[i].move; a++)
+		if (g[i].move)
+			named.dim[named.rank++] = flat.dim[flat.rank - 1];
+		for (int a = 0; a < g[i].n_in && !g[i].move; a++) {
+			named.dim[named.rank++] = x->shape.dim[g[i].in + a];
 			flat.dim[flat.rank++] = tarn_dyn_max(d, x->shape.dim[g[i].in + a]);
+		}
 	}
 	tarn_value *z = reshaped(d, x, &flat);
+	if (z)
+		z->shape = named;
 	for (int i = 0, a = 0; i < count; a += g[i].move ? 1 : g[i].n_in, i++)
 		if (g[i].move) {
 			const tarn_dim *from = x->shape.dim + g[i].in, *to = y->shape.dim + g[i].out;

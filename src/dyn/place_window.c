@@ -58,7 +58,8 @@ static void move(job *j, int i, double fill)
 	tarn_value *index = op2(d, "Sub", tarn_dyn_positions(d, width, 0), begin);
 	index = op2(d, "Min", op2(d, "Max", index, tarn_dyn_int(d, 0)), tarn_dyn_int(d, (int32_t)(most - 1)));
 	tarn_value *x = tarn_dyn_take(d, j->x, a, index, width);
-	tarn_value *at = op2(d, "Sub", tarn_dyn_positions(d, width, behind), begin);
+	tarn_value *at = op2(d, "Sub", tarn_dyn_positions(d, width, behind), tarn_dyn_against(d, begin, j->n->in[0]));
+	length = tarn_dyn_against(d, length, j->n->in[0]);
 	tarn_value *inside = tarn_dyn_op(d, "And", TARN_BOOL, tarn_dyn_op(d, "Less", TARN_BOOL, at, length, NULL),
 					 tarn_dyn_op(d, "Less", TARN_BOOL, tarn_dyn_int(d, -1), at, NULL), NULL);
 	tarn_value *y = x ? tarn_dyn_op(d, "Where", x->type, inside, x, tarn_dyn_scalar(d, x->type, fill)) : NULL;
@@ -93,6 +94,8 @@ static void count(job *j, int i, bool include, int64_t end)
 	int64_t out = tarn_dyn_max(d, j->n->out[0]->shape.dim[a]);
 	tarn_value *begin = j->begin[i] ? j->begin[i] : tarn_dyn_int(d, (int32_t)j->w.begin[i]);
 	tarn_value *size = op2(d, "Add", tarn_dyn_length(d, j->n->in[0]->shape.dim[a]), begin);
+	begin = tarn_dyn_against(d, begin, j->n->out[0]);
+	size = tarn_dyn_against(d, size, j->n->out[0]);
 	if (include)
 		size = op2(d, "Add", size, tarn_dyn_int(d, (int32_t)end));
 	tarn_value *taps = taps_before(j, i, size, out, behind);

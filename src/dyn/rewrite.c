@@ -221,8 +221,7 @@ static tarn_value *mean_by_sum(tarn_dyn *d, const tarn_node *n)
 	int keep = tarn_attr_index(n->op, "keepdims");
 	tarn_value *sum = tarn_dyn_op_attr(d, "ReduceSum", n->out[0]->type, "keepdims", tarn_attr_i(n, keep), n->in[0],
 					   tarn_dyn_dims(d, list, count), NULL);
-	return tarn_dyn_op(d, "Div", n->out[0]->type, sum, tarn_dyn_count(d, &n->in[0]->shape, mean_axes(n), n->out[0]->type),
-			   NULL);
+	return tarn_dyn_op(d, "Div", n->out[0]->type, sum, tarn_dyn_count(d, &n->in[0]->shape, mean_axes(n), n->out[0]), NULL);
 }
 
 /* A mean over everything, made one over what is valid. */
@@ -233,7 +232,7 @@ static tarn_err rescale(tarn_dyn *d, tarn_node *n, uint32_t axes)
 		return tarn_dyn_refuse(d, n, 0, "a mean of integers is rounded before it can be corrected");
 	tarn_value *z = mean_by_sum(d, n);
 	if (!z)
-		z = tarn_dyn_op(d, "Mul", y->type, y, tarn_dyn_excess(d, &n->in[0]->shape, axes, y->type), NULL);
+		z = tarn_dyn_op(d, "Mul", y->type, y, tarn_dyn_excess(d, &n->in[0]->shape, axes, y), NULL);
 	TRY(tarn_dyn_done(d));
 	z->shape = y->shape;
 	tarn_dyn_replace(d, y, z, z->def);
@@ -311,6 +310,24 @@ static tarn_err made_of_sizes(tarn_dyn *d, tarn_node *n)
 	return tarn_err_note(tarn_dyn_range(d, n, 0, &done), "in node '%s' (%s)", n->name, n->op->name);
 }
 
+/* Samples of different lengths are no business of one another. */
+static tarn_err check_samples(tarn_dyn *d, const tarn_node *n)
+{
+	if (!d->sample || !strcmp(n->op->name, "Shape") || !strcmp(n->op->name, "Size"))
+		return TARN_OK;
+	for (int i = 0; i < n->n_in; i++) {
+		int at = n->in[i] ? tarn_dyn_batch(d, n->in[i]) : -1;
+		if (at < 0)
+			continue;
+		bool kept = true, index = i == 1 && !strncmp(n->op->name, "Gather", 6);
+		for (int k = 0; k < n->n_out; k++)
+			kept &= !n->out[k] || tarn_dyn_batch(d, n->out[k]) >= 0;
+		if (!kept || (!index && tarn_dyn_need(&d->m->syms, n, i, at).need != TARN_PAD_ANY))
+			return tarn_dyn_refuse(d, n, at, "it mixes samples, which have lengths of their own");
+	}
+	return TARN_OK;
+}
+
 static tarn_err visit(tarn_dyn *d, tarn_node *n)
 {
 	bool touched = padded(d, n);
@@ -325,6 +342,7 @@ static tarn_err visit(tarn_dyn *d, tarn_node *n)
 	if (n->op->flags & TARN_OP_DATA_SHAPE && padded(d, n))
 		return tarn_dyn_refuse(d, n, 0, "the size of its result depends on data");
 	TRY(check_outputs(d, n));
+	TRY(check_samples(d, n));
 	TRY(numbers(d, n));
 	TRY(repair(d, n));
 	TRY(made_of_sizes(d, n));

@@ -168,6 +168,18 @@ bool tarn_dyn_may_empty(tarn_dyn *d, tarn_dim x, tarn_dim y)
 	return !tried && (any_length(d, x, 1, emptied, &tried) || !tried);
 }
 
+int tarn_dyn_batch(const tarn_dyn *d, const tarn_value *v)
+{
+	int at = -1;
+	for (int a = 0; d->sample && a < v->shape.rank; a++)
+		if (v->shape.dim[a] == d->sample) {
+			if (at >= 0)
+				return -1;
+			at = a;
+		}
+	return at;
+}
+
 void tarn_dyn_charge(tarn_dyn *d, const tarn_value *v)
 {
 	int64_t n = 1, size;

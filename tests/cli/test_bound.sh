@@ -49,6 +49,9 @@ refused 2 "write NAME=MAX" free.onnx n
 refused 2 "write NAME=MAX" free.onnx n=five
 refused 2 "write NAME=MAX" free.onnx n=0
 refused 2 "out of range" free.onnx n=99999999999
+refused 2 "write NAME=MAX" free.onnx n=5@
+refused 3 "called 'm'" free.onnx n=5@m
+refused 2 "bound 'n', too" free.onnx n=5@n
 expect_exit 2 "$TARN" run -m free.onnx --bound n=5 -i x.npy --pad-fill ones
 expect_exit 2 "$TARN" convert -m free.onnx --bound n=5 --bound x[0]=5 -o none.onnx
 expect_stderr_contains "bound it once"

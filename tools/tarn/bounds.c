@@ -7,17 +7,19 @@
 
 enum { MAX_BOUNDS = 64, MAX_NAME = 256 };
 
-/* "NAME=MAX"; NAME may hold anything but '='. */
+/* "NAME=MAX" or "NAME=MAX@BATCH"; NAME may hold anything but '='. */
 static int parse(const session *s, const char *word, char *name, tarn_bound_dim *dim)
 {
 	const char *eq = strrchr(word, '=');
 	char *end = NULL;
 	long max = eq ? strtol(eq + 1, &end, 10) : 0;
-	if (!eq || eq == word || eq - word >= MAX_NAME || !end || end == eq + 1 || *end || max < 1)
-		return fail(2, s->command, "--bound '%s' is no bound; write NAME=MAX, as in length=128", word);
+	bool per = end && *end == '@' && end[1];
+	if (!eq || eq == word || eq - word >= MAX_NAME || !end || end == eq + 1 || (*end && !per) || max < 1)
+		return fail(2, s->command, "--bound '%s' is no bound; write NAME=MAX, as in length=128, or NAME=MAX@BATCH",
+			    word);
 	memcpy(name, word, (size_t)(eq - word));
 	name[eq - word] = 0;
-	*dim = (tarn_bound_dim){name, max};
+	*dim = (tarn_bound_dim){name, max, per ? end + 1 : NULL};
 	return 0;
 }
 
@@ -166,16 +168,18 @@ static int pad_axis(session *s, size_t bound, const tarn_bound_axis *a, ov_tenso
 	return 0;
 }
 
-static int make_length(const session *s, int64_t n, ov_tensor_t **t)
+/* The same length for every sample. */
+static int make_length(const session *s, int64_t n, int64_t samples, ov_tensor_t **t)
 {
 	ov_shape_t shape = {0, NULL};
-	int64_t one = 1;
 	void *at;
-	if (ov_shape_create(1, &one, &shape) != OK || ov_tensor_create(I64, shape, t) != OK || ov_tensor_data(*t, &at) != OK) {
+	if (ov_shape_create(1, &samples, &shape) != OK || ov_tensor_create(I64, shape, t) != OK ||
+	    ov_tensor_data(*t, &at) != OK) {
 		ov_shape_free(&shape);
 		return fail_last(s->command);
 	}
-	memcpy(at, &n, sizeof n);
+	for (int64_t i = 0; i < samples; i++)
+		((int64_t *)at)[i] = n;
 	ov_shape_free(&shape);
 	return 0;
 }
@@ -202,21 +206,24 @@ int bounds_pad(session *s, input_set *set)
 		}
 		long at = find(set, b->at[i].length_input);
 		if (!code && at >= 0 && !set->tensor[at] && b->valid[i] >= 0)
-			code = make_length(s, b->valid[i], &set->tensor[at]);
+			code = make_length(s, b->valid[i], b->at[i].samples, &set->tensor[at]);
 	}
 	return code;
 }
 
-/* What an output of its own says of a valid size. */
+/* What an output of its own says of a valid size; of several samples, the largest. */
 static int told_size(const session *s, const ov_infer_request_t *r, const char *name, int64_t *size)
 {
 	ov_tensor_t *t = NULL;
 	void *at = NULL;
-	if (ov_infer_request_get_tensor(r, name, &t) != OK || ov_tensor_data(t, &at) != OK) {
+	size_t n = 0;
+	*size = 0;
+	if (ov_infer_request_get_tensor(r, name, &t) != OK || ov_tensor_data(t, &at) != OK || ov_tensor_get_size(t, &n) != OK) {
 		ov_tensor_free(t);
 		return fail_last(s->command);
 	}
-	memcpy(size, at, sizeof *size);
+	for (size_t i = 0; i < n; i++)
+		*size = ((int64_t *)at)[i] > *size ? ((int64_t *)at)[i] : *size;
 	ov_tensor_free(t);
 	return 0;
 }
@@ -260,6 +267,7 @@ static void show_one(const bounds *b, size_t i, json *j)
 	json_text(j, "name", info->name);
 	json_int(j, "max", info->max);
 	json_text(j, "length_input", info->length_input);
+	json_int(j, "samples", info->samples);
 	if (b->valid[i] >= 0) {
 		json_int(j, "valid", b->valid[i]);
 		json_int(j, "cut_off", b->given[i] - b->valid[i]);
