@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "quant/channels.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "ops/ops.h"
@@ -40,6 +41,7 @@ static void link_channels(quant_channels *c, const tarn_value *a, int64_t i, con
 	int64_t x = tarn_quant_channels_class(c, a, i), y = tarn_quant_channels_class(c, b, k);
 	c->up[y] = x;
 	c->fixed[x] |= c->fixed[y];
+	c->bound[x] = fmin(c->bound[x], c->bound[y]);
 	c->part[tarn_quant_channels_part(c, (int)b->id)] = tarn_quant_channels_part(c, (int)a->id);
 }
 
@@ -195,15 +197,34 @@ static bool reduces_channels(const quant_channels *c, const tarn_node *n)
 	return false;
 }
 
-bool tarn_quant_channels_relu(const quant_plan *p, const tarn_node *n)
+/* Where a Clip from 0 cuts off; INFINITY: nowhere; 0: it is none. */
+static double clip_bound(const tarn_node *n)
 {
 	if (!tarn_quant_is(n, "Clip") || n->n_in < 2 || !n->in[1] || !n->in[1]->konst ||
 	    tarn_tensor_f64(n->in[1]->konst, 0) != 0)
-		return false;
+		return 0;
 	if (n->n_in < 3 || !n->in[2])
-		return true;
+		return INFINITY;
+	return n->in[2]->konst ? fmax(0, tarn_tensor_f64(n->in[2]->konst, 0)) : 0;
+}
+
+bool tarn_quant_channels_relu(const quant_plan *p, const tarn_node *n)
+{
 	const quant_stat *s = &p->stat[n->out[0]->id];
-	return n->in[2]->konst && s->samples && s->hi < 0.9 * tarn_tensor_f64(n->in[2]->konst, 0);
+	double bound = clip_bound(n);
+	return bound > 0 && (bound == (double)INFINITY || (s->samples && s->hi < 0.9 * bound));
+}
+
+static bool link_clip(quant_channels *c, const tarn_node *n)
+{
+	double bound = clip_bound(n);
+	if (bound <= 0 || !same_channels(c, n->in[0], n->out[0]) || !link_at(c, n->in[0], n->out[0], 0))
+		return false;
+	for (int64_t i = 0; i < c->n[n->out[0]->id] && !tarn_quant_channels_relu(c->p, n); i++) {
+		double *to = &c->bound[tarn_quant_channels_class(c, n->out[0], i)];
+		*to = fmin(*to, bound);
+	}
+	return true;
 }
 
 static bool pads_zeros(const tarn_node *n)
@@ -216,8 +237,8 @@ static bool pads_zeros(const tarn_node *n)
 static bool link_same(quant_channels *c, const tarn_node *n)
 {
 	bool reduce = tarn_quant_is(n, "ReduceMean") || tarn_quant_is(n, "ReduceMax");
-	if ((reduce && reduces_channels(c, n)) || (tarn_quant_is(n, "Clip") && !tarn_quant_channels_relu(c->p, n)) ||
-	    (tarn_quant_is(n, "Pad") && !pads_zeros(n)) || !same_channels(c, n->in[0], n->out[0]))
+	if ((reduce && reduces_channels(c, n)) || (tarn_quant_is(n, "Pad") && !pads_zeros(n)) ||
+	    !same_channels(c, n->in[0], n->out[0]))
 		return false;
 	return link_at(c, n->in[0], n->out[0], 0);
 }
@@ -339,6 +360,8 @@ static bool link_node(quant_channels *c, const tarn_node *n)
 		return link_concat(c, n);
 	if (tarn_quant_any_of(n, sums))
 		return link_sum(c, n);
+	if (tarn_quant_is(n, "Clip"))
+		return link_clip(c, n);
 	if (tarn_quant_any_of(n, same_axis))
 		return link_same(c, n);
 	if (tarn_quant_is(n, "Transpose"))
@@ -376,10 +399,13 @@ static tarn_err number_channels(quant_channels *c, tarn_arena *a)
 	}
 	c->up = tarn_arena_zalloc(a, (size_t)c->total + 1, sizeof *c->up);
 	c->fixed = tarn_arena_zalloc(a, (size_t)c->total + 1, sizeof *c->fixed);
-	if (!c->up || !c->fixed)
+	c->bound = tarn_arena_zalloc(a, (size_t)c->total + 1, sizeof *c->bound);
+	if (!c->up || !c->fixed || !c->bound)
 		return tarn_err_nomem((size_t)c->total * sizeof *c->up);
-	for (int64_t i = 0; i < c->total; i++)
+	for (int64_t i = 0; i < c->total; i++) {
 		c->up[i] = i;
+		c->bound[i] = INFINITY;
+	}
 	return TARN_OK;
 }
 

@@ -20,9 +20,10 @@ typedef struct quant_channels {
 	int64_t *base; /* by value id: its first channel among all */
 	int64_t *n;    /* by value id: its channels; 0: none known */
 	int64_t total;
-	int64_t *up; /* by channel: union-find */
-	bool *fixed; /* by class */
-	int *part;   /* by value id: union-find of values whose channels are linked */
+	int64_t *up;   /* by channel: union-find */
+	bool *fixed;   /* by class */
+	double *bound; /* by class: a Clip cuts off what lies above; INFINITY: none does */
+	int *part;     /* by value id: union-find of values whose channels are linked */
 } quant_channels;
 
 /* TARN_OK with total 0 when the model's sizes are not known. */

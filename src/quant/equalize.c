@@ -20,34 +20,39 @@
 #include "quant/equalize.h"
 #include "quant/run.h"
 
-/* By class. */
 typedef struct magnitudes {
 	quant_channels c;
 	const int *which; /* the values looked at */
 	int n;
-	double *act;   /* largest magnitude seen */
-	double *log_w; /* sum over readers of the logarithm of their largest weight */
-	int *readers;  /* how many there are */
-	double *s;     /* the factor */
+	double *peak, *power; /* by channel: largest magnitude seen; mean square */
+	double *act;          /* by class: largest magnitude seen */
+	double *log_w;        /* by class: sum over readers of the logarithm of their largest weight */
+	int *readers;         /* by class: how many there are */
+	double *strength;     /* by part; NAN: left alone */
+	double *s;            /* by class: the factor */
 } magnitudes;
 
 /* ---- magnitudes -----------------------------------------------------------------------------------------------------------
  */
 
-static double largest(const float *x, int64_t n)
+static void largest_and_square(const float *x, int64_t n, double *peak, double *square)
 {
-	float most[8] = {0};
+	float most[8] = {0}, sum[8] = {0};
 	int64_t i = 0;
 	for (; i + 8 <= n; i += 8)
 		for (int k = 0; k < 8; k++) {
 			float a = fabsf(x[i + k]);
 			most[k] = a > most[k] ? a : most[k];
+			sum[k] += a * a;
 		}
-	for (; i < n; i++)
+	for (; i < n; i++) {
 		most[0] = fmaxf(most[0], fabsf(x[i]));
-	for (int k = 1; k < 8; k++)
-		most[0] = fmaxf(most[0], most[k]);
-	return (double)most[0];
+		sum[0] += x[i] * x[i];
+	}
+	for (int k = 0; k < 8; k++) {
+		*peak = fmax(*peak, (double)most[k]);
+		*square += (double)sum[k];
+	}
 }
 
 static tarn_err see(void *ctx, size_t sample, tarn_request *r)
@@ -58,14 +63,17 @@ static tarn_err see(void *ctx, size_t sample, tarn_request *r)
 		const tarn_value *v = m->c.p->m->main->value.at[m->which[k]];
 		const tarn_tensor *t = &r->out[k];
 		int axis = m->c.axis[v->id];
-		int64_t inner = 1, channels = m->c.n[v->id], count = tarn_tensor_count(t);
+		int64_t inner = 1, channels = m->c.n[v->id], count = tarn_tensor_count(t), base = m->c.base[v->id];
 		if (axis >= t->rank || t->dim[axis] != channels)
 			continue;
 		for (int i = axis + 1; i < t->rank; i++)
 			inner *= t->dim[i];
 		for (int64_t row = 0; row < count / inner; row++) {
-			double *most = &m->act[tarn_quant_channels_class(&m->c, v, row % channels)];
-			*most = fmax(*most, largest((const float *)t->data + row * inner, inner));
+			double square = 0;
+			int64_t i = row % channels, class = tarn_quant_channels_class(&m->c, v, i);
+			largest_and_square((const float *)t->data + row * inner, inner, &m->peak[base + i], &square);
+			m->power[base + i] += square * (double)channels / (double)count;
+			m->act[class] = fmax(m->act[class], m->peak[base + i]);
 		}
 	}
 	return TARN_OK;
@@ -158,10 +166,13 @@ static tarn_err measure(magnitudes *m, const quant_plan *p, const tarn_quant_opt
 	if (!m->c.total)
 		return TARN_OK;
 	m->act = tarn_arena_zalloc(a, (size_t)m->c.total, sizeof *m->act);
+	m->peak = tarn_arena_zalloc(a, (size_t)m->c.total, sizeof *m->peak);
+	m->power = tarn_arena_zalloc(a, (size_t)m->c.total, sizeof *m->power);
+	m->strength = tarn_arena_zalloc(a, p->m->main->value.len + 1, sizeof *m->strength);
 	m->log_w = tarn_arena_zalloc(a, (size_t)m->c.total, sizeof *m->log_w);
 	m->readers = tarn_arena_zalloc(a, (size_t)m->c.total, sizeof *m->readers);
 	m->s = tarn_arena_zalloc(a, (size_t)m->c.total, sizeof *m->s);
-	if (!m->act || !m->log_w || !m->readers || !m->s)
+	if (!m->act || !m->peak || !m->power || !m->strength || !m->log_w || !m->readers || !m->s)
 		return tarn_err_nomem((size_t)m->c.total * sizeof *m->act);
 	TRY(choose_values(m, a));
 	if (!m->n)
@@ -183,43 +194,169 @@ static double factor(const magnitudes *m, int64_t class, double strength)
 	return w > 0 ? pow(a, strength) / pow(w, 1 - strength) : a;
 }
 
-/* Factors of linked values keep their geometric mean at 1, so that magnitudes stay what they were as a whole. Channels without
- * any signal follow their weights. */
-static tarn_err find_factors(magnitudes *m, double strength)
+/* Some of a class's values lie where its Clip cuts off: a factor would move the cut. */
+static bool saturates(const magnitudes *m, int64_t class)
+{
+	return m->act[class] >= 0.98 * m->c.bound[class];
+}
+
+/* Sums over the channels of linked values. */
+typedef struct part {
+	double log_s, log_sw, n; /* factors, and factors times weights */
+	double log_held, held;   /* factors of channels that saturate, which shall be 1 */
+} part;
+
+static void sum_parts(const magnitudes *m, part *parts)
 {
 	const tarn_graph *g = m->c.p->m->main;
-	double *sum = tarn_mem_zalloc(g->value.len + 1, 3 * sizeof *sum);
-	if (!sum)
-		return tarn_err_nomem(g->value.len * sizeof *sum);
-	double *sum_w = sum + g->value.len, *count = sum_w + g->value.len;
 	for (size_t v = 0; v < g->value.len; v++)
 		for (int64_t i = 0; i < m->c.n[v]; i++) {
 			int64_t class = tarn_quant_channels_class(&m->c, g->value.at[v], i);
-			int part = tarn_quant_channels_part(&m->c, (int)v);
-			double s = m->c.fixed[class] ? 0 : factor(m, class, strength);
+			int which = tarn_quant_channels_part(&m->c, (int)v);
+			part *t = &parts[which];
+			double s = m->c.fixed[class] ? 0 : factor(m, class, m->strength[which]);
 			if (s <= 0)
 				continue;
-			sum[part] += log(s);
-			sum_w[part] += m->readers[class] ? log(s) + m->log_w[class] / m->readers[class] : 0;
-			count[part]++;
+			t->log_s += log(s);
+			t->log_sw += m->readers[class] ? log(s) + m->log_w[class] / m->readers[class] : 0;
+			t->n++;
+			t->log_held += saturates(m, class) ? log(s) : 0;
+			t->held += saturates(m, class);
 		}
+}
+
+/* Factors of linked values keep their geometric mean at 1, so that magnitudes stay what they were as a whole; or that of the
+ * channels whose factor has to be 1. Channels without any signal follow their weights. */
+static double factor_in(const magnitudes *m, const part *t, int64_t class, double strength)
+{
+	if (isnan(strength) || m->c.fixed[class] || !t->n || saturates(m, class))
+		return 1;
+	double s = factor(m, class, strength), unit = exp(t->held ? t->log_held / t->held : t->log_s / t->n);
+	if (s <= 0)
+		s = m->readers[class] ? exp(t->log_sw / t->n - m->log_w[class] / m->readers[class]) : unit;
+	s /= unit;
+	/* Values stay below the cut, with room for what the samples did not show. */
+	return isinf(m->c.bound[class]) ? s : fmax(s, m->act[class] / (0.8 * m->c.bound[class]));
+}
+
+static tarn_err find_factors(magnitudes *m)
+{
+	const tarn_graph *g = m->c.p->m->main;
+	part *parts = tarn_mem_zalloc(g->value.len + 1, sizeof *parts);
+	if (!parts)
+		return tarn_err_nomem(g->value.len * sizeof *parts);
+	sum_parts(m, parts);
 	for (size_t v = 0; v < g->value.len; v++)
 		for (int64_t i = 0; i < m->c.n[v]; i++) {
 			int64_t class = tarn_quant_channels_class(&m->c, g->value.at[v], i);
-			int part = tarn_quant_channels_part(&m->c, (int)v);
-			double s = m->c.fixed[class] || !count[part] ? 1 : factor(m, class, strength);
-			if (s <= 0)
-				s = m->readers[class] ? exp(sum_w[part] / count[part] - m->log_w[class] / m->readers[class])
-						      : exp(sum[part] / count[part]);
-			m->s[class] = m->c.fixed[class] || !count[part] ? 1 : s / exp(sum[part] / count[part]);
+			int which = tarn_quant_channels_part(&m->c, (int)v);
+			m->s[class] = factor_in(m, &parts[which], class, m->strength[which]);
 		}
-	tarn_mem_free(sum);
+	tarn_mem_free(parts);
 	return TARN_OK;
 }
 
 static double scale_of(const magnitudes *m, const tarn_value *v, int64_t i)
 {
 	return m->c.n[v->id] ? m->s[tarn_quant_channels_class(&m->c, v, i)] : 1;
+}
+
+/* ---- strengths ------------------------------------------------------------------------------------------------------------
+ */
+
+/* The step of the grid that value v would have. */
+static double step_of(const magnitudes *m, const tarn_value *v)
+{
+	double most = 0;
+	for (int64_t i = 0; i < m->c.n[v->id]; i++)
+		most = fmax(most, m->peak[m->c.base[v->id] + i] / scale_of(m, v, i));
+	return most / (m->c.p->stat[v->id].lo < 0 ? 127 : 255);
+}
+
+/* Noise over signal at the output of a product, predicted: rounding of inputs and of weights spreads evenly over a step, and
+ * inputs are not correlated. */
+static double noise_of_product(const magnitudes *m, const tarn_node *n)
+{
+	const tarn_tensor *w;
+	layout l = layout_of(n, &w);
+	const tarn_value *x = n->in[0];
+	double step = step_of(m, x), act_noise = 0, weight_noise = 0, signal = 0;
+	for (int64_t o = 0; o < l.outputs; o++) {
+		double most = 0, inputs = 0;
+		for (int64_t i = 0; i < l.inputs; i++) {
+			int64_t c = input_of(&l, o, i);
+			const float *at = (const float *)w->data + weight_at(&l, o, i);
+			double s = scale_of(m, x, c), power = m->power[m->c.base[x->id] + c], square = 0;
+			for (int64_t k = 0; k < l.area; k++) {
+				most = fmax(most, fabs((double)at[k]) * s);
+				square += (double)at[k] * (double)at[k];
+			}
+			act_noise += square * s * s;
+			signal += square * power;
+			inputs += (double)l.area * power / (s * s);
+		}
+		weight_noise += most * most / ((double)m->c.p->weight_top * m->c.p->weight_top) * inputs;
+	}
+	return signal > 0 ? (act_noise * step * step + weight_noise) / 12 / signal : 0;
+}
+
+/* The same at one input of a sum or an average. */
+static double noise_of_input(const magnitudes *m, const tarn_value *x)
+{
+	double step = step_of(m, x), noise = 0, signal = 0;
+	for (int64_t i = 0; i < m->c.n[x->id]; i++) {
+		noise += scale_of(m, x, i) * scale_of(m, x, i) * step * step / 12;
+		signal += m->power[m->c.base[x->id] + i];
+	}
+	return signal > 0 ? noise / signal : 0;
+}
+
+/* Adds what the readers of each part's values make of the factors as they are. */
+static void predict(const magnitudes *m, double *noise)
+{
+	const tarn_graph *g = m->c.p->m->main;
+	for (size_t i = 0; i < g->node.len; i++) {
+		tarn_node *n = g->node.at[i];
+		if (!m->c.p->int8[i])
+			continue;
+		bool product = tarn_quant_channels_product(n);
+		for (int k = 0; k < (product ? 1 : n->n_in); k++)
+			if (n->in[k] && m->c.p->marked[n->in[k]->id] && m->c.n[n->in[k]->id])
+				noise[tarn_quant_channels_part(&m->c, (int)n->in[k]->id)] +=
+					product ? noise_of_product(m, n) : noise_of_input(m, n->in[k]);
+	}
+}
+
+/* For each part the strength that promises the least noise. */
+static tarn_err choose_strengths(magnitudes *m)
+{
+	static const double tried[] = {0.5, 0.75, 1, 0.25, 0};
+	size_t n = m->c.p->m->main->value.len + 1;
+	double *room = tarn_mem_zalloc(n, 3 * sizeof *room), *least = room + n, *best = least + n;
+	tarn_err err = TARN_OK;
+	if (!room)
+		return tarn_err_nomem(n * sizeof *room);
+	for (size_t v = 0; v < n; v++)
+		best[v] = m->strength[v] = NAN;
+	TRY_GOTO(out, find_factors(m));
+	predict(m, least);
+	for (size_t i = 0; i < sizeof tried / sizeof *tried; i++) {
+		for (size_t v = 0; v < n; v++) {
+			room[v] = 0;
+			m->strength[v] = tried[i];
+		}
+		TRY_GOTO(out, find_factors(m));
+		predict(m, room);
+		for (size_t v = 0; v < n; v++)
+			if (room[v] < 0.9 * least[v]) {
+				least[v] = room[v];
+				best[v] = tried[i];
+			}
+	}
+	memcpy(m->strength, best, n * sizeof *best);
+out:
+	tarn_mem_free(room);
+	return err;
 }
 
 /* ---- rewriting ------------------------------------------------------------------------------------------------------------
@@ -349,7 +486,11 @@ tarn_err tarn_quant_equalize(quant_equalizer *e, double strength, tarn_model **o
 {
 	const tarn_model *from = e->m.c.p->m;
 	tarn_model *copy;
-	TRY(find_factors(&e->m, strength));
+	for (size_t v = 0; v < from->main->value.len; v++)
+		e->m.strength[v] = strength;
+	if (isnan(strength))
+		TRY(choose_strengths(&e->m));
+	TRY(find_factors(&e->m));
 	TRY(tarn_model_clone(from, &copy));
 	tarn_err err;
 	size_t nodes = copy->main->node.len;

@@ -15,7 +15,8 @@ TARN_MUST tarn_err tarn_quant_equalizer_new(const quant_plan *p, const tarn_quan
 void tarn_quant_equalizer_free(quant_equalizer *e);
 /* Is there any channel that may be scaled? */
 bool tarn_quant_equalizer_can(const quant_equalizer *e);
-/* strength 0: the weights become even; 1: the activations do. A new model that computes the same. */
+/* strength 0: the weights become even; 1: the activations do; NAN: for each group of linked values what promises the least
+ * noise where they are read. A new model that computes the same. */
 TARN_MUST tarn_err tarn_quant_equalize(quant_equalizer *e, double strength, tarn_model **out);
 
 #endif

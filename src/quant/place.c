@@ -89,7 +89,7 @@ static tarn_err want_mean(quant_plan *p, const tarn_node *n)
 {
 	static const char *const products[] = {"Conv", "Gemm", NULL};
 	quant_stat *s = &p->stat[n->in[0]->id];
-	if (!tarn_quant_any_of(n, products) || n->n_in < 3 || !n->in[2] || s->mean)
+	if (!tarn_quant_any_of(n, products) || s->mean)
 		return TARN_OK;
 	const tarn_tensor *w = n->in[1]->konst;
 	bool conv = tarn_quant_is(n, "Conv"), turned = !conv && !tarn_attr_i(n, tarn_attr_index(n->op, "transB"));

@@ -69,7 +69,7 @@ tarn_err tarn_quant_plan_init(quant_plan *p, const tarn_model *m, const tarn_qua
 	      "weights of %d bits; 8 and 4 are possible", o->weight_bits);
 	*p = (quant_plan){.weight_top = o->weight_bits == 4 ? 7 : 127,
 			  .preset = o->preset,
-			  .strength = NAN,
+			  .correct_means = o->bias != TARN_QUANT_BIAS_OFF,
 			  .estimator = o->estimator == TARN_QUANT_SEARCHED ? TARN_QUANT_BY_SQNR : o->estimator};
 	TRY(tarn_model_clone(m, &passed));
 	TRY_GOTO(out, tarn_pass_standard(passed));

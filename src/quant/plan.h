@@ -47,7 +47,9 @@ typedef struct quant_plan {
 	tarn_quant_preset preset; /* never AUTO */
 	tarn_quant_estimator estimator; /* never SEARCHED */
 	int weight_top;                 /* largest code of a weight: 127, or 7 with four bits */
-	double strength;                /* with which m was equalized; NAN: it was not */
+	bool equalized;
+	double strength;    /* with which m was equalized; NAN: with the one that promised most, group by group */
+	bool correct_means; /* biases make up for what rounding the weights adds */
 	tarn_arena arena;
 	bool *keep_float; /* by node index, the caller's: stays float whatever the operator is */
 	/* Placed. */
@@ -70,6 +72,8 @@ TARN_MUST tarn_err tarn_quant_place(quant_plan *p, const tarn_quant_options *o, 
 TARN_MUST tarn_err tarn_quant_observe(quant_plan *p, const tarn_quant_options *o);
 TARN_MUST tarn_err tarn_quant_estimate(quant_plan *p);
 TARN_MUST tarn_err tarn_quant_weights(quant_plan *p);
+/* Finds the shifts of all weights from their codes and the mean inputs; what correcting in order has found is lost. */
+void tarn_quant_shift_weights(quant_plan *p);
 TARN_MUST tarn_err tarn_quant_write(const quant_plan *p, tarn_model **out);
 
 /* ---- parts of the stages --------------------------------------------------------------------------------------------------
@@ -86,6 +90,10 @@ bool tarn_quant_is_uneven(const tarn_graph *g);
 const char *tarn_quant_float_reason(const tarn_graph *g, const tarn_node *n, bool transformer);
 /* The weights of an INT8 product: f32, constant, output channels along *axis. NULL: there are none. */
 const tarn_tensor *tarn_quant_weights_of(const tarn_node *n, int *axis);
+/* The node and input whose constant takes the shift of product n: its own bias (also where there is none yet), or that of the
+ * addition behind a MatMul. */
+bool tarn_quant_bias_of(const tarn_graph *g, tarn_node *n, tarn_node **at, int *slot);
+bool tarn_quant_takes_shift(const tarn_graph *g, tarn_node *n);
 bool tarn_quant_is(const tarn_node *n, const char *op);             /* n may be NULL */
 bool tarn_quant_any_of(const tarn_node *n, const char *const *ops); /* list ends with NULL */
 

@@ -73,14 +73,25 @@ typedef struct tarn_quant_controlled {
 	int evaluations;           /* models that were run */
 } tarn_quant_controlled;
 
+/* What biases make up for. */
+typedef enum tarn_quant_bias {
+	TARN_QUANT_BIAS_TRY,  /* FULL, when the outputs come closer to the float model's than with FAST */
+	TARN_QUANT_BIAS_OFF,  /* nothing */
+	TARN_QUANT_BIAS_FAST, /* what rounding the weights adds for the average input */
+	TARN_QUANT_BIAS_FULL, /* what each product is off on average when all before it is quantized and corrected */
+} tarn_quant_bias;
+
 typedef struct tarn_quant_options {
 	tarn_quant_preset preset;
 	tarn_quant_estimator estimator;
 	/* Magnitude moved between activations and weights, channel by channel; strength counts with ON: 0 makes the weights
-	 * even, 1 the activations. */
+	 * even, 1 the activations, NAN is what promises most for each group of linked values. */
 	tarn_quant_repair equalize;
 	double strength;
-	int weight_bits;           /* 8 (or 0), or 4: codes -7..7 in bytes */
+	int weight_bits; /* 8 (or 0), or 4: codes -7..7 in bytes */
+	tarn_quant_bias bias;
+	/* Each weight up or down by what that does to the outputs. TRY leaves it out where it would take long. */
+	tarn_quant_repair round;
 	const char *const *ignore; /* names of nodes that stay float; a name no node has is TARN_USAGE */
 	int n_ignore;
 	/* Fills in[0 .. inputs-1] with new tensors (own buffers) for sample i. */

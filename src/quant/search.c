@@ -6,11 +6,14 @@
 #include "base/mem.h"
 #include "quant/equalize.h"
 #include "quant/judge.h"
+#include "quant/repair.h"
 
 /* A choice stays as it is unless another one gains this much: less is chance on a few samples. */
 static const double WORTH_DB = 0.1;
 /* Zero points cost the devices something. */
 static const double WORTH_ZERO_POINTS_DB = 1;
+/* Multiply-accumulates, about a second of them, that adaptive rounding may take unasked. */
+static const double ROUNDING_WORK = 3e9;
 
 /* Is the plan, estimated anew, better than the best so far? */
 static tarn_err try_plan(quant_plan *p, quant_judge *j, double worth, bool *better)
@@ -72,21 +75,22 @@ out:
 }
 
 /* The first of the samples stand for all while strengths are tried. */
-static tarn_err search_strength(const quant_plan *p, quant_judge *j, quant_equalizer *e, double *strength)
+static tarn_err search_strength(const quant_plan *p, quant_judge *j, quant_equalizer *e, double *strength, bool *better)
 {
-	static const double tried[] = {0.5, 0.75, 0.25};
+	static const double tried[] = {NAN, 0.5, 0.75};
 	tarn_quant_options few = *j->o;
 	few.n_sample = few.n_sample < QUANT_JUDGED ? few.n_sample : QUANT_JUDGED;
 	for (size_t i = 0; i < sizeof tried / sizeof *tried; i++) {
 		quant_plan trial = {0};
-		bool better = false;
+		bool this_one = false;
 		tarn_err err = plan_for(&trial, p, e, tried[i], &few);
 		if (err == TARN_OK)
-			err = try_plan(&trial, j, WORTH_DB, &better);
+			err = try_plan(&trial, j, WORTH_DB, &this_one);
 		tarn_quant_plan_fini(&trial);
 		TRY(err);
-		if (better)
+		if (this_one)
 			*strength = tried[i];
+		*better |= this_one;
 	}
 	return TARN_OK;
 }
@@ -96,27 +100,86 @@ static tarn_err search_equalization(quant_plan *p, quant_judge *j)
 {
 	quant_equalizer *e = NULL;
 	quant_plan next = {0};
-	double strength = j->o->equalize == TARN_QUANT_ON ? j->o->strength : NAN;
+	double strength = j->o->strength;
+	bool better = j->o->equalize == TARN_QUANT_ON;
 	tarn_err err;
 	if (j->o->equalize == TARN_QUANT_OFF)
 		return TARN_OK;
 	TRY(tarn_quant_equalizer_new(p, j->o, &e));
-	if (!tarn_quant_equalizer_can(e))
-		goto done;
-	if (j->o->equalize == TARN_QUANT_TRY)
-		TRY_GOTO(out, search_strength(p, j, e, &strength));
-	if (isnan(strength))
-		goto done;
-	TRY_GOTO(out, plan_for(&next, p, e, strength, j->o));
-	next.strength = strength;
-	tarn_quant_plan_fini(p);
-	*p = next;
-	next = (quant_plan){0};
-done:
+	if (tarn_quant_equalizer_can(e) && j->o->equalize == TARN_QUANT_TRY)
+		TRY_GOTO(out, search_strength(p, j, e, &strength, &better));
+	if (tarn_quant_equalizer_can(e) && better) {
+		TRY_GOTO(out, plan_for(&next, p, e, strength, j->o));
+		next.equalized = true;
+		next.strength = strength;
+		tarn_quant_plan_fini(p);
+		*p = next;
+		next = (quant_plan){0};
+	}
 	err = TARN_OK;
 out:
 	tarn_quant_equalizer_free(e);
 	tarn_quant_plan_fini(&next);
+	return err;
+}
+
+/* What the repairs change. */
+typedef struct saved_weights {
+	tarn_arena arena;
+	double **shift;
+	int8_t **code;
+} saved_weights;
+
+static size_t elements(const quant_plan *p, size_t node)
+{
+	return (size_t)tarn_tensor_count(p->m->main->node.at[node]->in[1]->konst);
+}
+
+static tarn_err save(const quant_plan *p, saved_weights *s)
+{
+	size_t nodes = p->m->main->node.len;
+	s->shift = tarn_arena_zalloc(&s->arena, nodes + 1, sizeof *s->shift);
+	s->code = tarn_arena_zalloc(&s->arena, nodes + 1, sizeof *s->code);
+	if (!s->shift || !s->code)
+		return tarn_err_nomem(nodes * sizeof *s->code);
+	for (size_t i = 0; i < nodes; i++) {
+		const quant_weight *w = &p->weight[i];
+		if (!w->scale)
+			continue;
+		s->shift[i] = tarn_arena_memdup(&s->arena, w->shift, (size_t)w->channels * sizeof(double));
+		s->code[i] = tarn_arena_memdup(&s->arena, w->code, elements(p, i));
+		if (!s->shift[i] || !s->code[i])
+			return tarn_err_nomem(elements(p, i));
+	}
+	return TARN_OK;
+}
+
+static void restore(quant_plan *p, const saved_weights *s)
+{
+	for (size_t i = 0; i < p->m->main->node.len; i++)
+		if (s->shift[i]) {
+			memcpy(p->weight[i].shift, s->shift[i], (size_t)p->weight[i].channels * sizeof(double));
+			memcpy(p->weight[i].code, s->code[i], elements(p, i));
+		}
+}
+
+/* A repair of the weights, kept when asked for or when better. */
+static tarn_err try_repair(quant_plan *p, quant_judge *j, bool asked,
+			   tarn_err (*repair)(quant_plan *, const tarn_quant_options *))
+{
+	saved_weights s = {0};
+	bool better = true;
+	tarn_model *q = NULL;
+	tarn_err err;
+	TRY_GOTO(out, save(p, &s));
+	TRY_GOTO(out, repair(p, j->o));
+	TRY_GOTO(out, tarn_quant_write(p, &q));
+	TRY_GOTO(out, tarn_quant_judge_better(j, q, WORTH_DB, &better));
+	if (!better && !asked)
+		restore(p, &s);
+out:
+	tarn_model_unref(q);
+	tarn_arena_fini(&s.arena);
 	return err;
 }
 
@@ -130,5 +193,10 @@ tarn_err tarn_quant_search(quant_plan *p, const tarn_quant_options *o, quant_jud
 	if (o->estimator == TARN_QUANT_SEARCHED)
 		TRY(search_estimator(p, j));
 	TRY(tarn_quant_estimate(p));
-	return tarn_quant_weights(p);
+	TRY(tarn_quant_weights(p));
+	if (o->round == TARN_QUANT_ON || (o->round == TARN_QUANT_TRY && tarn_quant_rounding_work(p) < ROUNDING_WORK))
+		TRY(try_repair(p, j, o->round == TARN_QUANT_ON, tarn_quant_round));
+	if (o->bias == TARN_QUANT_BIAS_TRY || o->bias == TARN_QUANT_BIAS_FULL)
+		TRY(try_repair(p, j, o->bias == TARN_QUANT_BIAS_FULL, tarn_quant_correct_biases));
+	return TARN_OK;
 }

@@ -17,6 +17,30 @@ const tarn_tensor *tarn_quant_weights_of(const tarn_node *n, int *axis)
 	return w && w->type == TARN_F32 ? w : NULL;
 }
 
+bool tarn_quant_bias_of(const tarn_graph *g, tarn_node *n, tarn_node **at, int *slot)
+{
+	*at = n;
+	*slot = 2;
+	if (!tarn_quant_is(n, "MatMul"))
+		return n->n_in < 3 || !n->in[2] || (n->in[2]->konst && n->in[2]->konst->type == TARN_F32);
+	int axis;
+	const tarn_tensor *w = tarn_quant_weights_of(n, &axis);
+	*at = tarn_graph_only_user(g, n->out[0]);
+	if (!w || !tarn_quant_is(*at, "Add"))
+		return false;
+	*slot = (*at)->in[0] == n->out[0];
+	const tarn_tensor *b = (*at)->in[*slot]->konst;
+	return b && b->type == TARN_F32 && b->rank >= 1 && tarn_tensor_count(b) == w->dim[axis] &&
+	       b->dim[b->rank - 1] == w->dim[axis];
+}
+
+bool tarn_quant_takes_shift(const tarn_graph *g, tarn_node *n)
+{
+	tarn_node *at;
+	int slot;
+	return tarn_quant_bias_of(g, n, &at, &slot);
+}
+
 /* Output channel `channel` of the weights, gathered: elements with channel = i / inner % channels. Returns how many. */
 static int64_t gather(const tarn_tensor *w, const quant_weight *q, int64_t channel, float *to)
 {
@@ -143,17 +167,36 @@ static tarn_err weights_of_node(quant_plan *p, const tarn_node *n)
 	if (!q.scale || !q.shift || !q.code)
 		return tarn_err_nomem((size_t)tarn_tensor_count(w));
 	TRY(find_scales(n, w, p->weight_top, &q));
-	if (p->stat[n->in[0]->id].mean)
-		find_shift(n, w, p->stat[n->in[0]->id].mean, &q);
 	p->weight[n->index] = q;
 	return TARN_OK;
+}
+
+void tarn_quant_shift_weights(quant_plan *p)
+{
+	const tarn_graph *g = p->m->main;
+	for (size_t i = 0; i < g->node.len; i++) {
+		quant_weight *q = &p->weight[i];
+		int axis;
+		const tarn_tensor *w = q->scale ? tarn_quant_weights_of(g->node.at[i], &axis) : NULL;
+		if (!w)
+			continue;
+		memset(q->shift, 0, (size_t)q->channels * sizeof *q->shift);
+		const double *mean = p->stat[g->node.at[i]->in[0]->id].mean;
+		if (mean && p->correct_means && tarn_quant_takes_shift(g, g->node.at[i]))
+			find_shift(g->node.at[i], w, mean, q);
+	}
 }
 
 tarn_err tarn_quant_weights(quant_plan *p)
 {
 	const tarn_graph *g = p->m->main;
+	bool any = false;
 	for (size_t i = 0; i < g->node.len; i++)
-		if (p->int8[i] && !p->weight[i].scale)
+		if (p->int8[i] && !p->weight[i].scale) {
 			TRY(weights_of_node(p, g->node.at[i]));
+			any = true;
+		}
+	if (any)
+		tarn_quant_shift_weights(p);
 	return TARN_OK;
 }

@@ -82,25 +82,77 @@ out:
 	return err;
 }
 
-/* Bias as int32 with the accumulator's own scale, less the shift. Left float when a code would not fit. */
+static bool shifts(const quant_weight *w)
+{
+	for (int64_t c = 0; c < w->channels; c++)
+		if (w->shift[c] != 0)
+			return true;
+	return false;
+}
+
+/* A bias of zeros where the node has none. */
+static tarn_err add_bias(tarn_graph *g, tarn_node *n, const quant_weight *w)
+{
+	tarn_tensor t;
+	char text[160];
+	TRY(tarn_tensor_new(TARN_F32, 1, &w->channels, &t));
+	tarn_err err;
+	if (n->n_in < 3)
+		TRY_GOTO(out, tarn_node_resize_inputs(g, n, 3));
+	snprintf(text, sizeof text, "%.140s_bias", n->name);
+	TRY_GOTO(out, tarn_value_const(g, text, &t, &n->in[2]));
+out:
+	tarn_tensor_fini(&t);
+	return err;
+}
+
+/* The shift off a constant that stays float. */
+static tarn_err shift_constant(tarn_graph *g, tarn_node *n, int slot, const quant_weight *w)
+{
+	tarn_tensor t;
+	TRY(tarn_tensor_copy(n->in[slot]->konst, &t));
+	for (int64_t c = 0; c < w->channels; c++)
+		((float *)t.data)[c] = (float)((double)((float *)t.data)[c] - w->shift[c]);
+	tarn_err err = tarn_value_const(g, n->in[slot]->name, &t, &n->in[slot]);
+	tarn_tensor_fini(&t);
+	return err;
+}
+
+/* Bias as int32 with the accumulator's own scale, less the shift. False when a code would not fit. */
+static bool bias_codes(const tarn_tensor *b, float x_scale, const quant_weight *w, int32_t *code, float *scale)
+{
+	for (int64_t c = 0; c < w->channels; c++) {
+		scale[c] = x_scale * w->scale[c];
+		double r = nearbyint(((double)((const float *)b->data)[c] - w->shift[c]) / (double)scale[c]);
+		if (!(fabs(r) < 1 << 30))
+			return false;
+		code[c] = (int32_t)r;
+	}
+	return true;
+}
+
 static tarn_err insert_bias(tarn_graph *g, tarn_node *n, float x_scale, const quant_weight *w)
 {
-	const tarn_tensor *b = n->n_in > 2 && n->in[2] ? n->in[2]->konst : NULL;
-	if (!b || b->type != TARN_F32 || tarn_tensor_count(b) != w->channels)
+	tarn_node *at;
+	int slot;
+	if (!tarn_quant_bias_of(g, n, &at, &slot))
+		return TARN_OK;
+	if (at != n)
+		return shifts(w) ? shift_constant(g, at, slot, w) : TARN_OK;
+	bool none = n->n_in < 3 || !n->in[2];
+	if (none && !shifts(w))
+		return TARN_OK;
+	if (none)
+		TRY(add_bias(g, n, w));
+	if (tarn_tensor_count(n->in[2]->konst) != w->channels)
 		return TARN_OK;
 	tarn_tensor q = {0}, s = {0};
 	tarn_err err;
 	TRY_GOTO(out, tarn_tensor_new(TARN_I32, 1, &w->channels, &q));
 	TRY_GOTO(out, tarn_tensor_new(TARN_F32, 1, &w->channels, &s));
-	for (int64_t c = 0; c < w->channels; c++) {
-		float scale = x_scale * w->scale[c];
-		double code = nearbyint(((double)((const float *)b->data)[c] - w->shift[c]) / scale);
-		if (!(fabs(code) < 1 << 30))
-			goto out;
-		((float *)s.data)[c] = scale;
-		((int32_t *)q.data)[c] = (int32_t)code;
-	}
-	TRY_GOTO(out, insert_codes(g, n->in[2]->name, &q, &s, 0, &n->in[2]));
+	TRY_GOTO(out, bias_codes(n->in[2]->konst, x_scale, w, q.data, s.data)
+			      ? insert_codes(g, n->in[2]->name, &q, &s, 0, &n->in[2])
+			      : shift_constant(g, n, 2, w));
 out:
 	tarn_tensor_fini(&q);
 	tarn_tensor_fini(&s);
