@@ -196,7 +196,9 @@ tarn_err tarn_quant_search(quant_plan *p, const tarn_quant_options *o, quant_jud
 	TRY(tarn_quant_weights(p));
 	if (o->round == TARN_QUANT_ON || (o->round == TARN_QUANT_TRY && tarn_quant_rounding_work(p) < ROUNDING_WORK))
 		TRY(try_repair(p, j, o->round == TARN_QUANT_ON, tarn_quant_round));
-	if (o->bias == TARN_QUANT_BIAS_TRY || o->bias == TARN_QUANT_BIAS_FULL)
+	/* Biases corrected in order make up for what the layers before do in INT8: not for accuracy control, which takes layers
+	 * out of INT8 again. */
+	if ((o->bias == TARN_QUANT_BIAS_TRY && !o->control) || o->bias == TARN_QUANT_BIAS_FULL)
 		TRY(try_repair(p, j, o->bias == TARN_QUANT_BIAS_FULL, tarn_quant_correct_biases));
 	return TARN_OK;
 }
