@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+# compile: the file runs as the model does, on each device, and is refused elsewhere.
+"$BUILD/tests/write_model" m.onnx 2 3 || fail "no model"
+"$BUILD/tests/write_model" x.npy 2 3
+expect_exit 0 "$TARN" run -m m.onnx -i x.npy -o plain
+for device in "NPU --sim 3720" "NPU --sim 4000"; do
+	# shellcheck disable=SC2086 # several words
+	expect_exit 0 "$TARN" compile -m m.onnx -d $device -o m.blob --json
+	expect_json file m.blob
+	expect_json_number bytes "==" "$(wc -c <m.blob)"
+	expect_json_number compile_ms.value ">" 0
+	# shellcheck disable=SC2086
+	expect_exit 0 "$TARN" run -m m.blob -d $device -i x.npy -o again
+	cmp plain/y.npy again/y.npy || fail "the compiled model differs on $device" # small integers are exact in FP16, too
+	# shellcheck disable=SC2086
+	expect_exit 0 "$TARN" bench -m m.blob -d $device -niter 2 --json
+	rm -r again
+done
+# A file for one platform on the other, cut short, or of another device.
+expect_exit 3 "$TARN" bench -m m.blob -d NPU --sim 3720 -niter 1
+expect_stderr_contains "4000"
+head -c 100 m.blob >cut.blob
+expect_exit 3 "$TARN" bench -m cut.blob -d NPU --sim 4000 -niter 1
+expect_exit 2 "$TARN" compile -m m.blob -d CPU -o other.blob
+expect_exit 2 "$TARN" compile -m m.onnx -d CPU
+expect_exit 4 "$TARN" compile -m m.onnx -d XPU -o other.blob
+expect_exit 1 "$TARN" compile -m m.onnx -d NPU --sim 4000 -o no/such/folder.blob
+# The CPU compiles anew each time.
+expect_exit 3 "$TARN" compile -m m.onnx -d CPU -o other.blob
+expect_stderr_contains "keep the model itself"
+expect_no_file other.blob
