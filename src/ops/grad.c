@@ -132,7 +132,7 @@ static tarn_err numbered(tarn_grad *g, const tarn_tensor **in, int64_t *first)
 	for (int k = 0; k < g->node->n_in; k++) {
 		first[k] = next;
 		in[k] = g->in[k];
-		if (!in[k] || !tarn_dtype_is_float(in[k]->type))
+		if (!in[k] || (!tarn_dtype_is_float(in[k]->type) && !tarn_grad_wants(g, k)))
 			continue;
 		tarn_tensor *t = tarn_arena_memdup(g->arena, in[k], sizeof *t);
 		double *v;

@@ -211,6 +211,12 @@ static tarn_err find_params(qat_net *net)
 	return TARN_OK;
 }
 
+/* Numbers and codes; shapes and indices are not learned through. */
+static bool carries(const tarn_value *v)
+{
+	return v && (tarn_dtype_is_float(v->type) || v->type == TARN_U8 || v->type == TARN_I8);
+}
+
 static void mark_wanted(qat_net *net)
 {
 	const tarn_graph *g = net->m->main;
@@ -222,7 +228,7 @@ static void mark_wanted(qat_net *net)
 		for (int k = 0; k < n->n_in && !net->skip[i]; k++)
 			any |= n->in[k] && net->wants[n->in[k]->id];
 		for (int k = 0; k < n->n_out && any; k++)
-			if (n->out[k])
+			if (carries(n->out[k]))
 				net->wants[n->out[k]->id] = true;
 	}
 }

@@ -12,7 +12,7 @@
 #define BETA2 0.999
 #define CLIP 1.0f
 #define WARM_UP 0.05
-#define MEAN_KEEP 0.998 /* of the running average */
+#define MEAN_KEEP 0.99 /* of the running average */
 
 static bool few_bits(const qat_net *net)
 {
@@ -37,9 +37,12 @@ static double default_rate(const qat_net *net)
 	return 2e-3;
 }
 
-/* Scales and zero points move slowly whatever the bits: all codes change with them. */
-static double unit_of(const qat_param *p, double usual_rate)
+/* What a rate of 1 moves element k by. Scales and zero points go slowly whatever the bits: all codes change with them. Rounded
+ * weights go by their own channel's scale (a largest code of three times the root mean square is usual). */
+static double unit_of(const qat_net *net, const qat_param *p, size_t k, const float *theta, double usual_rate)
 {
+	if (p->kind == QAT_WEIGHT)
+		return expf(theta[net->param.at[p->scale].at + (size_t)((int64_t)k / p->inner % p->channels)]) * p->hi / 3;
 	return p->kind < QAT_WSCALE ? p->unit : p->unit * (p->kind == QAT_WSCALE ? 3e-4 : 1e-4) / usual_rate;
 }
 
@@ -68,7 +71,8 @@ tarn_err qat_state_init(qat_state *s, const qat_net *net, const tarn_model *teac
 	qat_net_start(net, teacher, s->theta);
 	for (size_t i = 0; i < net->param.len; i++)
 		for (size_t k = 0; k < net->param.at[i].n; k++)
-			s->unit[net->param.at[i].at + k] = (float)unit_of(&net->param.at[i], default_rate(net));
+			s->unit[net->param.at[i].at + k] =
+				(float)unit_of(net, &net->param.at[i], k, s->theta, default_rate(net));
 	memcpy(s->mean, s->theta, s->n * sizeof *s->mean);
 	memcpy(s->best, s->theta, s->n * sizeof *s->best);
 	s->rate = o->rate > 0 ? o->rate : default_rate(net);

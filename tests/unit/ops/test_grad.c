@@ -513,6 +513,28 @@ static void fake_quantize_limits(void **state)
 	}
 }
 
+/* Codes are moved like numbers; integers that are no codes have no gradient and stay as they are. */
+static void moved_codes(void **state)
+{
+	(void)state;
+	probe p = probe_open("", "Transpose", 1, 1);
+	probe_ints(&p, "perm", 2, (int64_t[]){1, 0});
+	probe_in(&p, 0, TARN_U8, DIMS(2, 3), REALS(9, 9, 9, 200, 0, 1));
+	const tarn_tensor *in = &p.in[0];
+	tarn_tensor din, dout;
+	assert_ok(probe_eval(&p));
+	assert_ok(tarn_tensor_new(TARN_F32, 2, in->dim, &din));
+	assert_ok(tarn_tensor_new(TARN_F32, 2, p.out[0].dim, &dout));
+	for (int i = 0; i < 6; i++)
+		((float *)dout.data)[i] = (float)i;
+	assert_ok(tarn_node_grad(p.n, &in, p.out, &dout, &din));
+	static const float want[] = {0, 2, 4, 1, 3, 5};
+	assert_memory_equal(din.data, want, sizeof want);
+	tarn_tensor_fini(&din);
+	tarn_tensor_fini(&dout);
+	probe_close(&p);
+}
+
 static void refused(void **state)
 {
 	(void)state;
@@ -547,6 +569,7 @@ int main(void)
 		cmocka_unit_test(fake_quantization),
 		cmocka_unit_test(fake_quantize_limits),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(moved_codes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
