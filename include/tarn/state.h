@@ -32,7 +32,7 @@ typedef struct tarn_state_options {
 	int64_t window; /* positions a growing cache holds; needed when there is one */
 	int64_t step;   /* positions of one inference when there are many to do; 0: 16, or the window if that is less. 1: never
 			   more than one. */
-	int64_t batch;  /* for a first axis that is free besides; 0: 1 */
+	int64_t batch;  /* for other free dimensions of states; 0: 1 */
 } tarn_state_options;
 
 /* A state of a model. Text for ov_free. */

@@ -366,6 +366,9 @@ static bool look_at(causal *c, const tarn_node *n)
 			return true; /* entry j is what position j left */
 	if (n->n_body)
 		return fails(c, n, "is control flow");
+	if (tarn_state_is_recurrent(n) && axis_of(c, n->in[0], false) >= 0)
+		return tarn_state_carries(c, n, axis_of(c, n->in[0], false)) ||
+		       fails(c, n, "is no forward recurrence that begins with a state and gives it back");
 	c->mixes = false;
 	if (!inputs_fit(c, n))
 		return false;
@@ -424,7 +427,7 @@ tarn_err tarn_state_causal(state_plan *p)
 	if (err == TARN_OK && !p->whole[0])
 		(void)outputs_fit(&c);
 	for (size_t i = 0; err == TARN_OK && !p->whole[0] && i < p->slot.len; i++)
-		if (p->slot.at[i].axis < 0)
+		if (p->slot.at[i].axis < 0 && !p->slot.at[i].carried)
 			snprintf(p->whole, sizeof p->whole, "state '%s' is not known to be the same after each part of a call",
 				 p->slot.at[i].in_name);
 	tarn_arena_fini(&a);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is known of values when calls are cut. Private to causal.c. */
+/* What is known of values when calls are cut. Private to causal.c and carry.c. */
 #ifndef TARN_DYN_CAUSAL_H
 #define TARN_DYN_CAUSAL_H
 
@@ -22,5 +22,9 @@ typedef struct causal {
 	causal_fact *fact; /* by id of a value */
 	bool mixes;        /* the node that is looked at does, along all positions */
 } causal;
+
+/* carry.c: is the node a recurrence; and one along that axis that begins with a state and gives it back? Marks the states. */
+bool tarn_state_is_recurrent(const tarn_node *n);
+bool tarn_state_carries(causal *c, const tarn_node *n, int axis);
 
 #endif

@@ -63,7 +63,7 @@ static bool find_growing(const tarn_graph *g, int i, state_slot *s)
 	int axis = n ? concat_axis(n) : -1, out = n ? find_output(g, n->out[0]) : -1;
 	if (axis < 0 || out < 0 || v->shape.dim[axis] >= 0)
 		return false;
-	*s = (state_slot){v->name, g->output.at[out]->name, i, out, axis, n, n->in[1], false};
+	*s = (state_slot){v->name, g->output.at[out]->name, i, out, axis, n, n->in[1], false, false};
 	return true;
 }
 
@@ -97,7 +97,7 @@ static tarn_err find_named(const tarn_graph *g, const tarn_state_pair *want, sta
 	CHECK(out >= 0, TARN_NOT_FOUND, "state %s=%s: no output is called '%s'", want->out, want->in, want->out);
 	if (find_growing(g, in, s) && s->out == out)
 		return TARN_OK;
-	*s = (state_slot){g->input.at[in]->name, g->output.at[out]->name, in, out, -1, NULL, NULL, false};
+	*s = (state_slot){g->input.at[in]->name, g->output.at[out]->name, in, out, -1, NULL, NULL, false, false};
 	return TARN_OK;
 }
 
@@ -184,36 +184,47 @@ static tarn_err take_growth(state_plan *p)
 	return TARN_OK;
 }
 
-/* First axes that are free besides become the batch. The one free dimension that is left has the positions of a call (nothing
- * grows), or all positions so far. */
+static bool has(const tarn_dim *list, int n, tarn_dim d)
+{
+	for (int i = 0; i < n; i++)
+		if (list[i] == d)
+			return true;
+	return false;
+}
+
+/* Free dimensions of states, but for the one they grow by: states are of so many samples. */
+static int find_batch(const state_plan *p, tarn_dim *list)
+{
+	int n = 0;
+	for (size_t i = 0; i < p->slot.len; i++) {
+		const tarn_shape *s = &p->m->main->input.at[p->slot.at[i].in]->shape;
+		for (int k = 0; k < s->rank; k++)
+			if (s->dim[k] < 0 && s->dim[k] != p->past && !has(list, n, s->dim[k]) && n < TARN_MAX_RANK)
+				list[n++] = s->dim[k];
+	}
+	return n;
+}
+
+/* The one free dimension that is left besides has the positions of a call (nothing grows), or all positions so far. */
 static tarn_err take_free(state_plan *p, tarn_shape *shape)
 {
 	tarn_graph *g = p->m->main;
-	int64_t batch = p->spec->batch ? p->spec->batch : 1;
-	tarn_dim first[TARN_MAX_RANK], left = 0;
-	int n_first = 0;
+	tarn_dim batch[TARN_MAX_RANK], left = 0;
+	int n_batch = find_batch(p, batch);
 	for (size_t i = 0; i < g->input.len; i++) {
 		const tarn_value *v = g->input.at[i];
 		CHECK(v->shape.rank >= 0, TARN_UNSUPPORTED, "input '%s' has no known number of dimensions", v->name);
-		tarn_dim d = v->shape.rank ? v->shape.dim[0] : 0;
-		if (d < 0 && d != p->past && d != p->step && n_first < TARN_MAX_RANK)
-			first[n_first++] = d;
-	}
-	for (size_t i = 0; i < g->input.len; i++) {
-		shape[i] = g->input.at[i]->shape;
+		shape[i] = v->shape;
 		for (int k = 0; k < shape[i].rank; k++) {
 			tarn_dim d = shape[i].dim[k];
-			bool is_first = false;
-			for (int f = 0; f < n_first; f++)
-				is_first |= first[f] == d;
-			if (is_first)
-				shape[i].dim[k] = batch;
-			if (d >= 0 || is_first || d == p->past || d == p->step || d == left)
-				continue;
-			CHECK(!left && is_named(p, d), TARN_UNSUPPORTED,
-			      "dimensions '%s' and '%s' are both free; give one of them a size with -shape",
-			      left ? dim_name(p, left) : "?", dim_name(p, d));
-			left = d;
+			if (d < 0 && has(batch, n_batch, d))
+				shape[i].dim[k] = p->spec->batch ? p->spec->batch : 1;
+			else if (d < 0 && d != p->past && d != p->step && d != left) {
+				CHECK(!left && is_named(p, d), TARN_UNSUPPORTED,
+				      "dimensions '%s' and '%s' are both free; give one of them a size with -shape",
+				      left ? dim_name(p, left) : "?", dim_name(p, d));
+				left = d;
+			}
 		}
 	}
 	if (p->grows)

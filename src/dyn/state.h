@@ -53,7 +53,7 @@ typedef struct tarn_state_spec {
 	int n_pair;
 	int64_t window; /* positions a growing cache holds */
 	int64_t step;   /* positions of one call */
-	int64_t batch;  /* for a first axis that is free besides; 0: 1 */
+	int64_t batch;  /* for other free dimensions of states; 0: 1 */
 } tarn_state_spec;
 
 /* Caches that grow, by the structure of the graph, whatever they are called; n of them 0: none. In the caller's arena. */

@@ -12,6 +12,7 @@ typedef struct state_slot {
 	int axis;            /* -1: of one size */
 	tarn_node *concat;   /* of one that grows */
 	tarn_value *entries; /* what is new */
+	bool carried;        /* proven the same after each part of a call */
 	bool selected;       /* the model itself chooses from the window with a Where */
 } state_slot;
 
