@@ -33,8 +33,8 @@ static const char *const pointwise[] = {
 	"Reshape",    "Slice",
 	"Softmax",    "Split",
 	"Squeeze",    "Tile",
-	"Transpose",  "Unsqueeze",
-	"Where",
+	"Transpose",  "Trilu",
+	"Unsqueeze",  "Where",
 };
 
 static bool is(const tarn_node *n, const char *op)
@@ -97,8 +97,7 @@ static causal_fact fact_of(const causal *c, const tarn_value *v)
 	state_linear x;
 	if (v->konst && tarn_tensor_count(v->konst) == 1) {
 		double value = tarn_tensor_f64(v->konst, 0);
-		f.beyond = true;
-		f.value = value;
+		f.side[CAUSAL_BEYOND] = f.side[CAUSAL_WITHIN] = (causal_side){true, value};
 		if (tarn_dtype_is_int(v->type)) {
 			f.number = true;
 			f.at[CAUSAL_ONE] = tarn_tensor_i64(v->konst, 0);
@@ -136,7 +135,7 @@ static bool range(causal *c, const tarn_node *n, causal_fact *out)
 	if (!start.number || !is_constant(&delta))
 		return fails(c, n, "counts from or in steps that are not known");
 	*out = start;
-	out->beyond = false;
+	memset(out->side, 0, sizeof out->side);
 	if (axis_of(c, y, false) == 0)
 		out->at[CAUSAL_I] += delta.at[CAUSAL_ONE];
 	else if (axis_of(c, y, true) == 0)
@@ -194,70 +193,26 @@ static bool absolute_inputs(causal *c, const tarn_node *n)
 	return true;
 }
 
-/* ---- beyond the present ---- */
+/* ---- either side of the present ---- */
 
-/* A comparison of numbers, d = a (j - i - past) + e against zero: does it have one answer for all j > i + past? */
 static bool compare(causal *c, const tarn_node *n, causal_fact *out)
 {
-	static const char *const ops[] = {"Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal"};
 	causal_fact a = fact_of(c, n->in[0]), b = fact_of(c, n->in[1]), d = {0};
-	int op = 0;
 	combine(&a, 1, &b, -1, &d);
-	while (op < 5 && !is(n, ops[op]))
-		op++;
-	if (op == 5)
-		return absolute_inputs(c, n);
+	*out = (causal_fact){0};
 	if (!is_absolute(&d))
 		return fails(c, n, "compares with where a call begins or ends");
-	int64_t slope = d.at[CAUSAL_J], nearest = slope + d.at[CAUSAL_ONE];
-	if (!slope || d.at[CAUSAL_I] != -slope)
-		return true;
-	/* at j = i + past + 1 it is `nearest`, and farther on ever more (or less) */
-	bool above = slope > 0 && nearest > 0, below = slope < 0 && nearest < 0;
-	bool not_below = above || (slope > 0 && nearest == 0), not_above = below || (slope < 0 && nearest == 0);
-	const bool yes[] = {below, not_above, above, not_below, false};
-	const bool no[] = {not_below, above, not_above, below, above || below};
-	out->beyond = yes[op] || no[op];
-	out->value = yes[op];
+	tarn_causal_compare(n, &d, out);
 	return true;
 }
 
-/* Elementwise operators of values that are known beyond the present. */
 static void follow(const causal *c, const tarn_node *n, causal_fact *out)
 {
 	causal_fact x[3] = {{0}};
 	for (int i = 0; i < n->n_in && i < 3; i++)
 		if (n->in[i])
 			x[i] = fact_of(c, n->in[i]);
-	bool both = x[0].beyond && x[1].beyond, zero = (x[0].beyond && x[0].value == 0) || (x[1].beyond && x[1].value == 0);
-	bool masked = (x[0].beyond && x[0].value <= CAUSAL_MASK) || (x[1].beyond && x[1].value <= CAUSAL_MASK);
-	double a = x[0].value, b = x[1].value;
-	out->beyond = both;
-	if (is(n, "Where")) {
-		const causal_fact *taken = a != 0 ? &x[1] : &x[2];
-		out->beyond = x[0].beyond && taken->beyond;
-		out->value = taken->value;
-	} else if (is(n, "And") || is(n, "Mul")) {
-		out->beyond = both || zero;
-		out->value = zero ? 0 : a * b;
-	} else if (is(n, "Add")) {
-		out->beyond = both || masked;
-		out->value = both ? a + b : fmin(x[0].beyond ? a : 0, x[1].beyond ? b : 0);
-	} else if (is(n, "Sub")) {
-		out->beyond = both || (x[0].beyond && a <= CAUSAL_MASK);
-		out->value = both ? a - b : a;
-	} else if (is(n, "Or")) {
-		out->beyond = both || (x[0].beyond && a != 0) || (x[1].beyond && b != 0);
-		out->value = !both || a != 0 || b != 0;
-	} else if (is(n, "Not")) {
-		out->beyond = x[0].beyond;
-		out->value = a == 0;
-	} else if (is(n, "Cast") || n->op->flags & TARN_OP_VIEW || is(n, "Transpose") || is(n, "Expand") || is(n, "Identity")) {
-		out->beyond = x[0].beyond;
-		out->value = a;
-	} else {
-		out->beyond = false;
-	}
+	tarn_causal_follow(n, x, out);
 }
 
 /* ---- what an operator does along the positions ---- */
@@ -287,17 +242,19 @@ static bool one_by_one(const tarn_node *n)
 static bool mixes_causally(causal *c, const tarn_node *n, causal_fact *out)
 {
 	causal_fact a = fact_of(c, n->in[0]);
+	const causal_side *x = &a.side[CAUSAL_BEYOND];
+	*out = (causal_fact){0};
 	if (is(n, "Softmax")) {
-		if (axis_of(c, n->in[0], false) < 0 || !a.beyond || a.value > CAUSAL_MASK)
+		if (axis_of(c, n->in[0], false) < 0 || !x->known || x->value > CAUSAL_MASK)
 			return fails(c, n, "takes in positions later than each, for nothing masks them");
-		*out = (causal_fact){.beyond = true, .value = 0};
+		out->side[CAUSAL_BEYOND] = (causal_side){true, 0};
 		return true;
 	}
 	if (is(n, "MatMul")) {
 		causal_fact b = fact_of(c, n->in[1]);
-		bool left = a.beyond && a.value == 0 && axis_of(c, n->in[0], false) >= 0 && axis_of(c, n->in[1], false) < 0;
-		bool right = b.beyond && b.value == 0 && axis_of(c, n->in[1], false) >= 0 && axis_of(c, n->in[0], false) < 0;
-		*out = (causal_fact){0};
+		const causal_side *y = &b.side[CAUSAL_BEYOND];
+		bool left = x->known && x->value == 0 && axis_of(c, n->in[0], false) >= 0 && axis_of(c, n->in[1], false) < 0;
+		bool right = y->known && y->value == 0 && axis_of(c, n->in[1], false) >= 0 && axis_of(c, n->in[0], false) < 0;
 		return left || right ? true : fails(c, n, "sums over all positions, later ones included");
 	}
 	return fails(c, n, "mixes positions");
@@ -341,6 +298,25 @@ static bool inputs_fit(causal *c, const tarn_node *n)
 	return true;
 }
 
+/* Operators through which it is followed what hangs on where a call begins. */
+static bool passes_relative(const tarn_node *n)
+{
+	static const char *const ops[] = {"Add", "And", "Cast", "Div", "Expand",    "Identity", "Mul",
+					  "Neg", "Not", "Or",   "Sub", "Transpose", "Trilu",    "Where"};
+	for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+		if (is(n, ops[i]))
+			return true;
+	return n->op->flags & TARN_OP_VIEW;
+}
+
+static bool all_absolute(causal *c, const tarn_node *n)
+{
+	for (int k = 0; k < n->n_in; k++)
+		if (n->in[k] && fact_of(c, n->in[k]).relative)
+			return fails(c, n, "computes with where a call begins");
+	return true;
+}
+
 /* An integer in another form. */
 static bool passes_number(const causal *c, const tarn_node *n)
 {
@@ -373,9 +349,12 @@ static bool look_at(causal *c, const tarn_node *n)
 	if (!inputs_fit(c, n))
 		return false;
 	if (!out || !n->n_in || !n->in[0])
-		return absolute_inputs(c, n);
+		return absolute_inputs(c, n) && all_absolute(c, n);
+	if (is(n, "Trilu") &&
+	    (axis_of(c, n->in[0], false) != n->in[0]->shape.rank - 2 || axis_of(c, n->in[0], true) != n->in[0]->shape.rank - 1))
+		return fails(c, n, "is a triangle of other axes than the positions of a call and all");
 	if (c->mixes)
-		return mixes_causally(c, n, out);
+		return all_absolute(c, n) && mixes_causally(c, n, out);
 	if (arithmetic(c, n, out))
 		return true;
 	if (passes_number(c, n)) {
@@ -385,7 +364,7 @@ static bool look_at(causal *c, const tarn_node *n)
 	follow(c, n, out);
 	if (both_numbers(c, n) && n->out[0]->type == TARN_BOOL)
 		return compare(c, n, out);
-	return absolute_inputs(c, n);
+	return absolute_inputs(c, n) && (passes_relative(n) || all_absolute(c, n));
 }
 
 /* ---- all of it ---- */
@@ -403,7 +382,7 @@ static bool outputs_fit(causal *c)
 	const tarn_graph *g = c->p->m->main;
 	for (size_t i = 0; i < g->output.len; i++) {
 		causal_fact f = fact_of(c, g->output.at[i]);
-		if (is_absolute(&f))
+		if (is_absolute(&f) && !f.relative)
 			continue;
 		snprintf(c->p->whole, sizeof c->p->whole, "output '%s' says where a call begins, or how long it is",
 			 g->output.at[i]->name);

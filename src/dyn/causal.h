@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is known of values when calls are cut. Private to causal.c and carry.c. */
+/* What is known of values when calls are cut. Private to causal*.c and carry.c. */
 #ifndef TARN_DYN_CAUSAL_H
 #define TARN_DYN_CAUSAL_H
 
@@ -10,11 +10,18 @@
 
 enum { CAUSAL_I, CAUSAL_J, CAUSAL_PAST, CAUSAL_STEP, CAUSAL_ONE, CAUSAL_TERMS };
 
+/* On which side of the present: at j > i + past, or not. */
+enum { CAUSAL_BEYOND, CAUSAL_WITHIN, CAUSAL_SIDES };
+typedef struct causal_side {
+	bool known; /* one value for all elements */
+	double value;
+} causal_side;
+
 typedef struct causal_fact {
 	bool number; /* an integer that is that sum */
 	int64_t at[CAUSAL_TERMS];
-	bool beyond; /* has one value beyond the present */
-	double value;
+	causal_side side[CAUSAL_SIDES];
+	bool relative; /* where not known, it may hang on where the call begins */
 } causal_fact;
 
 typedef struct causal {
@@ -22,6 +29,11 @@ typedef struct causal {
 	causal_fact *fact; /* by id of a value */
 	bool mixes;        /* the node that is looked at does, along all positions */
 } causal;
+
+/* causal_mask.c: the sides of a comparison of d with zero; of what an elementwise operator makes of its operands' facts (three,
+ * empty where it has fewer). */
+void tarn_causal_compare(const tarn_node *n, const causal_fact *d, causal_fact *out);
+void tarn_causal_follow(const tarn_node *n, const causal_fact *in, causal_fact *out);
 
 /* carry.c: is the node a recurrence; and one along that axis that begins with a state and gives it back? Marks the states. */
 bool tarn_state_is_recurrent(const tarn_node *n);

@@ -12,7 +12,7 @@
 enum { WIDTH = 8, ALL = 21, WINDOW = 24, STEP = 4 };
 
 typedef enum positions { ADDED, SLICED, COUNTED, RELATIVE } positions;
-typedef enum masks { CAUSAL, BOTH_WAYS, GIVEN } masks;
+typedef enum masks { CAUSAL, BOTH_WAYS, GIVEN, TRIANGLE, AHEAD } masks;
 
 static tarn_value *size_of(tarn_graph *g, tarn_value *v, int axis, bool scalar_size)
 {
@@ -64,15 +64,41 @@ static tarn_value *embed(tarn_graph *g, positions how, tarn_value *x, tarn_value
 	}
 }
 
+/* As exporters of language models write it: the upper triangle of a tensor of the lowest number, times (j > position). */
+static tarn_value *triangle(tarn_graph *g, tarn_value *scores, tarn_value *x, tarn_value *all)
+{
+	tarn_value *s = size_of(g, x, 1, false), *t = size_of(g, all, 1, false), *one = ints(g, 1, 0);
+	tarn_value *ends = node(g, "Squeeze", t, one, NULL), *begin = node(g, "Squeeze", node(g, "Sub", t, s, NULL), one, NULL);
+	tarn_value *size = node(g, "Concat", s, t, NULL), *lowest = node(g, "ConstantOfShape", size, NULL, NULL);
+	tarn_tensor low;
+	assert_ok(tarn_tensor_new(TARN_F32, 1, (const int64_t[]){1}, &low));
+	*(float *)low.data = -3.4e38f;
+	tarn_tensor *kept = tarn_arena_memdup(&g->model->arena, &low, sizeof low);
+	assert_non_null(kept);
+	assert_ok(tarn_model_keep(g->model, low.buf));
+	tarn_tensor_fini(&low);
+	lowest->def->attr[tarn_attr_index(lowest->def->op, "value")] = (tarn_attr){.set = true, .t = kept};
+	tarn_value *mask = node(g, "Trilu", lowest, number_i64(g, 1), NULL);
+	tarn_value *later = node(g, "Greater", counting(g, number_i64(g, 0), ends),
+				 node(g, "Unsqueeze", counting(g, begin, ends), ints(g, 1, 1), NULL), NULL);
+	later = node(g, "Cast", later, NULL, NULL);
+	set_int(later, "to", TARN_F32);
+	return node(g, "Add", scores, node(g, "Mul", mask, later, NULL), NULL);
+}
+
 static tarn_value *masked(tarn_graph *g, masks how, tarn_value *scores, tarn_value *x, tarn_value *all, tarn_value *given)
 {
 	if (how == BOTH_WAYS)
 		return scores;
+	if (how == TRIANGLE)
+		return triangle(g, scores, x, all);
 	tarn_value *t = size_of(g, all, 1, true), *s = size_of(g, x, 1, true), *zero = number_i64(g, 0);
 	tarn_value *row = node(g, "Add", counting(g, zero, s), node(g, "Sub", t, s, NULL), NULL);
+	if (how == AHEAD) /* two positions are seen before they come */
+		row = node(g, "Add", row, number_i64(g, 2), NULL);
 	tarn_value *seen = node(g, "LessOrEqual", node(g, "Unsqueeze", counting(g, zero, t), ints(g, 1, 0), NULL),
 				node(g, "Unsqueeze", row, ints(g, 1, 1), NULL), NULL);
-	if (how == CAUSAL)
+	if (how != GIVEN)
 		return node(g, "Where", seen, scores, scalar(g, -1e9f));
 	/* the additive form, and a mask of the caller's: (1 - seen * given) * -10000 */
 	tarn_value *f = node(g, "Cast", seen, NULL, NULL);
@@ -236,6 +262,7 @@ static void caches(void **state)
 	equal_in_any_calls(&tarn_dev_cpu, ADDED, CAUSAL);
 	equal_in_any_calls(&tarn_dev_ref, SLICED, GIVEN);
 	equal_in_any_calls(&tarn_dev_cpu, COUNTED, GIVEN);
+	equal_in_any_calls(&tarn_dev_cpu, ADDED, TRIANGLE);
 }
 
 static void window_and_states(void **state)
@@ -315,6 +342,7 @@ static void refused_cuts(void **state)
 {
 	(void)state;
 	cannot_be_cut(ADDED, BOTH_WAYS, "(Softmax) takes in positions later than each");
+	cannot_be_cut(ADDED, AHEAD, "(Softmax) takes in positions later than each");
 	cannot_be_cut(RELATIVE, CAUSAL, "(Gather) computes with where a call begins");
 }
 
