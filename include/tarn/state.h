@@ -50,6 +50,19 @@ TARN_API void tarn_free_state(tarn_state_info *info);
  * zeros. NOT_IMPLEMENTED names the node that stands in the way: the model is then as before. */
 TARN_API ov_status_e tarn_make_stateful(const ov_model_t *model, const tarn_state_options *options);
 
+/* What a rewritten model takes, for whoever runs it otherwise. Texts for tarn_free_stateful. */
+typedef struct tarn_stateful_info {
+	int64_t window, step; /* 0: nothing grows; calls have no positions */
+	char *past_input;     /* takes the positions before the call; NULL: nothing grows */
+	char *step_length;    /* takes the valid positions of the call; NULL: all are */
+	char *window_length;  /* takes the valid positions of the window, the call's included; NULL: likewise */
+	char *whole;          /* why a long call cannot be cut into several; NULL: it can */
+	char *exact;          /* why a short call cannot be padded; NULL: it can */
+} tarn_stateful_info;
+/* NOT_FOUND: the model was not made stateful. */
+TARN_API ov_status_e tarn_get_stateful(const ov_model_t *model, tarn_stateful_info *info);
+TARN_API void tarn_free_stateful(tarn_stateful_info *info);
+
 typedef struct tarn_sequence_handle tarn_sequence_t;
 /* Compiles for the device, with those properties (may be none): the program of many positions, and that of one. A model
  * that was made stateful before is compiled as it is, and the options are not looked at. */

@@ -122,6 +122,51 @@ ov_status_e tarn_make_stateful(const ov_model_t *model, const tarn_state_options
 	return tarn_status(err);
 }
 
+static tarn_err text_or_null(const char *from, char **to)
+{
+	return from ? tarn_text_out(from, to) : TARN_OK;
+}
+
+static tarn_err describe(const tarn_state *st, tarn_stateful_info *info)
+{
+	info->window = st->total;
+	info->step = st->step;
+	TRY(text_or_null(st->past_input, &info->past_input));
+	TRY(text_or_null(st->step_length, &info->step_length));
+	TRY(text_or_null(st->total_length, &info->window_length));
+	TRY(text_or_null(st->whole, &info->whole));
+	return text_or_null(st->exact, &info->exact);
+}
+
+ov_status_e tarn_get_stateful(const ov_model_t *model, tarn_stateful_info *info)
+{
+	NEED(model && info);
+	tarn_state st;
+	bool found;
+	*info = (tarn_stateful_info){0};
+	tarn_err err = tarn_state_get(model->m, &st, &found);
+	if (err == TARN_OK && !found)
+		err = tarn_err_set(TARN_NOT_FOUND, "the model was not made stateful; make it so first");
+	if (err == TARN_OK)
+		err = describe(&st, info);
+	tarn_state_fini(&st);
+	if (err != TARN_OK)
+		tarn_free_stateful(info);
+	return tarn_status(err);
+}
+
+void tarn_free_stateful(tarn_stateful_info *info)
+{
+	if (!info)
+		return;
+	tarn_mem_free(info->past_input);
+	tarn_mem_free(info->step_length);
+	tarn_mem_free(info->window_length);
+	tarn_mem_free(info->whole);
+	tarn_mem_free(info->exact);
+	*info = (tarn_stateful_info){0};
+}
+
 /* ---- sequences ---- */
 
 /* What both programs are compiled with. */

@@ -136,6 +136,14 @@ static void rewritten(void)
 	EXPECT_OK(tarn_get_state(model, 0, &state));
 	EXPECT(!strcmp(state.input, "past") && state.axis == 0);
 	tarn_free_state(&state);
+	tarn_stateful_info info;
+	EXPECT_OK(tarn_get_stateful(model, &info));
+	EXPECT(info.window == 5 && info.step == 1 && !info.step_length && !strcmp(info.past_input, "past_length"));
+	EXPECT(info.window_length && info.whole && strstr(info.whole, "(ReduceMax)"));
+	tarn_free_stateful(&info);
+	ov_model_free(model);
+	model = read_bytes(running_model(2));
+	EXPECT(tarn_get_stateful(model, &info) == NOT_FOUND);
 	ov_model_free(model);
 }
 

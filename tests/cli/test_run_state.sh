@@ -40,6 +40,17 @@ for ending in onnx xml; do
 done
 expect_exit 2 "$TARN" convert -m cache.onnx --state auto --window 6 --bound n=3 -o static.onnx
 
+# and check says what there is
+expect_exit 0 "$TARN" check -m cache.onnx --json
+expect_json states[0].input past
+expect_json states[0].output all
+expect_json looked_at_window 256
+expect_stdout_contains "node 'y' (ReduceMax) mixes positions"
+expect_exit 0 "$TARN" check -m cache.onnx
+expect_stdout_contains "states 1: input 'past' is output 'all' of the call before, longer along axis 0 by each call"
+expect_exit 0 "$TARN" check -m running.onnx --json
+expect_json states.# 0
+
 expect_exit 3 "$TARN" run -m cache.onnx --state auto --window 6 --step 4 -i x=x.npy
 expect_stderr_lines 1
 expect_stderr_contains "6 positions are more than one step of 4, and the call cannot be cut: node 'y' (ReduceMax)"

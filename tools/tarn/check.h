@@ -7,6 +7,7 @@
 #include "tarn/diagnose.h"
 #include "tarn/model.h"
 #include "tarn/shape.h"
+#include "tarn/state.h"
 
 enum { CHECK_MAX_HELP = 8 };
 
@@ -23,6 +24,15 @@ typedef struct check_estimate {
 	const char *why;         /* not known */
 } check_estimate;
 
+/* Caches that grow. */
+typedef struct check_states {
+	tarn_state_info *at;
+	size_t n;
+	int window;              /* of the form that the page is about; 0: the model is looked at as it is */
+	tarn_stateful_info info; /* of steps of many positions */
+	char *why;               /* they cannot become windows */
+} check_states;
+
 typedef struct check {
 	session s;
 	const char *simulated; /* platform of the simulated NPU whose compiler was asked; NULL: the one of this machine or
@@ -30,6 +40,7 @@ typedef struct check {
 	check_port *port;      /* inputs, then outputs */
 	size_t n_in, n_out;
 	tarn_free_dim_list dims;
+	check_states states;
 	char at[1024]; /* shapes it is looked at with, as for -shape; "": as they are */
 	tarn_model_facts facts;
 	bool cpu; /* compiles */
@@ -55,6 +66,13 @@ int check_dims_find(check *c);
 void check_dims_help(check *c);
 void check_dims_print(const check *c);
 void check_dims_json(const check *c, json *j);
+
+/* check_state.c; find may put another form of the model in place. */
+int check_state_find(check *c);
+void check_state_close(check *c);
+void check_state_help(check *c);
+void check_state_print(const check *c);
+void check_state_json(const check *c, json *j);
 
 void check_print(const check *c);
 void check_json(const check *c, json *j);

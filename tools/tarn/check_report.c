@@ -86,6 +86,7 @@ void check_print(const check *c)
 	printf("%s: read in %.1f ms (measured)\n", c->s.o->model, c->s.read_ms);
 	print_ports(c);
 	check_dims_print(c);
+	check_state_print(c);
 	if (*c->at)
 		printf("looked at with -shape '%s'\n", c->at);
 	print_work(c);
@@ -164,6 +165,7 @@ void check_json(const check *c, json *j)
 		is_static = is_static && !ov_partial_shape_is_dynamic(c->port[i].shape);
 	json_bool(j, "static", is_static);
 	check_dims_json(c, j);
+	check_state_json(c, j);
 	json_text(j, "looked_at_shape", *c->at ? c->at : NULL);
 	json_int(j, "nodes", f->nodes);
 	json_int(j, "nodes_unknown", f->nodes_unknown);

@@ -133,7 +133,9 @@ void check_help(check *c, const char *fmt, ...)
 
 static void find_help(check *c)
 {
-	check_dims_help(c);
+	check_state_help(c);
+	if (!c->states.window)
+		check_dims_help(c);
 	if (c->facts.macs > 0 && (double)c->facts.macs_int8 < 0.5 * (double)c->facts.macs)
 		check_help(c, "INT8 halves bytes and may double the rate: tarn quantize -m %s --data DATA -o %s", c->s.o->model,
 			   "model-int8.onnx");
@@ -188,6 +190,8 @@ static int look(check *c)
 	if (!code)
 		code = check_dims_find(c);
 	if (!code)
+		code = check_state_find(c);
+	if (!code && !c->states.window)
 		code = settle_batch(c);
 	if (!code && tarn_freeze_model(c->s.model) != OK)
 		code = fail_last("check");
@@ -218,6 +222,7 @@ static void check_close(check *c)
 	ov_free(c->npu_why);
 	tarn_free_nodes(&c->npu);
 	tarn_release_free_dims(&c->dims);
+	check_state_close(c);
 	session_close(&c->s);
 }
 
