@@ -91,7 +91,7 @@ static bool axes_fit(causal *c, const tarn_node *n, const tarn_value *v)
 
 /* ---- numbers ---- */
 
-static causal_fact fact_of(const causal *c, const tarn_value *v)
+causal_fact tarn_causal_fact_of(const causal *c, const tarn_value *v)
 {
 	causal_fact f = c->fact[v->id];
 	state_linear x;
@@ -130,7 +130,7 @@ static void combine(const causal_fact *a, int64_t ka, const causal_fact *b, int6
 
 static bool range(causal *c, const tarn_node *n, causal_fact *out)
 {
-	causal_fact start = fact_of(c, n->in[0]), delta = fact_of(c, n->in[2]);
+	causal_fact start = tarn_causal_fact_of(c, n->in[0]), delta = tarn_causal_fact_of(c, n->in[2]);
 	const tarn_value *y = n->out[0];
 	if (!start.number || !is_constant(&delta))
 		return fails(c, n, "counts from or in steps that are not known");
@@ -152,7 +152,7 @@ static bool range(causal *c, const tarn_node *n, causal_fact *out)
 /* Sums and multiples of numbers are numbers. False when it is not such an operator. */
 static bool arithmetic(const causal *c, const tarn_node *n, causal_fact *out)
 {
-	causal_fact a = fact_of(c, n->in[0]), b = n->n_in > 1 && n->in[1] ? fact_of(c, n->in[1]) : a;
+	causal_fact a = tarn_causal_fact_of(c, n->in[0]), b = n->n_in > 1 && n->in[1] ? tarn_causal_fact_of(c, n->in[1]) : a;
 	if (!a.number || !b.number)
 		return false;
 	if (is(n, "Add"))
@@ -186,7 +186,7 @@ static bool begins_at_past(const causal *c, const tarn_node *n, const causal_fac
 static bool absolute_inputs(causal *c, const tarn_node *n)
 {
 	for (int k = 0; k < n->n_in; k++) {
-		causal_fact f = n->in[k] && !only_size(n, k) ? fact_of(c, n->in[k]) : (causal_fact){0};
+		causal_fact f = n->in[k] && !only_size(n, k) ? tarn_causal_fact_of(c, n->in[k]) : (causal_fact){0};
 		if (!is_absolute(&f) && !(k == 1 && begins_at_past(c, n, &f)))
 			return fails(c, n, "computes with where a call begins, or how long it is");
 	}
@@ -197,7 +197,7 @@ static bool absolute_inputs(causal *c, const tarn_node *n)
 
 static bool compare(causal *c, const tarn_node *n, causal_fact *out)
 {
-	causal_fact a = fact_of(c, n->in[0]), b = fact_of(c, n->in[1]), d = {0};
+	causal_fact a = tarn_causal_fact_of(c, n->in[0]), b = tarn_causal_fact_of(c, n->in[1]), d = {0};
 	combine(&a, 1, &b, -1, &d);
 	*out = (causal_fact){0};
 	if (!is_absolute(&d))
@@ -211,7 +211,7 @@ static void follow(const causal *c, const tarn_node *n, causal_fact *out)
 	causal_fact x[3] = {{0}};
 	for (int i = 0; i < n->n_in && i < 3; i++)
 		if (n->in[i])
-			x[i] = fact_of(c, n->in[i]);
+			x[i] = tarn_causal_fact_of(c, n->in[i]);
 	tarn_causal_follow(n, x, out);
 }
 
@@ -241,7 +241,7 @@ static bool one_by_one(const tarn_node *n)
  */
 static bool mixes_causally(causal *c, const tarn_node *n, causal_fact *out)
 {
-	causal_fact a = fact_of(c, n->in[0]);
+	causal_fact a = tarn_causal_fact_of(c, n->in[0]);
 	const causal_side *x = &a.side[CAUSAL_BEYOND];
 	*out = (causal_fact){0};
 	if (is(n, "Softmax")) {
@@ -251,7 +251,7 @@ static bool mixes_causally(causal *c, const tarn_node *n, causal_fact *out)
 		return true;
 	}
 	if (is(n, "MatMul")) {
-		causal_fact b = fact_of(c, n->in[1]);
+		causal_fact b = tarn_causal_fact_of(c, n->in[1]);
 		const causal_side *y = &b.side[CAUSAL_BEYOND];
 		bool left = x->known && x->value == 0 && axis_of(c, n->in[0], false) >= 0 && axis_of(c, n->in[1], false) < 0;
 		bool right = y->known && y->value == 0 && axis_of(c, n->in[1], false) >= 0 && axis_of(c, n->in[0], false) < 0;
@@ -288,7 +288,7 @@ static bool inputs_fit(causal *c, const tarn_node *n)
 		bool mixes = false;
 		if (!v || only_size(n, k))
 			continue;
-		for (int i = 0; i < v->n_known && !fact_of(c, v).number; i++)
+		for (int i = 0; i < v->n_known && !tarn_causal_fact_of(c, v).number; i++)
 			if (tarn_state_depends(c->p, v->known[i]))
 				return fails(c, n, "computes with lengths that are not followed");
 		if (!along(c, n, k, false, &mixes) || !along(c, n, k, true, &mixes))
@@ -312,7 +312,7 @@ static bool passes_relative(const tarn_node *n)
 static bool all_absolute(causal *c, const tarn_node *n)
 {
 	for (int k = 0; k < n->n_in; k++)
-		if (n->in[k] && fact_of(c, n->in[k]).relative)
+		if (n->in[k] && tarn_causal_fact_of(c, n->in[k]).relative)
 			return fails(c, n, "computes with where a call begins");
 	return true;
 }
@@ -321,12 +321,13 @@ static bool all_absolute(causal *c, const tarn_node *n)
 static bool passes_number(const causal *c, const tarn_node *n)
 {
 	bool form = n->op->flags & TARN_OP_VIEW || is(n, "Cast") || is(n, "Expand") || is(n, "Identity");
-	return form && fact_of(c, n->in[0]).number && tarn_dtype_is_int(n->out[0]->type);
+	return form && tarn_causal_fact_of(c, n->in[0]).number && tarn_dtype_is_int(n->out[0]->type);
 }
 
 static bool both_numbers(const causal *c, const tarn_node *n)
 {
-	return n->n_in == 2 && n->in[0] && n->in[1] && fact_of(c, n->in[0]).number && fact_of(c, n->in[1]).number;
+	return n->n_in == 2 && n->in[0] && n->in[1] && tarn_causal_fact_of(c, n->in[0]).number &&
+	       tarn_causal_fact_of(c, n->in[1]).number;
 }
 
 static bool look_at(causal *c, const tarn_node *n)
@@ -358,10 +359,12 @@ static bool look_at(causal *c, const tarn_node *n)
 	if (arithmetic(c, n, out))
 		return true;
 	if (passes_number(c, n)) {
-		*out = fact_of(c, n->in[0]);
+		*out = tarn_causal_fact_of(c, n->in[0]);
 		return true;
 	}
 	follow(c, n, out);
+	if (is(n, "Slice"))
+		tarn_causal_slice(c, n, out);
 	if (both_numbers(c, n) && n->out[0]->type == TARN_BOOL)
 		return compare(c, n, out);
 	return absolute_inputs(c, n) && (passes_relative(n) || all_absolute(c, n));
@@ -381,7 +384,7 @@ static bool outputs_fit(causal *c)
 {
 	const tarn_graph *g = c->p->m->main;
 	for (size_t i = 0; i < g->output.len; i++) {
-		causal_fact f = fact_of(c, g->output.at[i]);
+		causal_fact f = tarn_causal_fact_of(c, g->output.at[i]);
 		if (is_absolute(&f) && !f.relative)
 			continue;
 		snprintf(c->p->whole, sizeof c->p->whole, "output '%s' says where a call begins, or how long it is",

@@ -7,6 +7,8 @@
 
 /* What a mask adds at least, to be one: beyond any score, below any rounding. */
 #define CAUSAL_MASK (-1e4)
+/* Constants larger than this are no masks worth looking at. */
+#define CAUSAL_MASK_ELEMENTS (1 << 24)
 
 enum { CAUSAL_I, CAUSAL_J, CAUSAL_PAST, CAUSAL_STEP, CAUSAL_ONE, CAUSAL_TERMS };
 
@@ -22,6 +24,9 @@ typedef struct causal_fact {
 	int64_t at[CAUSAL_TERMS];
 	causal_side side[CAUSAL_SIDES];
 	bool relative; /* where not known, it may hang on where the call begins */
+	/* A triangle kept in the model, of which rows from the past on, columns from the first one on were taken: */
+	bool stored, rows, cols;
+	causal_side kept[CAUSAL_SIDES]; /* above the diagonal, and not */
 } causal_fact;
 
 typedef struct causal {
@@ -34,6 +39,11 @@ typedef struct causal {
  * empty where it has fewer). */
 void tarn_causal_compare(const tarn_node *n, const causal_fact *d, causal_fact *out);
 void tarn_causal_follow(const tarn_node *n, const causal_fact *in, causal_fact *out);
+
+/* Slices of a stored triangle; nothing happens to other ones. */
+void tarn_causal_slice(const causal *c, const tarn_node *n, causal_fact *out);
+/* causal.c: what is known of a value, constants and lengths included. */
+causal_fact tarn_causal_fact_of(const causal *c, const tarn_value *v);
 
 /* carry.c: is the node a recurrence; and one along that axis that begins with a state and gives it back? Marks the states. */
 bool tarn_state_is_recurrent(const tarn_node *n);

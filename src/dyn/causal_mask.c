@@ -140,3 +140,46 @@ void tarn_causal_follow(const tarn_node *n, const causal_fact *in, causal_fact *
 	bool settled = out->side[CAUSAL_BEYOND].known && out->side[CAUSAL_WITHIN].known;
 	out->relative = (in[0].relative || in[1].relative || in[2].relative) && !settled;
 }
+
+/* ---- stored masks ---- */
+
+/* One value above the diagonal of the last two axes, one on and below it? */
+static bool is_triangle(const tarn_tensor *t, causal_side *side)
+{
+	int64_t rows = t->rank < 2 ? 0 : t->dim[t->rank - 2], cols = t->rank < 2 ? 0 : t->dim[t->rank - 1];
+	int64_t total = rows && cols ? tarn_tensor_count(t) : 0;
+	for (int64_t k = 0; k < total; k++) {
+		double v = tarn_tensor_f64(t, k);
+		causal_side *s = &side[k % cols > k / cols % rows ? CAUSAL_BEYOND : CAUSAL_WITHIN];
+		if (s->known && s->value != v)
+			return false;
+		*s = known(v);
+	}
+	return side[CAUSAL_BEYOND].known && side[CAUSAL_WITHIN].known;
+}
+
+void tarn_causal_slice(const causal *c, const tarn_node *n, causal_fact *out)
+{
+	const tarn_value *x = n->in[0], *axes = n->n_in > 3 ? n->in[3] : NULL;
+	int rank = x->shape.rank, axis = -1;
+	causal_fact from = c->fact[x->id];
+	if (x->konst && tarn_tensor_count(x->konst) <= CAUSAL_MASK_ELEMENTS)
+		from.stored = is_triangle(x->konst, from.kept);
+	if (!from.stored || !axes || !axes->konst || tarn_tensor_count(axes->konst) != 1 ||
+	    tarn_shape_axis(rank, tarn_tensor_i64(axes->konst, 0), &axis) != TARN_OK)
+		return;
+	causal_fact start = tarn_causal_fact_of(c, n->in[1]);
+	/* rows from the past on, columns from the first one on: each row is then where its position stands */
+	bool rows = !from.rows && axis == rank - 2 && start.number && start.at[CAUSAL_PAST] == 1 && !start.at[CAUSAL_STEP] &&
+		    !start.at[CAUSAL_ONE];
+	bool cols =
+		axis == rank - 1 && start.number && !start.at[CAUSAL_PAST] && !start.at[CAUSAL_STEP] && !start.at[CAUSAL_ONE];
+	if (!rows && !cols)
+		return;
+	out->stored = true;
+	out->rows = from.rows || rows;
+	out->cols = from.cols || cols;
+	memcpy(out->kept, from.kept, sizeof out->kept);
+	if (out->rows && out->cols)
+		memcpy(out->side, from.kept, sizeof out->side);
+}

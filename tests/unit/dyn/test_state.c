@@ -12,7 +12,7 @@
 enum { WIDTH = 8, ALL = 21, WINDOW = 24, STEP = 4 };
 
 typedef enum positions { ADDED, SLICED, COUNTED, RELATIVE } positions;
-typedef enum masks { CAUSAL, BOTH_WAYS, GIVEN, TRIANGLE, AHEAD } masks;
+typedef enum masks { CAUSAL, BOTH_WAYS, GIVEN, TRIANGLE, STORED, AHEAD } masks;
 
 static tarn_value *size_of(tarn_graph *g, tarn_value *v, int axis, bool scalar_size)
 {
@@ -86,12 +86,40 @@ static tarn_value *triangle(tarn_graph *g, tarn_value *scores, tarn_value *x, ta
 	return node(g, "Add", scores, node(g, "Mul", mask, later, NULL), NULL);
 }
 
+static tarn_value *sliced(tarn_graph *g, tarn_value *x, tarn_value *from, tarn_value *to, int axis)
+{
+	tarn_node *n;
+	assert_ok(tarn_node_new(g, tarn_op_find(NULL, "Slice"), NULL, 4, 1, -1, &n));
+	n->in[0] = x;
+	n->in[1] = from;
+	n->in[2] = to;
+	n->in[3] = ints(g, 1, axis);
+	return n->out[0];
+}
+
+/* Older exports keep a triangle of ones and take rows [past, all) and columns [0, all) of it. */
+static tarn_value *stored(tarn_graph *g, tarn_value *scores, tarn_value *x, tarn_value *all)
+{
+	enum { SIDE = 2 * WINDOW };
+	tarn_value *s = size_of(g, x, 1, false), *t = size_of(g, all, 1, false), *ones_below;
+	tarn_tensor b;
+	assert_ok(tarn_tensor_new(TARN_BOOL, 2, (const int64_t[]){SIDE, SIDE}, &b));
+	for (int i = 0; i < SIDE * SIDE; i++)
+		((uint8_t *)b.data)[i] = i % SIDE <= i / SIDE;
+	assert_ok(tarn_value_const(g, NULL, &b, &ones_below));
+	tarn_tensor_fini(&b);
+	tarn_value *rows_of = sliced(g, ones_below, node(g, "Sub", t, s, NULL), t, 0);
+	return node(g, "Where", sliced(g, rows_of, ints(g, 1, 0), t, 1), scores, scalar(g, -1e9f));
+}
+
 static tarn_value *masked(tarn_graph *g, masks how, tarn_value *scores, tarn_value *x, tarn_value *all, tarn_value *given)
 {
 	if (how == BOTH_WAYS)
 		return scores;
 	if (how == TRIANGLE)
 		return triangle(g, scores, x, all);
+	if (how == STORED)
+		return stored(g, scores, x, all);
 	tarn_value *t = size_of(g, all, 1, true), *s = size_of(g, x, 1, true), *zero = number_i64(g, 0);
 	tarn_value *row = node(g, "Add", counting(g, zero, s), node(g, "Sub", t, s, NULL), NULL);
 	if (how == AHEAD) /* two positions are seen before they come */
@@ -263,6 +291,7 @@ static void caches(void **state)
 	equal_in_any_calls(&tarn_dev_ref, SLICED, GIVEN);
 	equal_in_any_calls(&tarn_dev_cpu, COUNTED, GIVEN);
 	equal_in_any_calls(&tarn_dev_cpu, ADDED, TRIANGLE);
+	equal_in_any_calls(&tarn_dev_ref, ADDED, STORED);
 }
 
 static void window_and_states(void **state)
