@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Packed weights, once for all programs of this process:
- * apart, the same model loaded twice) hold the same objects. They are told by their content, so it does not matter how a
- * program came to its weights. The functions pack as those of kern/ do, or hand out what is there already; packed objects are
- * immutable and counted. Any thread.
+ * Packed weights, once for all programs of this process: programs of one model for several sizes, or the same model loaded
+ * twice, hold the same objects. They are told by their content, so it does not matter how a program came to its weights. The
+ * functions pack as those of kern/ do, or hand out what is there already; packed objects are immutable and counted. Any thread.
  */
 #ifndef TARN_KERN_SHARE_H
 #define TARN_KERN_SHARE_H

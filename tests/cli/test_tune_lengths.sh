@@ -51,3 +51,8 @@ expect_exit 2 "$TARN" bench -m text.onnx -d NPU --sim 4000 --plan bad.json -nite
 expect_stderr_contains "must ascend"
 head -c 300 npu.json >cut.json
 expect_exit 3 "$TARN" run -m text.onnx --plan cut.json -i input_ids=data/input_ids.npy
+
+# the same from a program with OpenVINO's API alone
+expect_exit 0 env TARN_NPU=sim:4000 "$BUILD/examples/any_length" text.onnx NPU 40
+expect_stdout_contains "13 in: 13x6 out"
+expect_stdout_contains "40 in: 40x6 out"
