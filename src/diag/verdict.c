@@ -22,9 +22,11 @@
 #define DELAY_LIMIT 0.3
 enum { ENOUGH = 10 };
 
+/* By the device's own account; or because requests do nothing but run and queue for it, all the time. */
 static bool is_busy(const tarn_counters *c)
 {
-	return tarn_counters_busy(c) >= BUSY || c->device >= ALL_DEVICE;
+	bool asked = !c->rate_limited && !(c->gap_input >= GAP_LIMIT);
+	return tarn_counters_busy(c) >= BUSY || (asked && c->device + c->wait >= ALL_DEVICE);
 }
 
 /* Does the device tell where its time goes? */

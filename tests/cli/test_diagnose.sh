@@ -25,4 +25,13 @@ expect_stdout_contains "Host time: "
 expect_exit 2 "$TARN" diagnose -m m.onnx -t 0
 expect_exit 2 "$TARN" diagnose
 expect_exit 4 "$TARN" diagnose -m m.onnx -d NPU -t 0.1
+# The network made for it: both platforms come close to their peak, and the parts add up.
+for platform in 3720 4000; do
+	expect_exit 0 "$TARN" diagnose --peak -d NPU --sim $platform -t 0.2 --json
+	awk -v i="$(json int8.advertised)" -v p=$platform 'BEGIN {w = p == 3720 ? 11.469 : 47.923; exit !(i > w - 0.01 && i < w + 0.01)}' ||
+		fail "advertised are $(json int8.advertised)"
+	expect_json_number int8.waterfall.achieved ">" 0
+	# At the nominal clock 87 (4000) and 93 % (3720) of the advertised are left; stalls take next to nothing of that.
+	expect_json_number "int8.waterfall.losses[5].loss" "<" 1
+done
 [ -z "$(find "${TMPDIR:-/tmp}" -name "tarn-int8-$$-*" 2>/dev/null)" ] || fail "a file was left behind"

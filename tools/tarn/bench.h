@@ -44,6 +44,7 @@ typedef struct bench {
 	double int8;         /* share of the model's multiply-accumulates; NAN: not known */
 	int64_t macs;        /* of one inference; 0: not known */
 	double scaled_share; /* of preparing, with --scaled-decode; NAN: not known */
+	double delay_all;    /* what all threads waited for a processor, ms */
 	double own_cpu;      /* processor time of this process while measuring, ms, without a simulated device's own */
 	double prepare_cpu, delay; /* ms: processor time of preparing; what the workers waited for a processor */
 	double others;             /* of the processors, used by other programs; NAN: not known */
@@ -116,6 +117,7 @@ double bench_device_roof(const bench *b);
 /* Where the time of a request, of the device, and of its peak went. */
 void bench_json_anatomy(const bench *b, json *j);
 void bench_json_state(const bench *b, json *j); /* "state": what else has a say in the figures, now */
+void bench_json_waterfall(const bench *b, json *j);
 void bench_print_idle(const bench *b);
 void bench_print_waterfall(const bench *b);
 /* --vs: both in turns; the results stand in b->vs until closed. */

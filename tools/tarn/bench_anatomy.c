@@ -115,7 +115,7 @@ static int find_waterfall(const bench *b, tarn_waterfall_info *w)
 	return tarn_make_waterfall(&b->account, bench_device_ms(b), b->duration_ms / (double)b->n, b->macs, w) == OK ? 0 : 1;
 }
 
-static void json_waterfall(const bench *b, json *j)
+void bench_json_waterfall(const bench *b, json *j)
 {
 	tarn_waterfall_info w;
 	if (find_waterfall(b, &w)) {
@@ -166,7 +166,7 @@ void bench_json_anatomy(const bench *b, json *j)
 	json_requests(b, j);
 	json_host(b, j);
 	json_account(b, j);
-	json_waterfall(b, j);
+	bench_json_waterfall(b, j);
 	bench_json_state(b, j);
 }
 

@@ -100,6 +100,9 @@ void bench_get_counters(const bench *b, tarn_diag_counters *c)
 		.batch_ms = b->suppose_batch_ms,
 		.batch = b->suppose_batch,
 	};
+	/* On the CPU device all threads do the work, not only those that prepare. */
+	if (c->on_cpu && b->duration_ms > 0)
+		c->run_delay = fmax(c->run_delay, b->delay_all / (b->duration_ms * c->processors));
 	add_summary(b, c);
 	if (b->accounted)
 		(void)tarn_count_device(b->s.compiled, c);

@@ -375,6 +375,7 @@ static int run(bench *b)
 		code = fail_last("bench");
 	progress(b, begin, true);
 	b->others = host_others(&before, &after);
+	b->delay_all = after.delay_ms - before.delay_ms;
 	b->own_cpu = after.own_ms - before.own_ms - (after.simulator_ms - before.simulator_ms);
 	b->busy_counter = b->duration_ms > 0 ? (busy_counter_ms(b) - busy) / b->duration_ms : NAN;
 	b->interrupted = bench_stop;

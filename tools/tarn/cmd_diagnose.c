@@ -55,6 +55,10 @@ int cmd_diagnose(const options *o)
 {
 	if (wants_child(o))
 		return paced_run("diagnose", o->argc, o->argv);
+	if (o->seconds == 0)
+		return fail(2, "diagnose", "-t must be more than 0 seconds");
+	if (o->peak)
+		return diagnose_peak(o);
 	options with = *o;
 	if (with.seconds < 0)
 		with.seconds = 2;

@@ -34,6 +34,11 @@ void diagnose_suppose(diagnosis *d);
 int diagnose_try(diagnosis *d);
 void diagnose_clean(diagnosis *d); /* removes the file */
 
+/* --peak. */
+int diagnose_peak(const options *o);
+/* Multiply-accumulates a second on that network, with the options' device and threads. b and v are to be closed in any case. */
+int diagnose_peak_rate(const options *o, bool int8, double seconds, bench *b, variant *v, double *macs_per_second);
+
 void diagnose_print(const diagnosis *d);
 int diagnose_json(diagnosis *d, json *j);
 

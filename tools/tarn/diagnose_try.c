@@ -90,6 +90,21 @@ static double make_int8(diagnosis *d)
 	return ms;
 }
 
+/* The CPU tells no peak: it is what the same threads achieve on a network made for them. */
+static void compare_with_peak(diagnosis *d)
+{
+	bench *b = &d->base, peak;
+	variant v = {.text = NULL};
+	double macs = 0;
+	say_nothing(true);
+	if (b->macs && b->n && !diagnose_peak_rate(d->o, b->int8 >= 0.5, 0.5, &peak, &v, &macs) && macs > 0)
+		b->mac = fmin(1, bench_rate(b) / (double)b->batch * (double)b->macs / macs);
+	say_nothing(false);
+	if (v.text)
+		bench_close(&peak);
+	variant_fini(&v);
+}
+
 void diagnose_suppose(diagnosis *d)
 {
 	bench *b = &d->base;
@@ -98,6 +113,8 @@ void diagnose_suppose(diagnosis *d)
 		b->suppose_tiles = estimate(b, b->s.model, "NPU_TILES", "-1");
 	if (busy < 0.5)
 		return;
+	if (!strcmp(b->s.runs_on, "CPU"))
+		compare_with_peak(d);
 	b->suppose_batch_ms = estimate_batch(b);
 	b->suppose_batch = b->suppose_batch_ms > 0 ? BATCH : 0;
 	b->suppose_int8 = make_int8(d);

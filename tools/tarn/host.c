@@ -58,24 +58,25 @@ static void first_word(const char *path, char *to, size_t size)
 	fclose(f);
 }
 
-/* Processor time of this process's threads of that name. */
-static double threads_ms(const char *name)
+/* Processor time of this process's threads of that name; *waited: what all its threads waited for a processor. */
+static double threads_ms(const char *name, double *waited)
 {
 	DIR *d = opendir("/proc/self/task");
 	double sum = 0;
+	*waited = 0;
 	for (struct dirent *e; d && (e = readdir(d));) {
 		char path[300], comm[32] = "";
-		double ran = 0;
+		double ran = 0, delay = 0;
 		if (*e->d_name == '.')
 			continue;
 		snprintf(path, sizeof path, "/proc/self/task/%s/comm", e->d_name);
 		first_word(path, comm, sizeof comm);
-		if (strcmp(comm, name))
-			continue;
 		snprintf(path, sizeof path, "/proc/self/task/%s/schedstat", e->d_name);
 		FILE *f = fopen(path, "r");
-		if (f && fscanf(f, "%lf", &ran) == 1)
-			sum += ran * 1e-6;
+		if (f && fscanf(f, "%lf %lf", &ran, &delay) == 2) {
+			sum += strcmp(comm, name) ? 0 : ran * 1e-6;
+			*waited += delay * 1e-6;
+		}
 		if (f)
 			fclose(f);
 	}
@@ -89,7 +90,12 @@ void host_read(host_use *h)
 	cpu_set_t set;
 	struct rusage u;
 	CPU_ZERO(&set);
-	*h = (host_use){clock_ms(CLOCK_MONOTONIC), NAN, NAN, threads_ms("tarn-npu"), 0};
+	double waited, simulator = threads_ms("tarn-npu", &waited);
+	*h = (host_use){.wall_ms = clock_ms(CLOCK_MONOTONIC),
+			.own_ms = NAN,
+			.all_ms = NAN,
+			.simulator_ms = simulator,
+			.delay_ms = waited};
 	if (!getrusage(RUSAGE_SELF, &u))
 		h->own_ms = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e3 +
 			    (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-3;

@@ -8,6 +8,7 @@
 typedef struct host_use {
 	double wall_ms, own_ms,
 		all_ms;      /* since some moment: time, processor time of this process, of everybody; NAN: not known */
+	double delay_ms;     /* what its threads waited for a processor, summed */
 	double simulator_ms; /* of own_ms, what the simulated device itself took */
 	int processors;      /* that this process may use */
 } host_use;

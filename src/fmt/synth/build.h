@@ -72,5 +72,6 @@ void synth_resnet50(synth *s);
 void synth_mobilenet_v2(synth *s);
 void synth_yolov8n(synth *s);
 void synth_bert_base(synth *s);
+void synth_peak(synth *s);
 
 #endif

@@ -9,16 +9,15 @@ static const struct {
 	const char *name;
 	void (*build)(synth *s);
 } models[] = {
-	{"resnet-50", synth_resnet50},
-	{"mobilenet-v2", synth_mobilenet_v2},
-	{"yolov8n", synth_yolov8n},
-	{"bert-base", synth_bert_base},
+	{"resnet-50", synth_resnet50}, {"mobilenet-v2", synth_mobilenet_v2},
+	{"yolov8n", synth_yolov8n},    {"bert-base", synth_bert_base},
+	{"peak", synth_peak},
 };
 enum { N_MODELS = sizeof models / sizeof *models };
 
 const char *tarn_synth_names(void)
 {
-	return "resnet-50, mobilenet-v2, yolov8n, bert-base";
+	return "resnet-50, mobilenet-v2, yolov8n, bert-base, peak";
 }
 
 static tarn_err finish(synth *s, const char *name)
