@@ -64,6 +64,7 @@ typedef struct tarn_quantize_options {
 	 * it trains, the best so far is the result. */
 	const tarn_training_options *training;
 	const tarn_quantize_control *control; /* NULL: no limit */
+	bool layers;                          /* report on each layer, from a few samples */
 } tarn_quantize_options;
 
 typedef struct tarn_quantize_reason {
@@ -92,6 +93,17 @@ typedef struct tarn_quantize_step {
 	bool pareto;                    /* no other one is better in drop, time and bytes at once */
 	bool chosen;                    /* it is the result */
 } tarn_quantize_step;
+/* One layer of the model that computes from its inputs, in execution order. */
+typedef struct tarn_quantize_layer {
+	char *node, *type;
+	const char *state; /* static: "int8", "moves" (passes codes through), "float" */
+	double own_db;     /* signal to the noise that rounding in this layer adds, in dB; NAN: none */
+	double total_db;   /* and to all noise that has gathered in its result; NAN: not known */
+	double clipped;    /* 0..1, of its inputs' elements, beyond their grid; NAN: no codes */
+	int codes;         /* of 256 that its inputs use; 0: no codes */
+	size_t *from;      /* the layers it reads, by index */
+	size_t n_from;
+} tarn_quantize_layer;
 typedef struct tarn_quantize_report {
 	tarn_quantize_preset preset; /* the one used */
 	size_t samples;
@@ -108,6 +120,8 @@ typedef struct tarn_quantize_report {
 	bool met;
 	tarn_quantize_step *step;
 	size_t n_step;
+	tarn_quantize_layer *layer; /* when asked for; none after training */
+	size_t n_layer;
 } tarn_quantize_report;
 
 /* The model stays as it is. report may be NULL; otherwise it is for tarn_free_quantize_report, also after a failure.

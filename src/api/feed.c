@@ -211,7 +211,8 @@ tarn_err tarn_feed_open(struct ov_core *core, const tarn_model *m, const tarn_qu
 				   .n_sample = o->sample ? o->n_sample : 0,
 				   .progress = progress,
 				   .stop = stop,
-				   .ctx = f};
+				   .ctx = f,
+				   .layers = o->layers};
 	tarn_str why = {0};
 	bool is_auto;
 	tarn_err err;

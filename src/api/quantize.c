@@ -3,6 +3,7 @@
 
 #include "api/control.h"
 #include "api/feed.h"
+#include "api/layers.h"
 #include "api/training.h"
 #include "base/mem.h"
 
@@ -28,7 +29,8 @@ static tarn_err report_out(const tarn_model *m, const tarn_quant_report *r, tarn
 		TRY(tarn_text_out(m->main->output.at[out->n_output]->name, &out->output[out->n_output].name));
 		out->output[out->n_output].sqnr_db = r->sqnr_db[out->n_output];
 	}
-	return tarn_api_control_out(r, out);
+	TRY(tarn_api_control_out(r, out));
+	return tarn_api_layers_out(r, out);
 }
 
 static tarn_err quantize(struct ov_core *core, const tarn_model *m, const tarn_quantize_options *o, tarn_quant_report *r,
@@ -89,5 +91,6 @@ void tarn_free_quantize_report(tarn_quantize_report *report)
 	tarn_mem_free(report->reason);
 	tarn_mem_free(report->output);
 	tarn_api_control_free(report);
+	tarn_api_layers_free(report);
 	*report = (tarn_quantize_report){0};
 }

@@ -2,11 +2,13 @@
 #include "base/mem.h"
 #include "quant/control.h"
 #include "quant/judge.h"
+#include "quant/layer_report.h"
 
 void tarn_quant_report_fini(tarn_quant_report *r)
 {
 	VEC_FINI(&r->reason);
 	VEC_FINI(&r->control.step);
+	VEC_FINI(&r->layer);
 	tarn_arena_fini(&r->arena);
 	*r = (tarn_quant_report){0};
 }
@@ -33,6 +35,8 @@ static tarn_err run_stages(quant_plan *p, const tarn_quant_options *o, tarn_quan
 	r->preset = p->preset;
 	TRY_GOTO(out, o->control ? tarn_quant_control_run(p, plain, o, o->control, r, out) : tarn_quant_write(p, out));
 	TRY_GOTO(out, tarn_quant_compare(plain, *out, o, r));
+	if (o->layers)
+		TRY_GOTO(out, tarn_quant_layer_report(p->m, *out, o, r));
 out:
 	tarn_model_unref(plain);
 	return err;

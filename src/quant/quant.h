@@ -102,12 +102,24 @@ typedef struct tarn_quant_options {
 	void *ctx;
 	tarn_device *device;               /* runs the model while it is observed */
 	const tarn_quant_control *control; /* NULL: no limit */
+	bool layers;                       /* report on each layer */
 } tarn_quant_options;
 
 /* A node that stays float, and why. Texts live as long as the report. */
 typedef struct tarn_quant_reason {
 	const char *node, *op, *why;
 } tarn_quant_reason;
+
+/* One layer of the float model (layer_report.h). Texts live as long as the report. */
+typedef struct tarn_quant_layer {
+	const char *node, *op;
+	const char *state; /* static: "int8", "moves" (codes pass through), "float" */
+	double own_db;     /* signal to the noise that its own rounding adds; NAN: none */
+	double total_db;   /* and to all noise that has gathered in its result; NAN: it is not in the quantized model */
+	double clipped;    /* share of its inputs beyond their grid, of the worst input; NAN: no codes */
+	int codes;         /* used of 256, by the input that uses the fewest; 0: no codes */
+	int *from, n_from; /* layers it reads, by index */
+} tarn_quant_layer;
 
 typedef struct tarn_quant_report {
 	tarn_arena arena;
@@ -120,6 +132,7 @@ typedef struct tarn_quant_report {
 	int n_output;
 	size_t samples;
 	tarn_quant_controlled control; /* empty without a limit */
+	VEC(tarn_quant_layer) layer;   /* when asked for */
 } tarn_quant_report;
 void tarn_quant_report_fini(tarn_quant_report *r);
 

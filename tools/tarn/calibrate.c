@@ -135,6 +135,7 @@ typedef struct result {
 static ov_status_e quantize(const session *s, tarn_quantize_options *q, void *arg)
 {
 	result *r = arg;
+	q->layers = !strcmp(s->command, "quantize");
 	return tarn_quantize_model(s->core, s->model, q, r->quantized, r->report);
 }
 

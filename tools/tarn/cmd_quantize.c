@@ -10,6 +10,8 @@
 #include "calibrate.h"
 #include "compress.h"
 #include "control.h"
+#include "layers.h"
+#include "page.h"
 #include "say.h"
 #include "tarn/model.h"
 #include "training.h"
@@ -53,6 +55,7 @@ static void show_text(const options *o, const tarn_quantize_report *r)
 		       r->canaries);
 	if (r->trained)
 		training_text(&r->training);
+	layers_text(r);
 	control_text(r, o->max_drop);
 	for (size_t i = 0; i < r->n_output; i++)
 		if (isfinite(r->output[i].sqnr_db))
@@ -69,35 +72,57 @@ static void show_text(const options *o, const tarn_quantize_report *r)
 	}
 }
 
-static void show_json(const options *o, const tarn_quantize_report *r)
+static void write_json(json *j, const options *o, const tarn_quantize_report *r)
 {
-	json j = {.out = stdout};
-	json_begin(&j, NULL, '{');
-	json_text(&j, "model", o->model);
-	json_text(&j, "file", o->result);
-	json_text(&j, "preset", preset_text(r->preset));
-	json_int(&j, "samples", (long long)r->samples);
-	json_int(&j, "nodes_int8", (long long)r->nodes_int8);
-	json_int(&j, "nodes_float", (long long)r->nodes_float);
-	json_begin(&j, "reasons", '[');
+	json_begin(j, NULL, '{');
+	json_text(j, "model", o->model);
+	json_text(j, "file", o->result);
+	json_text(j, "preset", preset_text(r->preset));
+	json_int(j, "samples", (long long)r->samples);
+	json_int(j, "nodes_int8", (long long)r->nodes_int8);
+	json_int(j, "nodes_float", (long long)r->nodes_float);
+	json_begin(j, "reasons", '[');
 	for (size_t i = 0; i < r->n_reason; i++) {
-		json_begin(&j, NULL, '{');
-		json_text(&j, "node", r->reason[i].node);
-		json_text(&j, "type", r->reason[i].type);
-		json_text(&j, "why", r->reason[i].why);
-		json_end(&j, '}');
+		json_begin(j, NULL, '{');
+		json_text(j, "node", r->reason[i].node);
+		json_text(j, "type", r->reason[i].type);
+		json_text(j, "why", r->reason[i].why);
+		json_end(j, '}');
 	}
-	json_end(&j, ']');
-	json_num(&j, "mac_share_int8", r->mac_share_int8);
-	json_int(&j, "canaries", (long long)r->canaries);
-	json_begin(&j, "sqnr_db", '{');
+	json_end(j, ']');
+	json_num(j, "mac_share_int8", r->mac_share_int8);
+	json_int(j, "canaries", (long long)r->canaries);
+	json_begin(j, "sqnr_db", '{');
 	for (size_t i = 0; i < r->n_output; i++)
-		json_num(&j, r->output[i].name, r->output[i].sqnr_db);
-	json_end(&j, '}');
+		json_num(j, r->output[i].name, r->output[i].sqnr_db);
+	json_end(j, '}');
 	if (r->trained)
-		training_json(&j, &r->training);
-	control_json(&j, r, o->max_drop);
-	json_end(&j, '}');
+		training_json(j, &r->training);
+	control_json(j, r, o->max_drop);
+	layers_json(j, r);
+	json_end(j, '}');
+}
+
+/* Text or JSON on stdout, and the page. */
+static int show(const options *o, const tarn_quantize_report *r)
+{
+	page p;
+	if (o->json) {
+		json j = {.out = stdout};
+		write_json(&j, o, r);
+	} else {
+		show_text(o, r);
+	}
+	if (!o->html)
+		return 0;
+	int code = page_begin("quantize", &p);
+	if (code)
+		return code;
+	write_json(&p.j, o, r);
+	code = page_write("quantize", &p, "quantize", "tarn quantize", o->html);
+	if (!code && !o->json)
+		printf("report written to %s\n", o->html);
+	return code;
 }
 
 static int calibrate_and_save(const session *s, ov_model_t **q, tarn_quantize_report *r)
@@ -108,10 +133,8 @@ static int calibrate_and_save(const session *s, ov_model_t **q, tarn_quantize_re
 	int code = calibrate(s, q, r);
 	if (!code && tarn_save_model(*q, o->result) != OK)
 		code = fail_last("quantize");
-	if (!code && o->json)
-		show_json(o, r);
-	else if (!code)
-		show_text(o, r);
+	if (!code)
+		code = show(o, r);
 	return code ? code : control_verdict(o, r);
 }
 

@@ -134,6 +134,8 @@ int compress(const session *s)
 		return fail(2, s->command, "--weights cannot be '%s'; give int8 or int4", o->weights);
 	if (o->preset)
 		return fail(2, s->command, "--preset is about activations, which stay float with --weights; leave one out");
+	if (o->html)
+		return fail(2, s->command, "--html is about layers in INT8; leave out --weights");
 	if (o->max_drop >= 0)
 		return fail(2, s->command, "--max-drop restores layers of INT8 models; leave out --weights");
 	int code = calibrate_with(s, false, run, &j);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "layers.h"
+
+#include <math.h>
+
+void layers_text(const tarn_quantize_report *r)
+{
+	const tarn_quantize_layer *worst = NULL;
+	size_t clipped = 0;
+	for (size_t i = 0; i < r->n_layer; i++) {
+		const tarn_quantize_layer *l = &r->layer[i];
+		clipped += l->clipped > 0.01;
+		if (isfinite(l->own_db) && (!worst || l->own_db < worst->own_db))
+			worst = l;
+	}
+	if (!worst)
+		return;
+	printf("noisiest layer    %s (%s): %.1f dB, measured; its inputs use %d of 256 codes", worst->node, worst->type,
+	       worst->own_db, worst->codes);
+	if (clipped)
+		printf("; %zu layers clip more than 1 %% of their inputs", clipped);
+	printf("\n");
+}
+
+void layers_json(json *j, const tarn_quantize_report *r)
+{
+	json_begin(j, "layers", '[');
+	for (size_t i = 0; i < r->n_layer; i++) {
+		const tarn_quantize_layer *l = &r->layer[i];
+		json_begin(j, NULL, '{');
+		json_text(j, "node", l->node);
+		json_text(j, "type", l->type);
+		json_text(j, "state", l->state);
+		json_num(j, "own_db", l->own_db);
+		json_num(j, "total_db", l->total_db);
+		json_num(j, "clipped", l->clipped);
+		json_int(j, "codes", l->codes);
+		json_begin(j, "from", '[');
+		for (size_t k = 0; k < l->n_from; k++)
+			json_int(j, NULL, (long long)l->from[k]);
+		json_end(j, ']');
+		json_end(j, '}');
+	}
+	json_end(j, ']');
+}
