@@ -216,8 +216,8 @@ void tarn_graph_replace(tarn_graph *g, tarn_value *from, tarn_value *to)
 	}
 }
 
-/* What stands for v in the end; never in a circle, however many there are. */
-static tarn_value *replacement(tarn_value *v, tarn_value *const *to, size_t n)
+/* Never in a circle, however many there are. */
+tarn_value *tarn_graph_replacement(tarn_value *v, tarn_value *const *to, size_t n)
 {
 	for (size_t i = 0; i < n && v && v->id < n && to[v->id]; i++)
 		v = to[v->id];
@@ -228,10 +228,10 @@ void tarn_graph_replace_all(tarn_graph *g, tarn_value *const *to, size_t n)
 {
 	for (size_t i = 0; i < g->node.len; i++)
 		for (int k = 0; k < g->node.at[i]->n_in; k++)
-			g->node.at[i]->in[k] = replacement(g->node.at[i]->in[k], to, n);
+			g->node.at[i]->in[k] = tarn_graph_replacement(g->node.at[i]->in[k], to, n);
 	/* Outputs exchange names. */
 	for (size_t i = 0; i < g->output.len; i++) {
-		tarn_value *v = g->output.at[i], *end = replacement(v, to, n);
+		tarn_value *v = g->output.at[i], *end = tarn_graph_replacement(v, to, n);
 		if (end != v)
 			tarn_graph_replace(g, v, end);
 	}

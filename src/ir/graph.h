@@ -142,6 +142,8 @@ void tarn_graph_replace(tarn_graph *g, tarn_value *from, tarn_value *to);
 /* Many of them at once, in one walk: to[i], when not NULL, takes the place of value i, i < n. A value may replace one and be
  * replaced itself. */
 void tarn_graph_replace_all(tarn_graph *g, tarn_value *const *to, size_t n);
+/* What will stand for v then. */
+tarn_value *tarn_graph_replacement(tarn_value *v, tarn_value *const *to, size_t n);
 /* Unlinks node from the list; its outputs must be unused. */
 void tarn_graph_remove(tarn_graph *g, tarn_node *n);
 /* Removes nodes none of whose outputs is used, until none is left, bodies included. Returns how many. */

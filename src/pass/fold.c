@@ -54,14 +54,14 @@ static bool may_fold(const tarn_node *n)
 }
 
 /* Replaces output i by the tensor. */
-static tarn_err put(tarn_graph *g, tarn_node *n, int i, const tarn_tensor *t)
+static tarn_err put(tarn_swaps *s, tarn_node *n, int i, const tarn_tensor *t)
 {
 	tarn_value *v;
-	TRY(tarn_value_const(g, n->out[i]->name, t, &v));
-	return tarn_rewrite_value(g, n->out[i], v);
+	TRY(tarn_value_const(s->g, n->out[i]->name, t, &v));
+	return tarn_swaps_put(s, n->out[i], v);
 }
 
-static tarn_err fold_eval(tarn_graph *g, tarn_node *n, int *changed)
+static tarn_err fold_eval(tarn_swaps *s, tarn_node *n, int *changed)
 {
 	tarn_arena scratch = {0};
 	const tarn_tensor **in = tarn_arena_zalloc(&scratch, (size_t)n->n_in + 1, sizeof *in);
@@ -83,7 +83,7 @@ static tarn_err fold_eval(tarn_graph *g, tarn_node *n, int *changed)
 	++*changed;
 	for (int i = 0; i < n->n_out; i++) {
 		if (n->out[i] && err == TARN_OK)
-			err = put(g, n, i, &out[i]);
+			err = put(s, n, i, &out[i]);
 		tarn_tensor_fini(&out[i]);
 	}
 out:
@@ -105,7 +105,7 @@ static bool known_numbers(const tarn_value *v)
 	return true;
 }
 
-static tarn_err fold_known(tarn_graph *g, tarn_node *n, int *changed)
+static tarn_err fold_known(tarn_swaps *s, tarn_node *n, int *changed)
 {
 	for (int i = 0; i < n->n_out; i++)
 		if (!known_numbers(n->out[i]))
@@ -116,7 +116,7 @@ static tarn_err fold_known(tarn_graph *g, tarn_node *n, int *changed)
 		TRY(tarn_tensor_new(v->type, v->shape.rank, v->shape.dim, &t));
 		for (int k = 0; k < v->n_known; k++)
 			tarn_tensor_set_i64(&t, k, v->known[k]);
-		tarn_err err = put(g, n, i, &t);
+		tarn_err err = put(s, n, i, &t);
 		tarn_tensor_fini(&t);
 		TRY(err);
 	}
@@ -154,13 +154,17 @@ static tarn_err fold_captures(tarn_graph *g, tarn_node *n, int *changed)
 tarn_err tarn_fold_round(tarn_graph *g, int *changed)
 {
 	tarn_arena scratch = {0};
+	tarn_swaps swaps = {0};
 	int *uses;
 	tarn_err err = tarn_graph_uses(g, &scratch, &uses);
+	if (err == TARN_OK)
+		err = tarn_swaps_begin(g, &scratch, &swaps);
 	size_t n_nodes = g->node.len, made = g->value.len;
 	for (size_t i = 0; err == TARN_OK && i < n_nodes; i++) {
 		tarn_node *n = g->node.at[i];
 		size_t in_bytes;
 		bool used = false;
+		tarn_swaps_resolve(&swaps, n);
 		for (int k = 0; k < n->n_out; k++)
 			used |= n->out[k] && (n->out[k]->id >= made || uses[n->out[k]->id] > 0);
 		if (!used)
@@ -168,10 +172,12 @@ tarn_err tarn_fold_round(tarn_graph *g, int *changed)
 		if (n->n_capture)
 			err = fold_captures(g, n, changed);
 		else if (may_fold(n) && inputs_constant(n, &in_bytes) && size_is_fine(n, in_bytes))
-			err = fold_eval(g, n, changed);
+			err = fold_eval(&swaps, n, changed);
 		else if (may_fold(n))
-			err = fold_known(g, n, changed);
+			err = fold_known(&swaps, n, changed);
 	}
+	if (swaps.to)
+		tarn_swaps_end(&swaps);
 	tarn_arena_fini(&scratch);
 	return err;
 }

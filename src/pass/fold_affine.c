@@ -195,15 +195,12 @@ static tarn_err fold_into(tarn_graph *g, tarn_node *n, const product *p, int *ch
 		TRY_GOTO(out, scale_weights(g, p, a));
 	if (shift)
 		TRY_GOTO(out, set_bias(g, p, a, b));
-	tarn_graph_replace(g, n->out[0], p->n->out[0]);
-	tarn_graph_remove(g, n);
 	++*changed;
 out:
 	tarn_mem_free(a);
 	return err;
 }
 
-/* Looked at first: who else reads a product's result is a long question. */
 static bool is_affine(const tarn_node *n)
 {
 	static const char *const arithmetic[] = {"Add", "Sub", "Mul", "Div"};
@@ -215,27 +212,48 @@ static bool is_affine(const tarn_node *n)
 	return false;
 }
 
-tarn_err tarn_affine_round(tarn_graph *g, int *changed)
+/* The product whose only reader n is, n computing on its result. */
+static bool product_before(const tarn_node *n, int k, tarn_node *const *user, size_t known, product *p)
 {
-	for (size_t i = 0; i < g->node.len; i++) {
-		tarn_node *n = g->node.at[i];
-		if (n->n_out < 1 || !n->out[0] || !is_affine(n))
+	const tarn_value *x = n->in[k];
+	return x && x->id < known && user[x->id] == n && describe(x->def, p) && p->n->out[0] == x &&
+	       p->n->in[1]->konst->type == n->out[0]->type && tarn_shape_same(&x->shape, &n->out[0]->shape);
+}
+
+static tarn_err affine_node(tarn_swaps *s, tarn_node **user, tarn_node *n, int *changed)
+{
+	tarn_swaps_resolve(s, n);
+	if (n->n_out < 1 || !n->out[0] || !is_affine(n))
+		return TARN_OK;
+	for (int k = 0; k < n->n_in && k < 2; k++) {
+		product p;
+		int before = *changed;
+		if (!product_before(n, k, user, s->n, &p))
 			continue;
-		for (int k = 0; k < n->n_in && k < 2; k++) {
-			product p;
-			int before = *changed;
-			if (!n->in[k] || !describe(n->in[k]->def, &p) || p.n->out[0] != n->in[k] ||
-			    p.n->in[1]->konst->type != n->out[0]->type ||
-			    !tarn_shape_same(&n->in[k]->shape, &n->out[0]->shape) || tarn_graph_only_user(g, n->in[k]) != n)
-				continue;
-			TRY(fold_into(g, n, &p, changed));
-			if (*changed != before) {
-				i--;
-				break;
-			}
-		}
+		TRY(fold_into(s->g, n, &p, changed));
+		if (*changed == before)
+			continue;
+		/* Who read the result reads the product's now. */
+		user[p.n->out[0]->id] = user[n->out[0]->id];
+		return tarn_swaps_put(s, n->out[0], p.n->out[0]);
 	}
 	return TARN_OK;
+}
+
+tarn_err tarn_affine_round(tarn_graph *g, int *changed)
+{
+	tarn_arena scratch = {0};
+	tarn_swaps swaps = {0};
+	tarn_node **user;
+	tarn_err err = tarn_graph_users(g, &scratch, &user);
+	if (err == TARN_OK)
+		err = tarn_swaps_begin(g, &scratch, &swaps);
+	for (size_t i = 0; err == TARN_OK && i < g->node.len; i++)
+		err = affine_node(&swaps, user, g->node.at[i], changed);
+	if (swaps.to)
+		tarn_swaps_end(&swaps);
+	tarn_arena_fini(&scratch);
+	return err;
 }
 
 tarn_err tarn_pass_fold_affine(tarn_model *m)

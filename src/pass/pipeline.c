@@ -47,6 +47,31 @@ tarn_err tarn_rewrite_value(tarn_graph *g, tarn_value *from, tarn_value *to)
 	return TARN_OK;
 }
 
+tarn_err tarn_swaps_begin(tarn_graph *g, tarn_arena *a, tarn_swaps *s)
+{
+	*s = (tarn_swaps){g, tarn_arena_zalloc(a, g->value.len + 1, sizeof(tarn_value *)), g->value.len};
+	return s->to ? TARN_OK : tarn_err_nomem((s->n + 1) * sizeof(tarn_value *));
+}
+
+void tarn_swaps_resolve(const tarn_swaps *s, tarn_node *n)
+{
+	for (int k = 0; k < n->n_in; k++)
+		n->in[k] = tarn_graph_replacement(n->in[k], s->to, s->n);
+}
+
+tarn_err tarn_swaps_put(tarn_swaps *s, tarn_value *from, tarn_value *to)
+{
+	if (tarn_rewrite_is_output(s->g, from) || from->id >= s->n)
+		return tarn_rewrite_value(s->g, from, to);
+	s->to[from->id] = to;
+	return TARN_OK;
+}
+
+void tarn_swaps_end(tarn_swaps *s)
+{
+	tarn_graph_replace_all(s->g, s->to, s->n);
+}
+
 static tarn_err sort_round(tarn_graph *g, int *changed)
 {
 	(void)changed;

@@ -17,6 +17,20 @@ static inline bool tarn_is(const tarn_node *n, const char *op)
 typedef tarn_err (*tarn_rewrite_fn)(tarn_graph *g, int *changed);
 TARN_MUST tarn_err tarn_rewrite_each(tarn_graph *g, tarn_rewrite_fn fn, int *changed);
 
+/* Replacements of one round, made when it ends: replacing in place walks the whole graph each time. A round goes through the
+ * nodes in their order and resolves each one's inputs first, so that it sees what was replaced before. Outputs of the graph are
+ * replaced at once, because of their names. */
+typedef struct tarn_swaps {
+	tarn_graph *g;
+	tarn_value **to; /* by value id */
+	size_t n;        /* values there were when the round began */
+} tarn_swaps;
+TARN_MUST tarn_err tarn_swaps_begin(tarn_graph *g, tarn_arena *a, tarn_swaps *s);
+void tarn_swaps_resolve(const tarn_swaps *s, tarn_node *n);
+/* `from` is an output of a node that was there when the round began. */
+TARN_MUST tarn_err tarn_swaps_put(tarn_swaps *s, tarn_value *from, tarn_value *to);
+void tarn_swaps_end(tarn_swaps *s);
+
 /* Every use of `from` becomes `to`; a graph output keeps its name, if need be through an Identity. */
 TARN_MUST tarn_err tarn_rewrite_value(tarn_graph *g, tarn_value *from, tarn_value *to);
 bool tarn_rewrite_is_output(const tarn_graph *g, const tarn_value *v);

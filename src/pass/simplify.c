@@ -142,23 +142,41 @@ static void skip_views(tarn_node *n, int *changed)
 	++*changed;
 }
 
+static tarn_err simplify_node(tarn_swaps *s, tarn_node *n, int *changed)
+{
+	int from;
+	tarn_swaps_resolve(s, n);
+	if (n->n_in < 1 || n->n_out < 1)
+		return TARN_OK;
+	TRY(merge_transposes(s->g, n, changed));
+	skip_views(n, changed);
+	if (!is_copy(n, &from) || copy_must_stay(s->g, n->in[from], n->out[0]))
+		return TARN_OK;
+	++*changed;
+	return tarn_swaps_put(s, n->out[0], n->in[from]);
+}
+
+/* Copies are swept when the round is over. */
 tarn_err tarn_simplify_round(tarn_graph *g, int *changed)
 {
-	for (size_t i = 0; i < g->node.len; i++) {
+	tarn_arena scratch = {0};
+	tarn_swaps swaps = {0};
+	int *uses;
+	tarn_err err = tarn_graph_uses(g, &scratch, &uses);
+	if (err == TARN_OK)
+		err = tarn_swaps_begin(g, &scratch, &swaps);
+	for (size_t i = 0; err == TARN_OK && i < g->node.len; i++) {
 		tarn_node *n = g->node.at[i];
-		int from;
-		if (n->n_in < 1 || n->n_out < 1)
-			continue;
-		TRY(merge_transposes(g, n, changed));
-		skip_views(n, changed);
-		if (!is_copy(n, &from) || copy_must_stay(g, n->in[from], n->out[0]))
-			continue;
-		tarn_graph_replace(g, n->out[0], n->in[from]);
-		tarn_graph_remove(g, n);
-		i--;
-		++*changed;
+		bool used = false;
+		for (int k = 0; k < n->n_out; k++)
+			used |= n->out[k] && uses[n->out[k]->id] > 0;
+		if (used)
+			err = simplify_node(&swaps, n, changed);
 	}
-	return TARN_OK;
+	if (swaps.to)
+		tarn_swaps_end(&swaps);
+	tarn_arena_fini(&scratch);
+	return err;
 }
 
 tarn_err tarn_pass_simplify(tarn_model *m)
