@@ -333,6 +333,11 @@ static bool both_numbers(const causal *c, const tarn_node *n)
 static bool look_at(causal *c, const tarn_node *n)
 {
 	causal_fact *out = n->n_out && n->out[0] ? &c->fact[n->out[0]->id] : NULL;
+	tarn_stream_answer stream = n->n_out == 1 && out && n->n_in ? tarn_state_streams(c, n) : TARN_STREAM_NONE;
+	if (stream == TARN_STREAM_FITS)
+		return !(n->op->flags & TARN_OP_ELEMENTWISE) || (absolute_inputs(c, n) && all_absolute(c, n));
+	if (stream == TARN_STREAM_UNFIT)
+		return fails(c, n, "is no part of a convolution that a state precedes");
 	for (int i = 0; i < n->n_out; i++)
 		if (n->out[i] && !axes_fit(c, n, n->out[i]))
 			return false;

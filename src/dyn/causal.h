@@ -45,6 +45,10 @@ void tarn_causal_slice(const causal *c, const tarn_node *n, causal_fact *out);
 /* causal.c: what is known of a value, constants and lengths included. */
 causal_fact tarn_causal_fact_of(const causal *c, const tarn_value *v);
 
+/* carry_conv.c: has the node to do with a state in front of a call's positions, and is it a part of a streaming convolution? */
+typedef enum tarn_stream_answer { TARN_STREAM_NONE, TARN_STREAM_FITS, TARN_STREAM_UNFIT } tarn_stream_answer;
+tarn_stream_answer tarn_state_streams(causal *c, const tarn_node *n);
+
 /* carry.c: is the node a recurrence; and one along that axis that begins with a state and gives it back? Marks the states. */
 bool tarn_state_is_recurrent(const tarn_node *n);
 bool tarn_state_carries(causal *c, const tarn_node *n, int axis);

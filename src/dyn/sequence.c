@@ -95,6 +95,11 @@ static int *length_of(seq_program *x, const tarn_state *st, const char *name)
 	return st->total_length && !strcmp(name, st->total_length) ? &x->total_length : NULL;
 }
 
+static bool is_length(const tarn_port *port)
+{
+	return port->type == TARN_I64 && (port->rank == 0 || (port->rank == 1 && port->lo[0] == 1));
+}
+
 static tarn_err map_ports(tarn_sequence *s, seq_program *x, const tarn_state *st)
 {
 	const tarn_program *p = x->p;
@@ -115,6 +120,8 @@ static tarn_err map_ports(tarn_sequence *s, seq_program *x, const tarn_state *st
 			x->in[i] = NONE;
 		else
 			TRY(find_port(s, st, port, output, &x->in[i]));
+		CHECK(!length || is_length(port), TARN_BAD_FILE,
+		      "input '%s' should take a length, int64 [1]; make the model anew", port->name);
 		if (length)
 			*length = i;
 	}

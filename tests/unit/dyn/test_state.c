@@ -3,13 +3,9 @@
  * Sequences through models with a cache that grows, against one run of the untouched model over everything: random attention,
  * with positions and masks computed as exporters do. What cannot be cut or padded is refused by name.
  */
-#include "devices/graphs.h"
+#include "unit/dyn/state_run.h"
 
-#include "dev/cpu/device.h"
-#include "dev/ref/ref.h"
-#include "dyn/sequence.h"
-
-enum { WIDTH = 8, ALL = 21, WINDOW = 24, STEP = 4 };
+enum { WIDTH = 8 };
 
 typedef enum positions { ADDED, SLICED, COUNTED, RELATIVE } positions;
 typedef enum masks { CAUSAL, BOTH_WAYS, GIVEN, TRIANGLE, STORED, AHEAD } masks;
@@ -86,17 +82,6 @@ static tarn_value *triangle(tarn_graph *g, tarn_value *scores, tarn_value *x, ta
 	return node(g, "Add", scores, node(g, "Mul", mask, later, NULL), NULL);
 }
 
-static tarn_value *sliced(tarn_graph *g, tarn_value *x, tarn_value *from, tarn_value *to, int axis)
-{
-	tarn_node *n;
-	assert_ok(tarn_node_new(g, tarn_op_find(NULL, "Slice"), NULL, 4, 1, -1, &n));
-	n->in[0] = x;
-	n->in[1] = from;
-	n->in[2] = to;
-	n->in[3] = ints(g, 1, axis);
-	return n->out[0];
-}
-
 /* Older exports keep a triangle of ones and take rows [past, all) and columns [0, all) of it. */
 static tarn_value *stored(tarn_graph *g, tarn_value *scores, tarn_value *x, tarn_value *all)
 {
@@ -165,42 +150,6 @@ static tarn_model *attention(positions where, masks mask)
 	return m;
 }
 
-/* ---- running ---- */
-
-static tarn_device device;
-
-static tarn_sequence *open_on(const tarn_device_api *api, tarn_model *m, const tarn_state_pair *pair, int n_pair, int64_t step)
-{
-	tarn_sequence *s;
-	tarn_program *p[2] = {NULL};
-	tarn_state st[2] = {{{0}}};
-	device = (tarn_device){.api = api};
-	for (int k = 0; k < 2; k++) {
-		tarn_state_spec spec = {pair, n_pair, WINDOW, k ? 1 : step, 0};
-		tarn_model *copy = tarn_model_ref(m);
-		bool found;
-		assert_ok(tarn_model_stateful(&copy, &spec));
-		assert_ok(tarn_state_get(copy, &st[k], &found));
-		assert_true(found);
-		for (size_t i = 0; i < copy->main->input.len; i++)
-			assert_true(tarn_shape_is_static(&copy->main->input.at[i]->shape));
-		assert_ok(tarn_program_compile(&device, copy, NULL, &p[k]));
-		tarn_model_unref(copy);
-	}
-	assert_ok(tarn_sequence_new(p[0], p[1], &st[0], &st[1], &s));
-	for (int k = 0; k < 2; k++) {
-		tarn_program_unref(p[k]);
-		tarn_state_fini(&st[k]);
-	}
-	return s;
-}
-
-static void close_it(tarn_sequence *s)
-{
-	tarn_sequence_free(s);
-	tarn_device_close(&device);
-}
-
 /* Rows [from, from + n) of [1,rows,width], in memory of the whole. */
 static tarn_tensor rows(const tarn_tensor *t, int64_t from, int64_t n)
 {
@@ -244,9 +193,6 @@ static void call(tarn_sequence *s, const tarn_tensor *x, int64_t from, int64_t n
 		fail_msg("positions %d to %d: relative error %g", (int)from, (int)(from + n), err);
 	tarn_tensor_fini(&m);
 }
-
-static const int64_t calls[] = {5, 1, 1, 4, 9, 1};
-enum { CALLS = sizeof calls / sizeof *calls };
 
 static void equal_in_any_calls(const tarn_device_api *api, positions where, masks mask)
 {
@@ -375,121 +321,6 @@ static void refused_cuts(void **state)
 	cannot_be_cut(RELATIVE, CAUSAL, "(Gather) computes with where a call begins");
 }
 
-/* ---- recurrent states ---- */
-
-enum { HIDDEN = 6, FEATURES = 4 };
-
-static tarn_value *fixed_input(tarn_graph *g, const char *name, tarn_shape s)
-{
-	tarn_value *v;
-	assert_ok(tarn_value_input(g, name, TARN_F32, &s, &v));
-	return v;
-}
-
-/* x [step,1,4] -> y [step,1,6]; h, c [1,6] -> h_out, c_out. `peek`: y also sees the state the call began with. */
-static tarn_model *lstm(const char *direction, bool peek)
-{
-	tarn_model *m;
-	tarn_dim n;
-	tarn_node *r;
-	tarn_value *x, *in[2], *y;
-	assert_ok(tarn_model_new(&m));
-	tarn_graph *g = m->main;
-	assert_ok(tarn_symtab_named(&m->syms, "step", &n));
-	tarn_shape s = dims(3, 0, 1, FEATURES);
-	s.dim[0] = n;
-	assert_ok(tarn_value_input(g, "x", TARN_F32, &s, &x));
-	in[0] = fixed_input(g, "h", dims(2, 1, HIDDEN));
-	in[1] = fixed_input(g, "c", dims(2, 1, HIDDEN));
-	assert_ok(tarn_node_new(g, tarn_op_find(NULL, "LSTM"), "cell", 7, 3, -1, &r));
-	r->in[0] = node(g, "Tanh", x, NULL, NULL);
-	r->in[1] = weights(g, dims(3, 1, 4 * HIDDEN, FEATURES));
-	r->in[2] = weights(g, dims(3, 1, 4 * HIDDEN, HIDDEN));
-	for (int i = 0; i < 2; i++)
-		r->in[5 + i] = node(g, "Unsqueeze", in[i], ints(g, 1, 0), NULL);
-	set_int(r->out[0], "hidden_size", HIDDEN);
-	int d = tarn_attr_index(r->op, "direction");
-	assert_ok(tarn_attr_set_i(r, d, tarn_words_find(r->op->attr[d].words, direction)));
-	y = node(g, "Squeeze", r->out[0], ints(g, 1, 1), NULL);
-	if (peek)
-		y = node(g, "Add", y, in[0], NULL);
-	assert_ok(tarn_value_rename(g, y, "y"));
-	output(g, y);
-	for (int i = 0; i < 2; i++) {
-		tarn_value *o = node(g, "Squeeze", r->out[1 + i], ints(g, 1, 0), NULL);
-		assert_ok(tarn_value_rename(g, o, i ? "c_out" : "h_out"));
-		output(g, o);
-	}
-	assert_ok(tarn_graph_sort(g));
-	assert_ok(tarn_graph_infer(g));
-	return m;
-}
-
-static const tarn_state_pair lstm_states[] = {{"h", "h_out", -1}, {"c", "c_out", -1}};
-
-/* Rows of [all,1,width]. */
-static tarn_tensor first_rows(const tarn_tensor *t, int64_t from, int64_t n)
-{
-	tarn_tensor r = *t;
-	r.buf = NULL;
-	r.dim[0] = n;
-	r.data = (float *)t->data + from * t->dim[1] * t->dim[2];
-	return r;
-}
-
-static void recurrence(void **state)
-{
-	(void)state;
-	seed = 21;
-	tarn_model *m = lstm("forward", false);
-	tarn_tensor x = filled(dims(3, ALL, 1, FEATURES)), zero = filled(dims(2, 1, HIDDEN)), want[3] = {{0}};
-	memset(zero.data, 0, tarn_tensor_bytes(&zero));
-	const tarn_tensor *in[] = {&x, &zero, &zero}, *y;
-	assert_ok(tarn_graph_eval(m->main, in, want, NULL, NULL));
-	for (int cpu = 0; cpu < 2; cpu++) {
-		tarn_sequence *s = open_on(cpu ? &tarn_dev_cpu : &tarn_dev_ref, m, lstm_states, 2, STEP);
-		int64_t at = 0;
-		for (int k = 0; k < CALLS; at += calls[k++]) {
-			tarn_tensor part = first_rows(&x, at, calls[k]), wanted = first_rows(&want[0], at, calls[k]);
-			assert_ok(tarn_sequence_set(s, "x", &part));
-			assert_ok(tarn_sequence_run(s));
-			assert_ok(tarn_sequence_get(s, "y", &y));
-			assert_true(relative_error(y, &wanted) <= 1e-5);
-		}
-		tarn_tensor h;
-		assert_ok(tarn_sequence_save(s, "h", &h));
-		assert_true(relative_error(&h, &want[1]) <= 1e-5);
-		tarn_tensor_fini(&h);
-		close_it(s);
-	}
-	for (int i = 0; i < 3; i++)
-		tarn_tensor_fini(&want[i]);
-	tarn_tensor_fini(&zero);
-	tarn_tensor_fini(&x);
-	tarn_model_unref(m);
-}
-
-static void recurrence_refused(tarn_model *m, const char *why)
-{
-	tarn_state st;
-	bool found;
-	tarn_state_spec spec = {lstm_states, 2, 0, STEP, 0};
-	assert_ok(tarn_model_stateful(&m, &spec));
-	assert_ok(tarn_state_get(m, &st, &found));
-	assert_non_null(st.whole);
-	if (!strstr(st.whole, why))
-		fail_msg("%s", st.whole);
-	tarn_state_fini(&st);
-	tarn_model_unref(m);
-}
-
-static void recurrences_that_cannot_be_cut(void **state)
-{
-	(void)state;
-	recurrence_refused(lstm("reverse", false), "node 'cell' (LSTM) is no forward recurrence");
-	recurrence_refused(lstm("forward", true), "node 'cell' (LSTM)");
-}
-
 static void refused_models(void **state)
 {
 	(void)state;
@@ -513,8 +344,6 @@ int main(void)
 		cmocka_unit_test(caches),
 		cmocka_unit_test(window_and_states),
 		cmocka_unit_test(refused_cuts),
-		cmocka_unit_test(recurrence),
-		cmocka_unit_test(recurrences_that_cannot_be_cut),
 		cmocka_unit_test(refused_models),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
