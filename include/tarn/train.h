@@ -31,6 +31,7 @@ typedef struct tarn_training_options {
 	size_t memory;          /* bytes training may hold; 0: half of the machine's */
 	const char *checkpoint; /* file written after every epoch; NULL: none */
 	bool resume;            /* goes on from that file when it is there */
+	bool fresh;             /* tarn_train_model: forget the weights and start at random ones */
 } tarn_training_options;
 
 /* How a model does on the samples kept out. */

@@ -47,7 +47,8 @@ static tarn_err training_in(const tarn_training_options *o, const tarn_quant_opt
 				.threads = o->threads,
 				.budget = o->memory,
 				.checkpoint = o->checkpoint,
-				.resume = o->resume};
+				.resume = o->resume,
+				.fresh = o->fresh};
 	return TARN_OK;
 }
 

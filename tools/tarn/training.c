@@ -45,7 +45,8 @@ int training_read(const session *s, const tarn_dataset_t *data, tarn_training_op
 				     .threads = o->nthreads > 0 ? (int)o->nthreads : 0,
 				     .memory = o->memory > 0 ? (size_t)o->memory * 1000000 : 0,
 				     .checkpoint = o->checkpoint,
-				     .resume = o->resume};
+				     .resume = o->resume,
+				     .fresh = o->fresh};
 	return o->labels ? labels_read(s, data, &t->labels, &t->n_labels) : 0;
 }
 
@@ -73,7 +74,7 @@ void training_text(const tarn_training_report *r)
 	printf("on %zu samples kept out: loss %.4g -> %.4g", r->held_out, r->before.loss, r->after.loss);
 	if (r->before.samples)
 		printf(", right %.2f -> %.2f %%", 100 * share(&r->before), 100 * share(&r->after));
-	printf(", measured%s\n", r->improved ? "" : "; training found nothing better: the calibrated model is kept");
+	printf(", measured%s\n", r->improved ? "" : "; training found nothing better: the model it began with is kept");
 }
 
 static void score_json(json *j, const char *name, const tarn_training_score *s)

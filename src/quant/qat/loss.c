@@ -9,6 +9,8 @@
 
 /* Weight of the relative mean square beside the divergence of a classifier: it tells also where the teacher is certain. */
 #define LOGIT_SHARE 1.0
+/* While training on labels alone, all classes share this much of the target: certainty is not learned by heart. */
+#define SMOOTH 0.05
 #define LEAST 1e-7
 
 static const tarn_node *last_softmax(const tarn_graph *g, size_t i)
@@ -94,8 +96,10 @@ static double classes_loss(qat_head head, const float *y, int64_t n, const float
 		loss += row_loss(head, p, want, n, share * (1 - by_label), dy);
 	}
 	if (label && *label >= 0 && *label < n) {
-		memset(want, 0, (size_t)n * sizeof *want);
-		want[*label] = 1;
+		double smooth = dy && !teacher ? SMOOTH : 0;
+		for (int64_t i = 0; i < n; i++)
+			want[i] = smooth / (double)n;
+		want[*label] += 1 - smooth;
 		loss += row_loss(head, p, want, n, share * by_label, dy);
 	}
 	return loss;

@@ -45,6 +45,9 @@ TARN_MUST tarn_err qat_net_init(qat_net *net, const tarn_model *start, const tar
 void qat_net_fini(qat_net *net);
 /* theta as the model has it. */
 void qat_net_start(const qat_net *net, const tarn_model *teacher, float *theta);
+/* Random numbers of the size that keeps activations alike from layer to layer, in place of the float constants' values. */
+float qat_net_size(const float *x, size_t n); /* root mean square */
+void qat_net_forget(const qat_net *net, uint64_t seed, float *theta);
 /* Makes the tensors from theta. */
 void qat_net_set(qat_net *net, const float *theta);
 /* From the gradients of the tensors to those of theta, in place. */

@@ -264,7 +264,7 @@ void qat_net_fini(qat_net *net)
 
 /* ---- theta ---- */
 
-static float rms(const float *x, size_t n)
+float qat_net_size(const float *x, size_t n)
 {
 	double sum = 0;
 	for (size_t i = 0; i < n; i++)
@@ -348,7 +348,7 @@ void qat_net_start(const qat_net *net, const tarn_model *teacher, float *theta)
 		start_one(net, p, teacher, theta);
 		/* What is trained moves in proportion to its size. */
 		if (p->kind == QAT_FLOAT || p->kind == QAT_BIAS || p->kind == QAT_WEIGHT)
-			p->unit = fmaxf(rms(theta + p->at, p->n), 1e-3f);
+			p->unit = fmaxf(qat_net_size(theta + p->at, p->n), 1e-3f);
 	}
 }
 

@@ -32,6 +32,7 @@ typedef struct tarn_qat_options {
 	size_t budget;          /* bytes training may hold; 0: half of the machine's memory */
 	const char *checkpoint; /* file written after every epoch; NULL: none */
 	bool resume;            /* goes on from that file when it is there */
+	bool fresh;             /* float constants start at random (by the seed), not at what the model holds */
 } tarn_qat_options;
 
 /* How a model does on the holdout. */

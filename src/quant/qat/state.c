@@ -29,12 +29,12 @@ int qat_state_epochs(const qat_net *net)
 
 /* A weight must be able to reach the next code: with 4 bits that is some 0.4 of the weights' root mean square away, with 8 bits
  * 0.02. Without codes it is ordinary training. */
-static double default_rate(const qat_net *net)
+static double default_rate(const qat_net *net, bool fresh)
 {
 	for (size_t i = 0; i < net->param.len; i++)
 		if (net->param.at[i].kind == QAT_WEIGHT)
 			return few_bits(net) ? 2e-3 : 1e-4;
-	return 2e-3;
+	return fresh ? 2e-2 : 2e-3;
 }
 
 /* What a rate of 1 moves element k by. Scales and zero points go slowly whatever the bits: all codes change with them. Rounded
@@ -69,13 +69,15 @@ tarn_err qat_state_init(qat_state *s, const qat_net *net, const tarn_model *teac
 			return tarn_err_nomem(s->n * sizeof **all[i]);
 	}
 	qat_net_start(net, teacher, s->theta);
+	if (o->fresh)
+		qat_net_forget(net, o->seed, s->theta);
 	for (size_t i = 0; i < net->param.len; i++)
 		for (size_t k = 0; k < net->param.at[i].n; k++)
 			s->unit[net->param.at[i].at + k] =
-				(float)unit_of(net, &net->param.at[i], k, s->theta, default_rate(net));
+				(float)unit_of(net, &net->param.at[i], k, s->theta, default_rate(net, o->fresh));
 	memcpy(s->mean, s->theta, s->n * sizeof *s->mean);
 	memcpy(s->best, s->theta, s->n * sizeof *s->best);
-	s->rate = o->rate > 0 ? o->rate : default_rate(net);
+	s->rate = o->rate > 0 ? o->rate : default_rate(net, o->fresh);
 	s->about = about(net, o);
 	return TARN_OK;
 }

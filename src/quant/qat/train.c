@@ -307,6 +307,18 @@ static tarn_err check_gradients(const qat_net *net)
 	return TARN_OK;
 }
 
+/* What training must beat: the model that came, or the random one it starts from. */
+static tarn_err score_start(trainer *t, const tarn_model *start)
+{
+	tarn_model *m;
+	if (!t->o->fresh)
+		return qat_score(&t->data, start, &t->r->before);
+	TRY(qat_net_export(&t->net, t->state.theta, &m));
+	tarn_err err = qat_score(&t->data, m, &t->r->before);
+	tarn_model_unref(m);
+	return err;
+}
+
 static tarn_err train(trainer *t, const tarn_model *teacher, const tarn_model *start, tarn_model **out)
 {
 	TRY(qat_net_init(&t->net, start, teacher));
@@ -316,7 +328,7 @@ static tarn_err train(trainer *t, const tarn_model *teacher, const tarn_model *s
 	t->r->parameters = t->net.n_theta;
 	t->r->trained_on = t->data.n_train;
 	t->r->holdout = t->data.n_hold;
-	TRY(qat_score(&t->data, start, &t->r->before));
+	TRY(score_start(t, start));
 	t->state.best_score = t->r->before;
 	TRY(rooms(t));
 	if (t->o->resume && t->o->checkpoint)
