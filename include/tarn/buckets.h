@@ -74,6 +74,13 @@ TARN_API ov_status_e tarn_get_buckets_info(const tarn_buckets_t *plan, tarn_buck
  * ov_free. */
 TARN_API ov_status_e tarn_read_lengths(const char *path, int64_t **lengths, size_t *n);
 
+/* Learning from traffic: the lengths that requests of a compiled model had along a dimension, for tarn_plan_buckets; each as
+ * often as it came, or, beyond 65536 requests, in proportion. A service asks now and then, plans, compiles the model with the
+ * new list on a thread of its own, and lets new requests come from that. For ov_free. NOT_FOUND: the model has no such
+ * dimension or was compiled without bounds, or nothing ran yet. */
+TARN_API ov_status_e tarn_get_seen_lengths(const ov_compiled_model_t *compiled_model, const char *dimension, int64_t **lengths,
+					   size_t *n);
+
 #ifdef __cplusplus
 }
 #endif

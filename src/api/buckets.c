@@ -305,3 +305,41 @@ ov_status_e tarn_read_lengths(const char *path, int64_t **out, size_t *n)
 	*n = l.len;
 	return OK;
 }
+
+/* ---- learning ---- */
+
+enum { MOST_SEEN = 65536 };
+
+static tarn_err expand_seen(const tarn_bucket_seen_list *seen, lengths *l)
+{
+	double all = 0;
+	for (size_t i = 0; i < seen->list.len; i++)
+		all += (double)seen->list.at[i].count;
+	double share = all > MOST_SEEN ? MOST_SEEN / all : 1;
+	for (size_t i = 0; i < seen->list.len; i++) {
+		size_t times = (size_t)((double)seen->list.at[i].count * share);
+		TRY(VEC_RESERVE(l, l->len + times + 1));
+		for (size_t k = 0; k < (times ? times : 1); k++)
+			l->at[l->len++] = seen->list.at[i].size;
+	}
+	CHECK(l->len, TARN_NOT_FOUND, "no request has run yet; nothing is known of lengths in use");
+	return TARN_OK;
+}
+
+ov_status_e tarn_get_seen_lengths(const ov_compiled_model_t *compiled_model, const char *dimension, int64_t **out, size_t *n)
+{
+	NEED(compiled_model && dimension && out && n);
+	tarn_bucket_seen_list seen = {0};
+	lengths l = {0};
+	tarn_err err = tarn_bucket_get_seen(compiled_model->p, dimension, &seen);
+	if (!err)
+		err = expand_seen(&seen, &l);
+	VEC_FINI(&seen.list);
+	if (err) {
+		VEC_FINI(&l);
+		return tarn_status(err);
+	}
+	*out = l.at;
+	*n = l.len;
+	return OK;
+}

@@ -2,7 +2,7 @@
 /* Free dimensions inside bounds, as a user meets them: reshape, compile, run any length, on devices of fixed shapes, too. */
 #include "api.h"
 
-#include "tarn/profile.h"
+#include "tarn/buckets.h"
 #include "tarn/sim.h"
 
 enum { LONGEST = 64, INPUTS = 3 };
@@ -296,6 +296,39 @@ static void one_file(void)
 	remove("five.blob");
 }
 
+/* A service that learns: lengths in use, a plan for them, and the model compiled for that. */
+static void learning(void)
+{
+	ov_model_t *m = text_model(0);
+	ov_compiled_model_t *c;
+	int64_t *length;
+	size_t n;
+	EXPECT_OK(ov_core_compile_model(core, m, "NPU", 2, &c, "TARN_BUCKETS", "length=64;batch=1"));
+	EXPECT(tarn_get_seen_lengths(c, "length", &length, &n) == NOT_FOUND);
+	ov_infer_request_t *r = request_of(c);
+	for (int i = 0; i < 12; i++)
+		compare(r, i % 3 ? 9 : 20, 2e-2);
+	ov_infer_request_free(r);
+	EXPECT(tarn_get_seen_lengths(c, "width", &length, &n) == NOT_FOUND);
+	EXPECT_OK(tarn_get_seen_lengths(c, "length", &length, &n));
+	EXPECT(n == 12 && length[0] == 9 && length[7] == 9 && length[8] == 20 && length[11] == 20);
+	ov_compiled_model_free(c);
+	const tarn_bucket_bound bound = {"length", 64};
+	const tarn_bucket_limit limit = {.count = 3};
+	tarn_buckets_t *plan;
+	tarn_buckets_info info;
+	EXPECT_OK(tarn_plan_buckets(core, m, "NPU", 0, NULL, &bound, 1, length, n, &limit, &plan));
+	EXPECT_OK(tarn_get_buckets_info(plan, &info));
+	EXPECT(!strcmp(info.buckets, "length=9,20,64;batch=1") && info.modelled && info.inputs == 12);
+	EXPECT(info.way[0].padding == 0 && info.way[0].mean_ms < info.way[1].mean_ms);
+	EXPECT_OK(ov_core_compile_model(core, m, "NPU", 2, &c, "TARN_BUCKETS", info.buckets));
+	lengths(c, 2e-2);
+	ov_compiled_model_free(c);
+	tarn_free_buckets(plan);
+	ov_free((const char *)length);
+	ov_model_free(m);
+}
+
 int main(void)
 {
 	ov_compiled_model_t *c;
@@ -310,6 +343,7 @@ int main(void)
 	buckets("CPU", 1e-4);
 	buckets("NPU", 2e-2);
 	one_file();
+	learning();
 	ov_infer_request_free(plain);
 	ov_core_free(core);
 	return 0;

@@ -46,6 +46,12 @@ done
 expect_exit 0 "$TARN" run -m text.onnx -d NPU --sim 4000 -shape 'input_ids[1,1..40],attention_mask[1,1..40],position_ids[1,1..40]' -i input_ids=data/input_ids.npy -i attention_mask=data/attention_mask.npy -i position_ids=data/position_ids.npy -json
 expect_stderr_lacks reshaped
 expect_exit 0 "$TARN" bench -m text.onnx -d NPU --sim 4000 --plan npu.json -data_shape 'input_ids[1,30],attention_mask[1,30],position_ids[1,30]' -niter 3 -json
+# all sizes are one entry of the cache
+for compilations in 4 0; do
+	expect_exit 0 "$TARN" bench -m text.onnx -d NPU --sim 4000 --plan npu.json -cache_dir kept -data_shape 'input_ids[1,30],attention_mask[1,30],position_ids[1,30]' -niter 2 -json
+	expect_json compilations "$compilations"
+done
+[ "$(ls kept | wc -l)" = 1 ] || fail "$(ls kept | wc -l) files in the cache"
 sed 's/"buckets": "/"buckets": "length=9,3;/' npu.json >bad.json
 expect_exit 2 "$TARN" bench -m text.onnx -d NPU --sim 4000 --plan bad.json -niter 1
 expect_stderr_contains "must ascend"

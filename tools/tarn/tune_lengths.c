@@ -78,6 +78,9 @@ static void show(const session *s, const tarn_buckets_info *p, const char *path)
 	printf("memory: %.2f MB, of which weights, once, %.2f (planned)", memory_of(p) * 1e-6, p->weight_bytes * 1e-6);
 	if (compile_of(p) > 0)
 		printf("; compiling: %.0f ms (measured)", compile_of(p));
+	if (strcmp(p->device, "NPU") != 0)
+		printf("\ndevice %s also takes free sizes as they are, without padding; each new size costs it planning, once",
+		       p->device);
 	printf("\n%s -> %s\nuse it: tarn bench -m %s -d %s --plan %s\n", p->buckets, path, s->o->model, p->device, path);
 }
 

@@ -52,6 +52,7 @@ void tarn_bucket_program_free(tarn_program *p)
 	for (int i = 0; x->at && i < x->n; i++)
 		tarn_program_unref(x->at[i].p);
 	VEC_FINI(&x->syms.sym);
+	tarn_mutex_fini(&x->lock);
 	p->impl = NULL;
 }
 
@@ -70,6 +71,7 @@ tarn_err tarn_bucket_begin(tarn_program *p, bucket_program **out)
 	if (!x)
 		return tarn_err_nomem(sizeof *x);
 	x->d = of(p->device);
+	tarn_mutex_init(&x->lock);
 	p->impl = *out = x;
 	return TARN_OK;
 }
@@ -135,6 +137,7 @@ static tarn_err build_all(tarn_program *p)
 	bucket_program *x = NULL;
 	TRY(tarn_bucket_begin(p, &x));
 	TRY(tarn_bucket_take_dims(p, x));
+	TRY(tarn_bucket_begin_seen(p, x));
 	x->at = tarn_arena_zalloc(&p->arena, (size_t)x->n, sizeof *x->at);
 	if (!x->at)
 		return tarn_err_nomem((size_t)x->n * sizeof *x->at);

@@ -32,6 +32,18 @@ typedef struct tarn_bucket_device {
 void tarn_bucket_device_init(tarn_device *outer, tarn_bucket_device *d);
 /* Is this model to be compiled by the decorator rather than by `inner` itself? */
 bool tarn_bucket_wants(const tarn_device *inner, const tarn_model *m, const tarn_props *props);
+/* How often requests of p had a size along a dimension, since it was compiled: appended to `list`, ascending. Sizes of
+ * dimensions above TARN_BUCKET_SEEN are rounded up to one of that many. TARN_NOT_FOUND: no such dimension, or p is no
+ * decorator's. */
+enum { TARN_BUCKET_SEEN = 4096 };
+typedef struct tarn_bucket_seen {
+	int64_t size;
+	uint64_t count;
+} tarn_bucket_seen;
+typedef struct tarn_bucket_seen_list {
+	VEC(tarn_bucket_seen) list;
+} tarn_bucket_seen_list;
+TARN_MUST tarn_err tarn_bucket_get_seen(const tarn_program *p, const char *dimension, tarn_bucket_seen_list *seen);
 /* Are these bytes a compiled model that a decorator exported? */
 bool tarn_bucket_is_blob(const tarn_buffer *blob);
 

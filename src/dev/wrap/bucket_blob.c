@@ -203,7 +203,7 @@ static tarn_err get_dims(reader *r, tarn_program *p, bucket_program *x)
 			    tarn_sym_get(&x->syms, d->sym)->op == TARN_SYM_NAMED && sizes && sizes <= TARN_BUCKET_SIZES;
 		for (uint32_t k = 0; fits && k < sizes; k++) {
 			d->size[d->n++] = get_i64(r);
-			fits = d->size[k] > (k ? d->size[k - 1] : 0);
+			fits = d->size[k] > (k ? d->size[k - 1] : 0) && d->size[k] <= TARN_DIM_MAX;
 		}
 		x->n = fits ? x->n * d->n : 0;
 		CHECK(x->n && x->n <= TARN_BUCKET_PROGRAMS, TARN_BAD_FILE,
@@ -280,6 +280,7 @@ static tarn_err import(tarn_program *p, const tarn_buffer *blob)
 	TRY(get_shapes(&r, p, x, p->in, p->n_in, &x->in));
 	TRY(get_shapes(&r, p, x, p->out, p->n_out, &x->out));
 	TRY(get_dims(&r, p, x));
+	TRY(tarn_bucket_begin_seen(p, x));
 	TRY(get_lengths(&r, p, x));
 	TRY(tarn_dedup_open(at + HEAD + size, blob->size - HEAD - size, &parts));
 	for (int i = 0; i < x->n; i++)

@@ -13,6 +13,10 @@ typedef struct bucket_dim {
 	const char *name;                /* its own, or "input[axis]" */
 	int64_t size[TARN_BUCKET_SIZES]; /* of the buckets, ascending; the last is its bound */
 	int n;
+	/* Requests by size, in `n_seen` steps of `step`; guarded by the program's lock. */
+	uint64_t *seen;
+	int64_t step;
+	int n_seen;
 } bucket_dim;
 
 /* The program of one combination of sizes. */
@@ -30,6 +34,7 @@ typedef struct bucket_program {
 	tarn_shape *in, *out; /* of the outer ports, over these symbols */
 	bucket_dim dim[TARN_BUCKET_DIMS];
 	int n_dim;
+	tarn_mutex lock;  /* of what was seen */
 	bucket_inner *at; /* n: dimension 0 varies slowest */
 	int n;
 } bucket_program;
@@ -55,6 +60,9 @@ TARN_MUST tarn_err tarn_bucket_take_dims(tarn_program *p, bucket_program *x);
 void tarn_bucket_sizes(const bucket_program *x, int i, int64_t size[TARN_BUCKET_DIMS]);
 /* The smallest bucket with room for these sizes. TARN_SHAPE with both numbers when there is none. */
 TARN_MUST tarn_err tarn_bucket_pick(const bucket_program *x, const int64_t size[TARN_BUCKET_DIMS], int *i);
+/* Counts the sizes of a request. */
+void tarn_bucket_note_sizes(bucket_program *x, const int64_t size[TARN_BUCKET_DIMS]);
+TARN_MUST tarn_err tarn_bucket_begin_seen(tarn_program *p, bucket_program *x);
 /* Where the inner program has the outer ports. */
 TARN_MUST tarn_err tarn_bucket_map_ports(tarn_program *p, bucket_inner *b);
 

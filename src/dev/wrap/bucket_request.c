@@ -179,12 +179,13 @@ static void fill_outputs(tarn_request *r, const bucket_program *x, const bucket_
 
 tarn_err tarn_bucket_submit(tarn_request *r)
 {
-	const bucket_program *x = r->program->impl;
+	bucket_program *x = r->program->impl;
 	bucket_request *q = r->impl;
 	int64_t size[TARN_BUCKET_DIMS] = {0}, begin = tarn_clock_ns();
 	bucket_slot *s;
 	TRY(read_sizes(r, x, q, size));
 	TRY(tarn_bucket_pick(x, size, &q->now));
+	tarn_bucket_note_sizes(x, size);
 	TRY(slot_get(r, q->now, &s));
 	TRY(tarn_request_begin(s->r));
 	tarn_err err = fill_inputs(r, &x->at[q->now], s, size, x->n_dim);
