@@ -8,6 +8,7 @@
 /* Where a share begins to count. A device that is busy four fifths of the time cannot become faster by more than a quarter
  * through anything the host does; MACs and memory are rarely beyond two thirds of their peaks in practice. */
 #define BUSY 0.8
+#define MOSTLY 0.6
 #define ALL_DEVICE 0.9 /* of host time: nothing else could become faster */
 #define DDR_LIMIT 0.6
 #define MAC_LIMIT 0.5
@@ -16,17 +17,24 @@
 #define NOMINAL 0.93 /* of the nominal clock */
 #define MEMORY_WORTH 1.2
 #define HALF 0.5
-#define SERIAL_LIMIT 0.4
+#define SERIAL_LIMIT 0.3
 #define OTHER_LIMIT 0.4
 #define GAP_LIMIT 0.25
+#define SOME_GAP 0.1
 #define DELAY_LIMIT 0.3
 enum { ENOUGH = 10 };
 
-/* By the device's own account; or because requests do nothing but run and queue for it, all the time. */
+/* By the device's own account; or because requests do nothing but run and queue for it; or because, by the mean times of all
+ * stages, it is the slowest one, and idle only now and then. */
 static bool is_busy(const tarn_counters *c)
 {
-	bool asked = !c->rate_limited && !(c->gap_input >= GAP_LIMIT);
-	return tarn_counters_busy(c) >= BUSY || (asked && c->device + c->wait >= ALL_DEVICE);
+	double busy = tarn_counters_busy(c);
+	if (busy >= BUSY)
+		return true;
+	if (c->rate_limited || c->gap_input >= GAP_LIMIT)
+		return false;
+	tarn_pipeline p = tarn_pipeline_of(c);
+	return c->device + c->wait >= ALL_DEVICE || (busy >= MOSTLY && tarn_pipeline_slowest(&p) == TARN_STAGE_DEVICE);
 }
 
 /* Does the device tell where its time goes? */
@@ -190,15 +198,18 @@ static bool device_busy(const tarn_counters *c)
 	return is_busy(c);
 }
 
-/* Several requests, and still nobody at hand when the device is done. */
-static bool late_host(const tarn_counters *c)
-{
-	return c->in_flight > 1 && c->gap_host >= GAP_LIMIT && c->gap_host > c->gap_prepare && c->gap_host > c->gap_copy;
-}
-
 static double copies_of(const tarn_counters *c)
 {
 	return c->copy_in + c->copy_out;
+}
+
+/* Several requests, and still nobody at hand when the device is done: for long, or for the largest part of a request's time. */
+static bool late_host(const tarn_counters *c)
+{
+	if (c->in_flight < 2 || !(c->gap_host > c->gap_prepare && c->gap_host > c->gap_copy))
+		return false;
+	bool largest_part = c->other > c->device && c->other > c->prepare && c->other > copies_of(c);
+	return c->gap_host >= GAP_LIMIT || (c->gap_host >= SOME_GAP && largest_part);
 }
 
 /* Requests are on their way all the time, and what one spends its time with is no single thing: only where overlap alone
@@ -252,7 +263,8 @@ static bool copies(const tarn_counters *c)
 
 static bool few_requests(const tarn_counters *c)
 {
-	return c->in_flight < c->optimal || (in_turns(c) && c->other < OTHER_LIMIT);
+	bool fewer = c->in_flight < c->optimal && tarn_change_gain(c, TARN_CHANGE_REQUESTS) >= 1.05;
+	return fewer || (in_turns(c) && c->other < OTHER_LIMIT);
 }
 
 static bool starved(const tarn_counters *c)

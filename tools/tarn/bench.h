@@ -102,6 +102,8 @@ double bench_device_ms(const bench *b); /* mean */
 
 /* Once, after each measurement. */
 void bench_find_counters(bench *b);
+/* Modelled time of one inference of that model there, with one more property; 0: nobody can tell. */
+double bench_estimate(const bench *b, const ov_model_t *model, const char *key, const char *value);
 /* Everything a verdict is concluded from, as far as it is known. */
 void bench_get_counters(const bench *b, tarn_diag_counters *c);
 /* What preparing with --scaled-decode takes of what it takes now, on a few samples; NAN: it does not apply. */

@@ -17,6 +17,17 @@ static void summarize(bench *b)
 	tarn_free_timeline(&t);
 }
 
+double bench_estimate(const bench *b, const ov_model_t *model, const char *key, const char *value)
+{
+	session_properties p;
+	tarn_model_estimate e;
+	if (!model || strcmp(b->s.runs_on, "NPU") != 0 || session_collect(&b->s, b->hint, &p) || p.n >= 64)
+		return 0;
+	if (key)
+		p.at[p.n++] = (ov_property_t){key, value};
+	return tarn_estimate_model(b->s.core, model, "NPU", p.n, p.at, &e) == OK ? e.ms : 0;
+}
+
 void bench_find_counters(bench *b)
 {
 	tarn_model_facts f;
@@ -30,6 +41,8 @@ void bench_find_counters(bench *b)
 	summarize(b);
 	b->scaled_share = bench_live_scaled_share(b);
 	b->accounted = tarn_get_device_account(b->s.compiled, &b->account) == OK;
+	if (b->accounted && b->account.tiles > 0 && b->account.tiles < b->account.device_tiles)
+		b->suppose_tiles = bench_estimate(b, b->s.model, "NPU_TILES", "-1");
 }
 
 double bench_rate(const bench *b)

@@ -16,18 +16,6 @@ enum { BATCH = 4, CALIBRATION = 2 };
 
 /* ---- what the device would take ---- */
 
-/* Modelled time of one inference of that model, with one more property; 0: nobody can tell. */
-static double estimate(const bench *b, const ov_model_t *model, const char *key, const char *value)
-{
-	session_properties p;
-	tarn_model_estimate e;
-	if (!model || strcmp(b->s.runs_on, "NPU") != 0 || session_collect(&b->s, b->hint, &p) || p.n >= 64)
-		return 0;
-	if (key)
-		p.at[p.n++] = (ov_property_t){key, value};
-	return tarn_estimate_model(b->s.core, model, "NPU", p.n, p.at, &e) == OK ? e.ms : 0;
-}
-
 static double estimate_batch(const bench *b)
 {
 	variant v;
@@ -40,7 +28,7 @@ static double estimate_batch(const bench *b)
 	/* A model that takes no batch is an answer, not a failure. */
 	say_nothing(true);
 	if (!session_open(&s, "diagnose", &v.o) && !session_reshape(&s) && !session_retype(&s))
-		ms = estimate(b, s.model, NULL, NULL) / BATCH;
+		ms = bench_estimate(b, s.model, NULL, NULL) / BATCH;
 	say_nothing(false);
 	session_close(&s);
 	variant_fini(&v);
@@ -85,7 +73,7 @@ static double make_int8(diagnosis *d)
 	if (n < 0 || (size_t)n >= sizeof d->int8_model || tarn_save_model(quantized, d->int8_model) != OK)
 		d->int8_model[0] = 0;
 	else
-		ms = estimate(b, quantized, NULL, NULL);
+		ms = bench_estimate(b, quantized, NULL, NULL);
 	ov_model_free(quantized);
 	return ms;
 }
@@ -109,8 +97,6 @@ void diagnose_suppose(diagnosis *d)
 {
 	bench *b = &d->base;
 	double busy = bench_busy(b);
-	if (b->accounted && b->account.tiles > 0 && b->account.tiles < b->account.device_tiles)
-		b->suppose_tiles = estimate(b, b->s.model, "NPU_TILES", "-1");
 	if (busy < 0.5)
 		return;
 	if (!strcmp(b->s.runs_on, "CPU"))
