@@ -107,6 +107,17 @@ static int next_cached(generator *g, int64_t *next)
 	return rc;
 }
 
+/* What the simulated driver counted. */
+static void say_driver(const generator *g)
+{
+	tarn_simulation s;
+	if (g->o->sim && tarn_get_simulation(g->core, &s) == OK)
+		fprintf(stderr,
+			"the driver: %" PRId64 " models compiled, %" PRId64 " taken from its cache, %" PRId64
+			" command lists run\n",
+			s.compiled, s.cache_hits, s.submitted);
+}
+
 static void say_times(const generator *g)
 {
 	tarn_sequence_info i;
@@ -252,6 +263,7 @@ static int generate(generator *g)
 	printf("\n");
 	if (g->sequence)
 		say_times(g);
+	say_driver(g);
 	return rc;
 }
 

@@ -163,25 +163,38 @@ static tarn_err limit_lengths(state_plan *p)
 	return tarn_graph_infer(g);
 }
 
-/* All caches grow by the same positions. */
+/* The other name becomes this one, in all inputs. */
+static void rename_dim(tarn_graph *g, tarn_dim from, tarn_dim to)
+{
+	for (size_t i = 0; i < g->input.len; i++)
+		for (int k = 0; k < g->input.at[i]->shape.rank; k++)
+			if (g->input.at[i]->shape.dim[k] == from)
+				g->input.at[i]->shape.dim[k] = to;
+}
+
+/* All caches begin empty and grow by the same positions, so that they are equally long, whatever their lengths are called. */
 static tarn_err take_growth(state_plan *p)
 {
+	tarn_graph *g = p->m->main;
+	bool renamed = false;
 	for (size_t i = 0; i < p->slot.len; i++) {
 		const state_slot *s = &p->slot.at[i];
 		if (s->axis < 0)
 			continue;
-		tarn_dim past = p->m->main->input.at[s->in]->shape.dim[s->axis];
+		tarn_dim past = g->input.at[s->in]->shape.dim[s->axis];
 		CHECK(s->entries->shape.rank > s->axis, TARN_UNSUPPORTED, "state '%s': what node '%s' adds has no known shape",
 		      s->in_name, s->concat->name);
 		tarn_dim step = s->entries->shape.dim[s->axis];
 		CHECK(is_named(p, past) && is_named(p, step) && past != step, TARN_UNSUPPORTED,
 		      "state '%s' does not grow by a free dimension of its own along axis %d", s->in_name, s->axis);
-		CHECK(!p->past || (p->past == past && p->step == step), TARN_UNSUPPORTED,
-		      "states '%s' and '%s' grow by different dimensions", p->slot.at[0].in_name, s->in_name);
-		p->past = past;
+		CHECK(!p->step || p->step == step, TARN_UNSUPPORTED, "states '%s' and '%s' grow by different dimensions",
+		      p->slot.at[0].in_name, s->in_name);
 		p->step = step;
+		p->past = p->past ? p->past : past;
+		renamed |= past != p->past;
+		rename_dim(g, past, p->past);
 	}
-	return TARN_OK;
+	return renamed ? tarn_graph_infer(g) : TARN_OK;
 }
 
 static bool has(const tarn_dim *list, int n, tarn_dim d)

@@ -99,6 +99,10 @@ static void growing_cache(const char *device)
 	tarn_state_options options = {.window = 7, .step = 3};
 	EXPECT_OK(tarn_sequence_open(core, model, device, &options, 0, NULL, &q));
 	EXPECT_OK(tarn_sequence_get_info(q, &before));
+	tarn_simulation driver, driver_after;
+	bool npu = !strcmp(device, "NPU");
+	if (npu)
+		EXPECT_OK(tarn_get_simulation(core, &driver));
 	EXPECT(before.window == 7 && before.step == 3 && before.programs == 2 && before.compilations == 2);
 	int64_t at = 0;
 	for (int k = 0; k < 4; k++) {
@@ -111,6 +115,10 @@ static void growing_cache(const char *device)
 	}
 	EXPECT_OK(tarn_sequence_get_info(q, &after));
 	EXPECT(after.past == 7 && after.steps == 4 && after.positions == 7 && after.compilations == 2);
+	if (npu) { /* nor does the driver know of another compilation; each step was one command list */
+		EXPECT_OK(tarn_get_simulation(core, &driver_after));
+		EXPECT(driver_after.compiled == driver.compiled && driver_after.submitted == driver.submitted + 4);
+	}
 	EXPECT(after.state_copied == 0 && after.copied == 0 && after.state_bytes == 7 * (int64_t)sizeof(float));
 	feed(q, x, 1);
 	EXPECT(tarn_sequence_infer(q) == PARAMETER_MISMATCH);

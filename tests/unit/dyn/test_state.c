@@ -129,7 +129,7 @@ static tarn_model *attention(positions where, masks mask)
 	tarn_graph *g = m->main;
 	tarn_value *x = free_input(m, "x", "step", TARN_F32, WIDTH), *past[2], *all[2];
 	past[0] = free_input(m, "k_in", "past", TARN_F32, WIDTH);
-	past[1] = free_input(m, "v_in", "past", TARN_F32, WIDTH);
+	past[1] = free_input(m, "v_in", where == COUNTED ? "another" : "past", TARN_F32, WIDTH);
 	tarn_value *given = mask == GIVEN ? free_input(m, "mask", "all", TARN_F32, 0) : NULL;
 	tarn_value *h = node(g, "Add", x, embed(g, where, x, past[0]), NULL);
 	for (int i = 0; i < 2; i++) {
