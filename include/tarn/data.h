@@ -60,8 +60,9 @@ tarn_read_sample(tarn_dataset_t *dataset, size_t i, void *dst, size_t bytes);
 OPENVINO_C_API(ov_status_e)
 tarn_read_labels(const char *path, const char *column, const tarn_dataset_t *dataset, int64_t *labels);
 
-/* One file for one input: image, npy, idx(.gz), or raw bytes of exactly its size. Free dimensions take the data's: an array's
- * sizes, an image's height and width, 1 for a batch of images. options may be NULL; skip and first are not looked at. */
+/* One file for one input: image, npy, idx(.gz), wav (f32 [channels,samples] from -1 to 1), or raw bytes of exactly its size.
+ * Free dimensions take the data's: an array's sizes, an image's height and width, 1 for a batch of images. options may be NULL;
+ * skip and first are not looked at. */
 OPENVINO_C_API(ov_status_e)
 tarn_read_input(const char *path, ov_element_type_e type, const ov_partial_shape_t shape, const tarn_data_options_t *options,
 		ov_tensor_t **tensor);

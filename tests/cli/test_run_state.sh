@@ -82,3 +82,19 @@ for on in "CPU" "NPU --sim 4000" "NPU --sim 3720"; do
 	expect_stderr_contains "2 programs, 2 compilations"
 	expect_stderr_contains "0 copied through the host; other copies: 0 bytes"
 done
+
+# A voice detector over a recording, window by window, its state staying where it is: CPU and NPU agree.
+[ -e "$models/../data/audio/dns3_0398_clean.wav" ] || exit 0
+printf '\223NUMPY\001\000\166\000%-117s\n' "{'descr': '<i8', 'fortran_order': False, 'shape': (), }" >sr.npy
+printf '\200>\000\000\000\000\000\000' >>sr.npy
+for on in "CPU" "NPU --sim 4000"; do
+	# shellcheck disable=SC2086
+	expect_exit 0 "$TARN" run -m "$models/audio/silero_vad_16k_op15.onnx" --state stateN=state -i sr=sr.npy \
+		-i "input=$models/../data/audio/dns3_0398_clean.wav" --slide 'input[1]=512+64' -d $on --json
+	expect_json outputs[0].shape "[157,1,1]"
+	expect_json sequence.state_bytes_copied 0
+	expect_json sequence.steps 157
+	mean=$(json outputs[0].mean)
+	[ "$on" = CPU ] && cpu=$mean
+	awk "BEGIN { d = $mean - $cpu; exit !(d < 0.005 && d > -0.005 && $cpu > 0.2) }" || fail "mean $mean, on the CPU $cpu"
+done

@@ -14,5 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	tarn_buffer_unref(b);
 	if (tarn_idx_parse_tensor(data, size, &t) == TARN_OK)
 		tarn_tensor_fini(&t);
+	if (tarn_wav_parse_tensor(data, size, &t) == TARN_OK)
+		tarn_tensor_fini(&t);
 	return 0;
 }

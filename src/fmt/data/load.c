@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "fmt/data/files.h"
+#include "fmt/npy/npy.h"
 
 static tarn_err parse_text(const char *text, size_t n, int rank, tarn_data_layout *l)
 {
@@ -130,12 +131,17 @@ static tarn_err fit_sizes(const char *path, const tarn_tensor *from, int rank, c
 	return err;
 }
 
-static tarn_err load_array(const char *path, tarn_dtype type, int rank, const int64_t *dim, tarn_tensor *t)
+/* `sound`: a WAV file in memory; NULL: the file is an array. */
+static tarn_err load_array(const char *path, const tarn_file_map *sound, tarn_dtype type, int rank, const int64_t *dim,
+			   tarn_tensor *t)
 {
 	tarn_tensor from, r = {0};
 	int64_t size[TARN_MAX_RANK];
-	TRY(tarn_array_read(path, &from));
 	tarn_err err;
+	if (sound)
+		TRY(tarn_err_note(tarn_wav_parse_tensor(sound->at, sound->size, &from), "in '%s'", path));
+	else
+		TRY(tarn_array_read(path, &from));
 	TRY_GOTO(out, fit_sizes(path, &from, rank, dim, size));
 	TRY_GOTO(out, tarn_tensor_new(type, rank, size, &r));
 	TRY_GOTO(out, tarn_err_note(tarn_data_cast(&from, 0, tarn_tensor_count(&from), type, r.data), "in '%s'", path));
@@ -180,7 +186,9 @@ tarn_err tarn_data_load(const char *path, tarn_dtype type, int rank, const int64
 	if (image && !tarn_str_ends_with(path, ".bin") && !tarn_str_ends_with(path, ".raw"))
 		err = load_image(path, type, rank, dim, o, t);
 	else if (npy || idx)
-		err = load_array(path, type, rank, dim, t);
+		err = load_array(path, NULL, type, rank, dim, t);
+	else if (tarn_wav_probe(map.at, map.size) && !tarn_str_ends_with(path, ".bin") && !tarn_str_ends_with(path, ".raw"))
+		err = load_array(path, &map, type, rank, dim, t);
 	else
 		err = load_raw(path, &map, type, rank, dim, t);
 	tarn_file_map_close(&map);

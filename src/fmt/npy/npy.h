@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * numpy's .npy files (versions 1 to 3) and idx files (MNIST's format, plain or gzip) as tensors. Any thread.
+ * numpy's .npy files (versions 1 to 3), idx files (MNIST's format, plain or gzip) and WAV files as tensors. Any thread.
  *
  * Files are untrusted: headers are parsed strictly, sizes are checked against the file before anything is allocated. Results
  * are row-major and of this machine's byte order whatever the file holds. A tensor that needs no conversion shares the file's
@@ -38,5 +38,9 @@ TARN_MUST tarn_err tarn_npy_write(const char *path, const tarn_tensor *t);
 /* idx: two zero bytes, type, rank, sizes and elements, all big-endian. gzip is told by its first bytes. */
 TARN_MUST tarn_err tarn_idx_parse_tensor(const uint8_t *at, size_t n, tarn_tensor *t);
 TARN_MUST tarn_err tarn_idx_read(const char *path, tarn_tensor *t);
+
+/* WAV: PCM of 8 to 32 bits, or 32-bit floats, as f32 [channels, samples] from -1 to 1. */
+bool tarn_wav_probe(const uint8_t *at, size_t n);
+TARN_MUST tarn_err tarn_wav_parse_tensor(const uint8_t *at, size_t n, tarn_tensor *t);
 
 #endif
