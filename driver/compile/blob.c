@@ -397,7 +397,7 @@ static tarn_err load(const uint8_t *bytes, size_t size, const header *h, tarn_np
 	TRY(join_args(p));
 	TRY(tarn_npu_group(p->model->main, &p->arena, &p->layers));
 	if (h->flags & 8)
-		tarn_npu_widen(&p->layers);
+		TRY(tarn_npu_widen(p->model->main, &p->layers, &p->arena));
 	TRY(get_times(&r, h->flags, p));
 	return tarn_npu_exec_new(p->model->main, &p->layers, &p->exec);
 }

@@ -185,15 +185,6 @@ static void group_one(grouping *p, const tarn_node *n, npu_layer *l)
 	}
 }
 
-void tarn_npu_widen(npu_layers *layers)
-{
-	layers->wide = true;
-	for (int i = 0; i < layers->n; i++) {
-		layers->at[i].wide = true;
-		layers->at[i].narrow_in = false;
-	}
-}
-
 tarn_err tarn_npu_group(const tarn_graph *g, tarn_arena *a, npu_layers *layers)
 {
 	grouping p = {.g = g};

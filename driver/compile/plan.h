@@ -85,7 +85,7 @@ TARN_MUST tarn_err tarn_npu_group(const tarn_graph *g, tarn_arena *a, npu_layers
 /* range.c: marks layers whose results need FP32. */
 TARN_MUST tarn_err tarn_npu_keep_range(const tarn_graph *g, npu_layers *layers, tarn_arena *a);
 /* Gives every layer the wide form (wide.c says what that is). */
-void tarn_npu_widen(npu_layers *layers);
+TARN_MUST tarn_err tarn_npu_widen(const tarn_graph *g, npu_layers *layers, tarn_arena *a);
 /* Bounds of a Clip or ReLU as floats. */
 void tarn_npu_clip_bounds(const tarn_node *n, float *lo, float *hi);
 

@@ -4,7 +4,7 @@
  * differences its precision, long before the numbers they are made of do. SHAVEs compute in FP32 and can store it; the array
  * cannot read it. So an operator keeps FP32 when it squares or sums up, or when all it reads has been kept, and when everything
  * that reads its result can: normalisations that are written out stay in FP32 from the squares to the factor that scales the
- * FP16 values again.
+ * FP16 values again. In the wide form the array reads pairs, and everything that only SHAVEs read is FP32.
  */
 #include <string.h>
 
@@ -58,6 +58,13 @@ static bool follows(const tarn_node *n, const bool *kept)
 	return floats > 0;
 }
 
+/* In the wide form SHAVEs do all but products. */
+static bool by_shaves(const tarn_node *n)
+{
+	static const char *const products[] = {"Conv", "ConvTranspose", "MatMul", "Gemm", NULL};
+	return n->n_out && n->out[0] && n->out[0]->type == TARN_F32 && !any_of(n, products);
+}
+
 static bool reads_fp32(const tarn_node *n, const bool *kept)
 {
 	if (n->n_out && n->out[0] && kept[n->out[0]->id])
@@ -66,14 +73,14 @@ static bool reads_fp32(const tarn_node *n, const bool *kept)
 	       !tarn_npu_is(n, "RNN");
 }
 
-tarn_err tarn_npu_keep_range(const tarn_graph *g, npu_layers *layers, tarn_arena *a)
+static tarn_err mark(const tarn_graph *g, npu_layers *layers, tarn_arena *a)
 {
 	bool *kept = tarn_arena_zalloc(a, g->value.len + 1, sizeof *kept);
 	if (!kept)
 		return tarn_err_nomem(g->value.len);
 	for (size_t i = 0; i < g->node.len; i++) {
 		const tarn_node *n = g->node.at[i];
-		if (can_keep(n) && (leaves_range(n) || follows(n, kept)))
+		if (layers->wide ? by_shaves(n) : can_keep(n) && (leaves_range(n) || follows(n, kept)))
 			kept[n->out[0]->id] = true;
 	}
 	for (size_t i = g->node.len; i-- > 0;) {
@@ -85,8 +92,21 @@ tarn_err tarn_npu_keep_range(const tarn_graph *g, npu_layers *layers, tarn_arena
 	for (int i = 0; i < layers->n; i++) {
 		npu_layer *l = &layers->at[i];
 		const tarn_value *y = tarn_npu_layer_out(l, 0), *x = l->main->n_in ? l->main->in[0] : NULL;
-		l->fp32 = l->wide = y && kept[y->id];
-		l->narrow_in = l->fp32 && x && !kept[x->id];
+		l->fp32 = y && kept[y->id];
+		l->wide = l->fp32 || layers->wide;
+		l->narrow_in = l->fp32 && !layers->wide && x && !kept[x->id];
 	}
 	return TARN_OK;
+}
+
+tarn_err tarn_npu_keep_range(const tarn_graph *g, npu_layers *layers, tarn_arena *a)
+{
+	layers->wide = false;
+	return mark(g, layers, a);
+}
+
+tarn_err tarn_npu_widen(const tarn_graph *g, npu_layers *layers, tarn_arena *a)
+{
+	layers->wide = true;
+	return mark(g, layers, a);
 }

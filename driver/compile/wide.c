@@ -444,7 +444,7 @@ tarn_err tarn_npu_plan_make(const tarn_arch *arch, const tarn_graph *g, const ta
 	if (!codes && flags->mode == TARN_CC_AUTO && ends_steep(g))
 		TRY(tarn_npu_wide_expect(g, &expected));
 	if (!codes && (flags->mode == TARN_CC_ACCURACY || expected > COARSE))
-		tarn_npu_widen(&layers);
+		TRY(tarn_npu_widen(g, &layers, a));
 	tarn_err err = tarn_npu_schedule(arch, g, &layers, tiles, a, plan);
 	if (expected > COARSE)
 		tarn_log(TARN_LOG_WARN,
