@@ -59,12 +59,12 @@ void tarn_wgemm_free(tarn_wgemm *g)
 static void pack_codes(const tarn_wgemm *g, const tarn_wgemm_weights *w, int panel)
 {
 	size_t first, width = width_of(g, panel, &first), per = 32u / (unsigned)g->bits;
-	size_t in_group = (g->group + per - 1) / per, cols = g->n - first < width ? g->n - first : width;
+	size_t cols = g->n - first < width ? g->n - first : width;
 	size_t sk = w->transposed ? 1 : w->n, sn = w->transposed ? w->k : 1;
 	uint32_t mask = g->bits == 4 ? 15 : 255, *words = (uint32_t *)g->code + first * g->blocks;
-	for (size_t b = 0; b < g->blocks; b++) {
-		size_t k = b / in_group * g->group + b % in_group * per;
-		size_t rows = tarn_wgemm_block_rows(g->k, g->group, per, b);
+	tarn_wblock at = tarn_wblock_at(g->k, g->group, per, 0);
+	for (size_t b = 0; b < g->blocks; b++, tarn_wblock_next(&at)) {
+		size_t k = at.g * g->group + at.at * per, rows = tarn_wblock_rows(&at);
 		for (size_t j = 0; j < cols; j++) {
 			uint32_t word = 0;
 			for (size_t i = 0; i < rows; i++)
@@ -153,10 +153,9 @@ static void by_pieces(const tarn_wgemm *g, const tarn_wtile *t, size_t r0, size_
 	_Alignas(64) float buffer[PIECE_K * TARN_TILE_COLS];
 	size_t per = 32u / (unsigned)g->bits, lanes = (size_t)g->set->lanes, step = PIECE_K / per, k = 0;
 	for (size_t b = 0; b < g->blocks; b += step) {
-		size_t end = b + step < g->blocks ? b + step : g->blocks, depth = 0;
-		for (size_t i = b; i < end; i++)
-			depth += tarn_wgemm_block_rows(g->k, g->group, per, i);
-		g->set->unpack[g->bits == 8](t, b, end, set->max_nv, buffer);
+		size_t end = b + step < g->blocks ? b + step : g->blocks;
+		size_t depth = tarn_wblock_depth(g->k, g->group, per, b, end);
+		g->set->unpack[g->bits == 8](t, b, end, depth, set->max_nv, buffer);
 		for (int v = 0; v < t->nv; v += set->max_nv) {
 			int nv = t->nv - v < set->max_nv ? t->nv - v : set->max_nv, left = t->cols - v * (int)lanes;
 			size_t max_rows = (size_t)set->max_rows[nv - 1];

@@ -103,36 +103,40 @@ INLINE void multiply(const tarn_wtile *t, const int bits, const int rows, const 
 	}
 }
 
-INLINE void unpack(const tarn_wtile *t, size_t b0, size_t b1, int piece_nv, float *out, const int bits)
+INLINE void unpack(const tarn_wtile *t, size_t b0, size_t b1, size_t depth, int piece_nv, float *out, const int bits)
 {
-	const size_t per = 32 / bits, blocks = (t->group + per - 1) / per;
-	const size_t nv = (size_t)t->nv;
-	size_t depth = 0, row = 0;
-	for (size_t b = b0; b < b1; b++)
-		depth += tarn_wgemm_block_rows(t->k, t->group, per, b);
-	for (size_t b = b0; b < b1; b++) {
-		size_t n = tarn_wgemm_block_rows(t->k, t->group, per, b), g = b / blocks;
-		for (size_t j = 0; j < nv; j++) {
-			size_t piece = j / (size_t)piece_nv, first = piece * (size_t)piece_nv;
+	const size_t per = 32 / bits, nv = (size_t)t->nv;
+	size_t row = 0;
+	tarn_wblock at = tarn_wblock_at(t->k, t->group, per, b0);
+	for (size_t b = b0; b < b1; b++, tarn_wblock_next(&at)) {
+		size_t n = tarn_wblock_rows(&at);
+		for (size_t first = 0; first < nv; first += (size_t)piece_nv) {
 			size_t width = nv - first < (size_t)piece_nv ? nv - first : (size_t)piece_nv;
-			float *to = out + (first * depth + row * width + (j - first)) * VL;
-			vi w = load_words(t->code + (b * nv + j) * VL);
-			vf s = v_load(t->scale + (g * nv + j) * VL);
-			vf z = t->zero ? v_load(t->zero + (g * nv + j) * VL) : v_zero();
-			for (size_t i = 0; i < n; i++, w = w >> bits)
-				v_store(to + i * width * VL, (code_of(w, 0, bits) - z) * s);
+			for (size_t j = first; j < first + width; j++) {
+				float *to = out + (first * depth + row * width + (j - first)) * VL;
+				vi w = load_words(t->code + (b * nv + j) * VL);
+				vf s = v_load(t->scale + (at.g * nv + j) * VL);
+				vf z = t->zero ? v_load(t->zero + (at.g * nv + j) * VL) : v_zero();
+				if (n == per) {
+					UNROLL for (size_t i = 0; i < per; i++)
+						v_store(to + i * width * VL, (code_of(w, (int)i, bits) - z) * s);
+					continue;
+				}
+				for (size_t i = 0; i < n; i++, w = w >> bits)
+					v_store(to + i * width * VL, (code_of(w, 0, bits) - z) * s);
+			}
 		}
 		row += n;
 	}
 }
 
-static void unpack_4(const tarn_wtile *t, size_t b0, size_t b1, int piece_nv, float *out)
+static void unpack_4(const tarn_wtile *t, size_t b0, size_t b1, size_t depth, int piece_nv, float *out)
 {
-	unpack(t, b0, b1, piece_nv, out, 4);
+	unpack(t, b0, b1, depth, piece_nv, out, 4);
 }
-static void unpack_8(const tarn_wtile *t, size_t b0, size_t b1, int piece_nv, float *out)
+static void unpack_8(const tarn_wtile *t, size_t b0, size_t b1, size_t depth, int piece_nv, float *out)
 {
-	unpack(t, b0, b1, piece_nv, out, 8);
+	unpack(t, b0, b1, depth, piece_nv, out, 8);
 }
 
 #define WROWS(bits, rows, nv) \

@@ -35,20 +35,48 @@ typedef struct tarn_wgemm_set {
 	int lanes, max_rows;
 	/* c = a * B + bias; [bits is 8][rows - 1][nv - 1] */
 	void (*rows[2][TARN_WGEMM_ROWS][TARN_WGEMM_NV])(const tarn_wtile *t);
-	/* Blocks [b0, b1) as floats, [row][width] in one piece after the other of `width` columns (the last one may be
-	 * narrower).
+	/* Blocks [b0, b1), `depth` rows, as floats: [row][width] in one piece after the other of `width` columns (the last one
+	 * may be narrower).
 	 */
-	void (*unpack[2])(const tarn_wtile *t, size_t b0, size_t b1, int piece_nv, float *out);
+	void (*unpack[2])(const tarn_wtile *t, size_t b0, size_t b1, size_t depth, int piece_nv, float *out);
 } tarn_wgemm_set;
 
 extern const tarn_wgemm_set tarn_wgemm_portable, tarn_wgemm_avx2, tarn_wgemm_avx512;
 
-/* Rows of B in block b. */
-static inline size_t tarn_wgemm_block_rows(size_t k, size_t group, size_t per_word, size_t b)
+/* Walks over blocks: which group, which of its blocks. Only the beginning divides. */
+typedef struct tarn_wblock {
+	size_t k, group, per_word, blocks, g, at;
+} tarn_wblock;
+
+static inline tarn_wblock tarn_wblock_at(size_t k, size_t group, size_t per_word, size_t b)
 {
-	size_t blocks = (group + per_word - 1) / per_word, g = b / blocks, at = b % blocks * per_word;
-	size_t rows = k - g * group < group ? k - g * group : group;
-	return at >= rows ? 0 : rows - at < per_word ? rows - at : per_word;
+	size_t blocks = (group + per_word - 1) / per_word;
+	return (tarn_wblock){k, group, per_word, blocks, b / blocks, b % blocks};
+}
+
+/* Rows of B in this block. */
+static inline size_t tarn_wblock_rows(const tarn_wblock *w)
+{
+	size_t left = w->k - w->g * w->group, rows = left < w->group ? left : w->group, first = w->at * w->per_word;
+	return first >= rows ? 0 : rows - first < w->per_word ? rows - first : w->per_word;
+}
+
+static inline void tarn_wblock_next(tarn_wblock *w)
+{
+	if (++w->at == w->blocks) {
+		w->at = 0;
+		w->g++;
+	}
+}
+
+/* Rows of B in blocks [b0, b1). */
+static inline size_t tarn_wblock_depth(size_t k, size_t group, size_t per_word, size_t b0, size_t b1)
+{
+	size_t depth = 0;
+	tarn_wblock w = tarn_wblock_at(k, group, per_word, b0);
+	for (size_t b = b0; b < b1; b++, tarn_wblock_next(&w))
+		depth += tarn_wblock_rows(&w);
+	return depth;
 }
 
 #endif
