@@ -123,11 +123,12 @@ TARN_API ov_status_e tarn_compare_rates(const double *a, const double *b, size_t
 /* What can be said of a model without any device. tarn_freeze_model first: what is computed once does not count. */
 typedef struct tarn_model_facts {
 	int64_t nodes;
-	int64_t nodes_unknown;    /* nodes whose work cannot be told: free dimensions */
-	int64_t macs;             /* multiply-accumulates of all others */
-	int64_t macs_int8;        /* of these, on 8-bit integers */
-	int64_t weight_bytes;     /* of all constants */
-	int64_t activation_bytes; /* one block for all intermediate results, planned with reuse; -1: free dimensions */
+	int64_t nodes_unknown;       /* nodes whose work cannot be told: free dimensions */
+	int64_t macs;                /* multiply-accumulates of all others */
+	int64_t macs_int8;           /* of these, on 8-bit integers */
+	int64_t products_compressed; /* products of floats with constant weights of 4 or 8 bits */
+	int64_t weight_bytes;        /* of all constants */
+	int64_t activation_bytes;    /* one block for all intermediate results, planned with reuse; -1: free dimensions */
 } tarn_model_facts;
 TARN_API ov_status_e tarn_get_model_facts(const ov_model_t *model, tarn_model_facts *facts);
 

@@ -108,6 +108,7 @@ static tarn_err facts_of(const tarn_model *m, tarn_model_facts *out)
 		.nodes_unknown = f.nodes_unknown,
 		.macs = f.macs,
 		.macs_int8 = f.macs_int8,
+		.products_compressed = f.products_compressed,
 		.weight_bytes = f.weight_bytes,
 		.activation_bytes = f.activation_bytes,
 	};

@@ -249,6 +249,8 @@ tarn_err tarn_canary_check(const tarn_model *m, tarn_program *p, tarn_device *cp
 	int64_t begin = tarn_clock_ns();
 	tarn_err err = samples && fits(p, in, samples) ? check(m, p, cpu, in, samples) : TARN_OK;
 	p->canary.ms = (double)(tarn_clock_ns() - begin) * 1e-6;
+	if (err != TARN_OK)
+		err = tarn_program_note(p, "the samples stored in the model could not be run: %s", tarn_err_text());
 	tarn_canary_free(m, in, samples);
 	return err;
 }

@@ -48,9 +48,19 @@ bool tarn_node_is_int8(const tarn_node *n)
 	return name_in(n->op->name, products) && n->n_in >= 2 && is_quantized(n->in[0]) && is_quantized(n->in[1]);
 }
 
+/* Weight-only quantization: floats times a dequantized constant. */
+static bool is_compressed(const tarn_node *n)
+{
+	static const char *const products[] = {"MatMul", "Gemm", NULL};
+	const tarn_node *d = n->n_in >= 2 && n->in[1] ? n->in[1]->def : NULL;
+	return name_in(n->op->name, products) && d && name_in(d->op->name, (const char *const[]){"DequantizeLinear", NULL}) &&
+	       d->in[0]->konst && tarn_dtype_info(d->in[0]->type)->bits <= 8 && !tarn_node_is_int8(n);
+}
+
 static void add_work(const tarn_node *n, tarn_facts *f)
 {
 	tarn_cost cost;
+	f->products_compressed += is_compressed(n);
 	if (!n->op->cost)
 		return;
 	if (n->op->cost(n, &cost)) {

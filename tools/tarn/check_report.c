@@ -49,6 +49,11 @@ static void print_work(const check *c)
 		printf("%.2f MB (planned)\n", (double)f->activation_bytes * 1e-6);
 	else
 		printf("unknown with free dimensions\n");
+	if (f->products_compressed)
+		printf("weights of 4 or 8 bits, activations float: %lld products; the CPU reads them as they are, the "
+		       "simulated NPU's "
+		       "compiler unpacks them to FP16\n",
+		       (long long)f->products_compressed);
 }
 
 static void print_devices(const check *c)
@@ -174,6 +179,7 @@ void check_json(const check *c, json *j)
 	else
 		json_int(j, "macs", f->macs);
 	json_num(j, "mac_share_int8", int8_share(c));
+	json_int(j, "products_compressed", f->products_compressed);
 	json_int(j, "weight_bytes", f->weight_bytes);
 	if (f->activation_bytes >= 0)
 		json_int(j, "activation_bytes", f->activation_bytes);

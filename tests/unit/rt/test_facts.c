@@ -27,6 +27,29 @@ static void a_product(void **state)
 	tarn_model_unref(m);
 }
 
+/* The same with weights of 8 bits: floats they stay. */
+static void a_compressed_product(void **state)
+{
+	(void)state;
+	tarn_model *m;
+	tarn_facts f;
+	tarn_tensor t;
+	tarn_value *w;
+	tarn_shape s = dims(2, 8, 16);
+	assert_ok(tarn_model_new(&m));
+	tarn_graph *g = m->main;
+	assert_ok(tarn_tensor_new(TARN_I8, 2, s.dim, &t));
+	assert_ok(tarn_value_const(g, NULL, &t, &w));
+	tarn_tensor_fini(&t);
+	output(g, node(g, "MatMul", input(g, dims(2, 4, 8)), node(g, "DequantizeLinear", w, scalar(g, 0.5f), NULL), NULL));
+	assert_ok(tarn_graph_infer(g));
+	assert_ok(tarn_facts_find(g, &f));
+	assert_int_equal(f.products_compressed, 1);
+	assert_int_equal(f.macs_int8, 0);
+	assert_int_equal(f.weight_bytes, 8 * 16 + 4);
+	tarn_model_unref(m);
+}
+
 static tarn_value *zero(tarn_graph *g, tarn_dtype type)
 {
 	tarn_tensor t;
@@ -85,6 +108,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_product),
+		cmocka_unit_test(a_compressed_product),
 		cmocka_unit_test(codes),
 		cmocka_unit_test(free_sizes),
 	};
