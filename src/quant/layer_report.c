@@ -204,7 +204,7 @@ static void add_codes(feed *f, const tarn_tensor *t)
 	for (int64_t i = 0; i < n; i++) {
 		float c = rintf(x[i] / scale) + zero;
 		f->clipped += c < lo || c > hi;
-		c = c < lo ? lo : c > hi ? hi : c;
+		c = c > lo ? (c < hi ? c : hi) : lo; /* no number: the lowest */
 		f->used[(int)(c - lo)] = 1;
 	}
 	f->count += n;

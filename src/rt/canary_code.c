@@ -136,13 +136,13 @@ tarn_err tarn_canary_put(tarn_model *m, const tarn_tensor *in, size_t n, size_t 
 	tarn_str_add_n(&s, magic, sizeof magic);
 	add_u32(&s, 0);
 	add_u32(&s, (uint32_t)inputs);
-	for (; inputs && inputs <= MOST_INPUTS && fits < n && fits < MOST_SAMPLES && !s.failed; fits++) {
+	bool text_input = false;
+	for (size_t i = 0; i < inputs; i++)
+		text_input |= m->main->input.at[i]->type == TARN_STRING;
+	for (; !text_input && inputs && inputs <= MOST_INPUTS && fits < n && fits < MOST_SAMPLES && !s.failed; fits++) {
 		size_t before = s.len;
 		for (size_t i = 0; i < inputs; i++)
-			if (in[fits * inputs + i].type == TARN_STRING)
-				s.len = LARGEST + 1;
-			else
-				add_tensor(&s, &in[fits * inputs + i]);
+			add_tensor(&s, &in[fits * inputs + i]);
 		if (s.len > LARGEST) {
 			s.len = before;
 			break;
