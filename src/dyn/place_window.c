@@ -141,7 +141,8 @@ static void average_axis(job *j, int i, bool include)
 	int64_t end = j->w.end[i], need = (out - 1) * j->w.stride[i] + tarn_window_extent(&j->w, i) - in - j->w.begin[i];
 	bool ceil = !same(&j->w) && tarn_attr_i(j->n, CEIL);
 	bool all = include && !ceil; /* SAME makes room for every window, too */
-	if (!all && (j->begin[i] || ceil || j->w.begin[i] || end))
+	int64_t least = tarn_dim_lo(&j->d->m->syms, j->n->in[0]->shape.dim[i + 2]);
+	if (!all && (j->begin[i] || ceil || j->w.begin[i] || end || least < tarn_window_extent(&j->w, i)))
 		count(j, i, include, end);
 	if (!j->begin[i])
 		j->w.end[i] = need > 0 ? need : 0;

@@ -153,9 +153,11 @@ void tarn_pad_window(tarn_pad *p, tarn_pad_need need, bool channels)
 		return;
 	}
 	bool same = w.auto_pad == TARN_PAD_SAME_UPPER || w.auto_pad == TARN_PAD_SAME_LOWER;
+	/* A pool over less than one window takes what there is (as ONNX Runtime has it). */
+	bool fits = channels || tarn_dim_lo(p->syms, n->in[0]->shape.dim[p->axis]) + w.begin[i] >= tarn_window_extent(&w, i);
 	p->why = "where its first window starts depends on the length";
 	if (same && w.stride[i] > 1)
 		p->need = TARN_PAD_PLACE;
-	else if (same ? tarn_window_extent(&w, i) > 1 : w.end[i] > 0 || (ceil >= 0 && tarn_attr_i(n, ceil)))
+	else if (same ? tarn_window_extent(&w, i) > 1 : w.end[i] > 0 || !fits || (ceil >= 0 && tarn_attr_i(n, ceil)))
 		p->need = need;
 }
