@@ -209,14 +209,19 @@ static tarn_err add_meta(tarn_model *m, const tarn_dyn_bound *b, const char *por
 static tarn_err describe(tarn_dyn *d)
 {
 	size_t outputs = d->g->output.len;
+	d->size_of = tarn_arena_alloc(&d->arena, (outputs * TARN_MAX_RANK + 1) * sizeof *d->size_of);
+	if (!d->size_of)
+		return tarn_err_nomem(outputs * sizeof *d->size_of);
 	for (size_t i = 0; i < outputs; i++) {
 		const tarn_value *v = d->g->output.at[i];
 		int n = 0;
 		for (int k = 0; k < v->shape.rank; k++)
 			n += tarn_dyn_depends(d, v->shape.dim[k]) && !is_bound(d, v->shape.dim[k]);
 		for (int k = 0; k < v->shape.rank; k++)
-			if (tarn_dyn_depends(d, v->shape.dim[k]) && !is_bound(d, v->shape.dim[k]))
+			if (tarn_dyn_depends(d, v->shape.dim[k]) && !is_bound(d, v->shape.dim[k])) {
 				TRY(add_size_output(d, v, k, n > 1));
+				d->size_of[d->n_size++] = (struct tarn_origin_size){(int)i, k};
+			}
 	}
 	for (int i = 0; i < d->n_bound; i++) {
 		tarn_str ports = {0};
@@ -341,7 +346,27 @@ static tarn_err prepare(tarn_dyn *d, const tarn_bound_spec *spec, int n)
 	return TARN_OK;
 }
 
-static tarn_err rewrite(tarn_model *m, const tarn_bound_spec *spec, int n, tarn_bound_cost *cost)
+/* Devices that run any size go back to the model as it was. */
+static tarn_err keep_origin(tarn_dyn *d, const tarn_model *was)
+{
+	tarn_origin o = {.n_length = d->n_bound};
+	tarn_dim *length = tarn_arena_alloc(&d->arena, (size_t)d->n_bound * sizeof *length);
+	if (!length)
+		return tarn_err_nomem((size_t)d->n_bound * sizeof *length);
+	for (int i = 0; i < d->n_bound; i++)
+		length[i] = d->bound[i].sym; /* symbols keep their numbers when a model is copied */
+	o.length = length;
+	o.size = d->size_of;
+	o.n_size = d->n_size;
+	tarn_model *copy;
+	TRY(tarn_model_clone(was, &copy));
+	o.model = copy;
+	tarn_err err = tarn_model_set_origin(d->m, &o);
+	tarn_model_unref(copy);
+	return err;
+}
+
+static tarn_err rewrite(const tarn_model *was, tarn_model *m, const tarn_bound_spec *spec, int n, tarn_bound_cost *cost)
 {
 	tarn_dyn d = {.m = m, .g = m->main};
 	tarn_err err;
@@ -351,6 +376,8 @@ static tarn_err rewrite(tarn_model *m, const tarn_bound_spec *spec, int n, tarn_
 	TRY_GOTO(out, tarn_dyn_rewrite(&d));
 	TRY_GOTO(out, describe(&d));
 	TRY_GOTO(out, make_static(&d));
+	if (!d.sample)
+		TRY_GOTO(out, keep_origin(&d, was));
 	d.cost.repairs = d.cost.masks + d.cost.gathers + d.cost.scales + d.cost.lengths + d.cost.numbers;
 	*cost = d.cost;
 out:
@@ -366,7 +393,7 @@ tarn_err tarn_model_bound_all(tarn_model **m, const tarn_bound_spec *spec, int n
 		CHECK(spec[i].max >= 1 && spec[i].max <= 1 << 24, TARN_USAGE,
 		      "a bound of %lld for '%s' is out of range; give 1 to 16777216", (long long)spec[i].max, spec[i].name);
 	TRY(tarn_model_clone(*m, &copy));
-	tarn_err err = rewrite(copy, spec, n, &sum);
+	tarn_err err = rewrite(*m, copy, spec, n, &sum);
 	if (err != TARN_OK) {
 		tarn_model_unref(copy);
 		return err;

@@ -45,6 +45,8 @@ typedef struct tarn_dyn {
 	VEC(char) depends;         /* by symbol: 0 not asked yet, 1 no, 2 on a bound */
 	VEC(tarn_value *) made;    /* results and constants that may be shared */
 	VEC(tarn_content) content; /* by value id */
+	struct tarn_origin_size *size_of; /* by output that says a size: whose */
+	int n_size;
 	tarn_bound_cost cost;
 	tarn_err err;
 	tarn_arena arena;

@@ -147,7 +147,9 @@ static tarn_err dup_model(const tarn_model *m, tarn_model *c)
 			return tarn_err_nomem(16);
 		c->meta.at[c->meta.len++] = x;
 	}
-	return dup_graph(m->main, c->main);
+	TRY(dup_graph(m->main, c->main));
+	/* The print of the copy is its own: it must not hold where the original's does not. */
+	return tarn_model_origin_holds(m) ? tarn_model_set_origin(c, &m->origin) : TARN_OK;
 }
 
 tarn_err tarn_model_clone(const tarn_model *m, tarn_model **copy)

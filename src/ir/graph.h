@@ -91,8 +91,22 @@ typedef struct tarn_meta {
 	const char *key, *value;
 } tarn_meta;
 
+/* Of a model whose free dimensions were bounded (dyn/): the model it was made from, for devices that can run any size and so
+ * need no padding. The bounded model's inputs are the origin's and then the lengths; its outputs the origin's and then sizes.
+ */
+typedef struct tarn_origin {
+	tarn_model *model; /* never changed; NULL: none */
+	uint64_t print; /* of the bounded model as it was made: one that was changed since is no longer the same computation */
+	const tarn_dim *length; /* by added input: the origin's symbol */
+	const struct tarn_origin_size {
+		int output, axis;
+	} * size; /* by added output: whose size it says */
+	int n_length, n_size;
+} tarn_origin;
+
 struct tarn_model {
 	tarn_ref refs;
+	tarn_origin origin;
 	tarn_arena arena;
 	tarn_symtab syms;
 	tarn_graph *main;
@@ -110,6 +124,10 @@ tarn_model *tarn_model_ref(tarn_model *m);
 void tarn_model_unref(tarn_model *m);
 /* Independent copy of structure; constants share their bytes. Dead nodes and values are left behind. */
 TARN_MUST tarn_err tarn_model_clone(const tarn_model *m, tarn_model **copy);
+/* Does the model still compute what its origin does? */
+bool tarn_model_origin_holds(const tarn_model *m);
+/* origin.model is referenced, lists are copied; the print is taken. */
+TARN_MUST tarn_err tarn_model_set_origin(tarn_model *m, const tarn_origin *origin);
 /* Keeps a reference to the buffer for the model's life. */
 TARN_MUST tarn_err tarn_model_keep(tarn_model *m, tarn_buffer *b);
 

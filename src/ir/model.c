@@ -40,6 +40,7 @@ void tarn_model_unref(tarn_model *m)
 	}
 	for (size_t i = 0; i < m->buffer.len; i++)
 		tarn_buffer_unref(m->buffer.at[i]);
+	tarn_model_unref(m->origin.model);
 	VEC_FINI(&m->graph);
 	VEC_FINI(&m->buffer);
 	VEC_FINI(&m->meta);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "dev/cpu/cpu.h"
+#include "dev/cpu/valid.h"
 #include "kern/isa.h"
 #include "pass/pass.h"
 
@@ -17,6 +18,7 @@
 /* What hangs at tarn_program->impl: the steps, and per stream a pool and an arena. */
 typedef struct cpu_exec {
 	cpu_program *program;
+	cpu_valid *valid; /* the program is that of a bounded model's origin; NULL: of the model itself */
 	int n_stream;
 	struct cpu_stream {
 		tarn_pool *pool;
@@ -84,6 +86,7 @@ static void program_free(tarn_program *p)
 		tarn_buffer_unref(x->stream[i].arena);
 	}
 	tarn_cpu_program_free(x->program);
+	tarn_cpu_valid_free(x->valid);
 	tarn_mem_free(x);
 	p->impl = NULL;
 }
@@ -111,28 +114,55 @@ out:
 	return err;
 }
 
+static tarn_err prepare(tarn_model *m)
+{
+	TRY(tarn_pass_standard(m));
+	TRY(tarn_cpu_raise_fake(m));
+	TRY(tarn_cpu_lower(m));
+	TRY(tarn_pass_fuse(m));
+	return tarn_cpu_fold_weights(m);
+}
+
 static tarn_err compile(tarn_program *p)
 {
-	TRY(tarn_pass_standard(p->model));
-	TRY(tarn_cpu_raise_fake(p->model));
-	TRY(tarn_cpu_lower(p->model));
-	TRY(tarn_pass_fuse(p->model));
-	TRY(tarn_cpu_fold_weights(p->model));
 	int n = p->n_stream > 0 ? p->n_stream : 1, threads = threads_of(p) / n;
 	cpu_exec *x = tarn_mem_zalloc(1, sizeof *x + (size_t)n * sizeof *x->stream);
 	if (!x)
 		return tarn_err_nomem(sizeof *x);
 	p->impl = x;
 	tarn_err err;
+	tarn_model *m = p->model;
+	TRY_GOTO(out, tarn_cpu_valid_new(p->model, &x->valid, &m));
+	TRY_GOTO(out, prepare(m));
 	for (; x->n_stream < n; x->n_stream++)
 		TRY_GOTO(out, tarn_pool_new(threads > 0 ? threads : 1, &x->stream[x->n_stream].pool));
-	TRY_GOTO(out, tarn_cpu_program_new(p->model->main, p, &x->program));
-	TRY_GOTO(out, tarn_cpu_drop_packed(x->program, p->model));
+	TRY_GOTO(out, tarn_cpu_program_new(m->main, p, &x->program));
+	TRY_GOTO(out, tarn_cpu_drop_packed(x->program, m));
 	TRY_GOTO(out, warm(x->program));
 	p->compilations++;
 	return TARN_OK;
 out:
 	program_free(p);
+	return err;
+}
+
+/* At the valid sizes. */
+static tarn_err run_valid(tarn_request *r, const cpu_exec *x, struct cpu_stream *s, tarn_arena *scratch)
+{
+	size_t n_in = (size_t)tarn_cpu_valid_inputs(x->valid), n_out = (size_t)tarn_cpu_valid_outputs(x->valid);
+	tarn_tensor *t = tarn_arena_zalloc(scratch, n_in + n_out + 1, sizeof *t);
+	const tarn_tensor **in = tarn_arena_zalloc(scratch, n_in + 1, sizeof *in);
+	if (!t || !in)
+		return tarn_err_nomem((n_in + n_out) * sizeof *t);
+	for (size_t i = 0; i < n_in; i++)
+		in[i] = &t[i];
+	tarn_err err = tarn_cpu_valid_in(x->valid, r, t);
+	if (err == TARN_OK)
+		err = tarn_cpu_graph_run(x->program, s->pool, &s->arena, in, t + n_in, r);
+	if (err == TARN_OK)
+		err = tarn_cpu_valid_out(x->valid, r, t + n_in);
+	for (size_t i = 0; i < n_in + n_out; i++)
+		tarn_tensor_fini(&t[i]);
 	return err;
 }
 
@@ -147,7 +177,8 @@ static tarn_err run(tarn_request *r)
 		for (int i = 0; i < r->n_in; i++)
 			in[i] = &r->in[i];
 		r->layer.len = 0;
-		err = tarn_cpu_graph_run(x->program, s->pool, &s->arena, in, r->out, r);
+		err = x->valid ? run_valid(r, x, s, &scratch)
+			       : tarn_cpu_graph_run(x->program, s->pool, &s->arena, in, r->out, r);
 	}
 	tarn_arena_fini(&scratch);
 	return err;
