@@ -27,7 +27,8 @@ extern "C" {
 #define TARN_API __attribute__((visibility("default")))
 
 typedef struct tarn_state_options {
-	const char *const *states; /* "OUTPUT=INPUT" for each state; none: caches that grow are found by their structure */
+	const char *const
+		*states; /* "OUTPUT=INPUT" for each state; none: variables of an IR, and caches that grow, are found */
 	size_t n_states;
 	int64_t window; /* positions a growing cache holds; needed when there is one */
 	int64_t step;   /* positions of one inference when there are many to do; 0: 16, or the window if that is less. 1: never

@@ -67,16 +67,45 @@ static bool find_growing(const tarn_graph *g, int i, state_slot *s)
 	return true;
 }
 
+/* Pairs that the file says ("tarn.pair.0" = "LENGTH_OF_INPUT:INPUT OUTPUT"): variables of an IR. */
+static tarn_err find_said(const tarn_model *m, tarn_arena *a, tarn_state_pair *pair, int *n)
+{
+	for (size_t i = 0; i < m->meta.len && *n < (int)m->main->input.len; i++) {
+		int64_t len;
+		char *text = tarn_arena_strdup(a, m->meta.at[i].value), *at = text ? strchr(text, ':') : NULL;
+		if (!text)
+			return tarn_err_nomem(64);
+		if (strncmp(m->meta.at[i].key, "tarn.pair.", 10))
+			continue;
+		if (at)
+			*at++ = 0;
+		CHECK(at && tarn_str_to_i64(text, &len) && len > 0 && (size_t)len < strlen(at), TARN_BAD_FILE,
+		      "metadata '%s' is damaged", m->meta.at[i].key);
+		at[len] = 0;
+		pair[(*n)++] = (tarn_state_pair){at, at + len + 1, -1};
+	}
+	return TARN_OK;
+}
+
+static bool is_said(const tarn_state_pair *pair, int n, const char *in)
+{
+	for (int i = 0; i < n; i++)
+		if (!strcmp(pair[i].in, in))
+			return true;
+	return false;
+}
+
 tarn_err tarn_state_find(const tarn_model *m, tarn_arena *a, tarn_state_pair **pair, int *n)
 {
 	const tarn_graph *g = m->main;
 	*n = 0;
-	*pair = tarn_arena_zalloc(a, g->input.len + 1, sizeof **pair);
+	*pair = tarn_arena_zalloc(a, 2 * g->input.len + 1, sizeof **pair);
 	if (!*pair)
 		return tarn_err_nomem(g->input.len * sizeof **pair);
-	for (size_t i = 0; i < g->input.len; i++) {
-		state_slot s = {0};
-		if (!find_growing(g, (int)i, &s))
+	TRY(find_said(m, a, *pair, n));
+	for (size_t i = 0, said = (size_t)*n; i < g->input.len; i++) {
+		state_slot s;
+		if (is_said(*pair, (int)said, g->input.at[i]->name) || !find_growing(g, (int)i, &s))
 			continue;
 		tarn_state_pair found = {tarn_arena_strdup(a, s.in_name), tarn_arena_strdup(a, s.out_name), s.axis};
 		if (!found.in || !found.out)
@@ -396,12 +425,12 @@ static void put_pairs(const state_plan *p, tarn_str *s)
 	}
 }
 
-/* The bounds were of the graph that was cut. */
+/* The bounds were of the graph that was cut, and the pairs are told with the rest. */
 static void drop_bounds(tarn_model *m)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < m->meta.len; i++)
-		if (strncmp(m->meta.at[i].key, "tarn.bound.", 11))
+		if (strncmp(m->meta.at[i].key, "tarn.bound.", 11) && strncmp(m->meta.at[i].key, "tarn.pair.", 10))
 			m->meta.at[kept++] = m->meta.at[i];
 	m->meta.len = kept;
 }

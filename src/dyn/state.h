@@ -56,7 +56,8 @@ typedef struct tarn_state_spec {
 	int64_t batch;  /* for other free dimensions of states; 0: 1 */
 } tarn_state_spec;
 
-/* Caches that grow, by the structure of the graph, whatever they are called; n of them 0: none. In the caller's arena. */
+/* Pairs that the file says (variables of an IR), and caches that grow, by the structure of the graph, whatever they are called;
+ * n of them 0: none. In the caller's arena. */
 TARN_MUST tarn_err tarn_state_find(const tarn_model *m, tarn_arena *a, tarn_state_pair **pair, int *n);
 /* Rewrites the model, or on failure leaves it as it was. TARN_NOT_FOUND: no such input or output; TARN_UNSUPPORTED names the
  * node that stands in the way; TARN_USAGE: a size is missing or makes no sense. */

@@ -46,8 +46,10 @@ int check_state_find(check *c)
 	if (many && tarn_get_stateful(many, &c->states.info) != OK)
 		code = fail_last("check");
 	ov_model_free(many);
-	if (!one)
+	if (!one || !c->states.info.window) { /* states of one size: the model is looked at as it is */
+		ov_model_free(one);
 		return code;
+	}
 	ov_model_free(c->s.model);
 	c->s.model = one;
 	c->states.window = WINDOW;

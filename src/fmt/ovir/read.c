@@ -16,10 +16,17 @@ typedef struct reader {
 	tarn_arena scratch;
 } reader;
 
+/* ReadValue and Assign of one variable. */
+typedef struct variable {
+	const char *id;
+	tarn_value *read, *next;
+} variable;
+
 typedef struct scope {
 	reader *r;
 	tarn_graph *g;
 	ovir_net net;
+	VEC(variable) variable;
 } scope;
 
 static tarn_err note(tarn_err err, const ovir_net_layer *l)
@@ -181,6 +188,105 @@ static tarn_err const_read(scope *s, ovir_net_layer *l)
 	return spell(s, l, &v->spelling);
 }
 
+/* ---- variables: what is read is an input, what is assigned an output, and the model's metadata says that they are one ---- */
+
+static tarn_err variable_find(scope *s, const ovir_net_layer *l, variable **x)
+{
+	const char *id = ovir_attr(&l->l, "variable_id");
+	CHECK(id && *id, TARN_BAD_FILE, "variable_id is missing");
+	CHECK(s->g == s->r->m->main, TARN_UNSUPPORTED, "variables in the body of another layer are not supported");
+	for (size_t i = 0; i < s->variable.len; i++)
+		if (!strcmp(s->variable.at[i].id, id)) {
+			*x = &s->variable.at[i];
+			return TARN_OK;
+		}
+	TRY(VEC_GROW(&s->variable));
+	*x = &s->variable.at[s->variable.len++];
+	**x = (variable){.id = id};
+	return TARN_OK;
+}
+
+/* States begin as zeros, whatever their size. */
+static bool is_zeros(const tarn_value *v)
+{
+	if (v->def && (!strcmp(v->def->op->name, "Expand") || !strcmp(v->def->op->name, "Cast")))
+		return is_zeros(v->def->in[0]);
+	for (int64_t i = 0; v->konst && i < tarn_tensor_count(v->konst); i++)
+		if (tarn_tensor_f64(v->konst, i) != 0)
+			return false;
+	return v->konst != NULL;
+}
+
+static tarn_err read_value_read(scope *s, ovir_net_layer *l)
+{
+	variable *x;
+	tarn_dtype type = l->out ? l->out[0].type : TARN_DTYPE_NONE;
+	tarn_shape shape = l->out ? l->out[0].shape : (tarn_shape){.rank = -1};
+	int64_t lo[TARN_MAX_RANK], hi[TARN_MAX_RANK];
+	const char *text = ovir_attr(&l->l, "variable_shape");
+	CHECK(l->l.n_out == 1 && l->l.n_in <= 1, TARN_BAD_FILE, "a ReadValue has one output and at most one input");
+	TRY(variable_find(s, l, &x));
+	CHECK(!x->read, TARN_UNSUPPORTED, "variable '%.100s' is read in two places", x->id);
+	TRY(ovir_attr_type(&l->l, "variable_type", type, &type));
+	if (text)
+		TRY(ovir_shape_parse(text, &shape, lo, hi));
+	CHECK(type != TARN_DTYPE_NONE && shape.rank >= 0, TARN_UNSUPPORTED,
+	      "variable '%.100s' does not say its type or number of dimensions", x->id);
+	if (l->l.n_in)
+		CHECK(is_zeros(s->net.layer[l->in[0].from].value[l->in[0].from_port]), TARN_UNSUPPORTED,
+		      "variable '%.100s' begins with something else than zeros", x->id);
+	for (int i = 0; i < shape.rank; i++)
+		if (shape.dim[i] < 0)
+			TRY(dim_symbol(s, x->id, i, lo[i], hi[i], &shape.dim[i]));
+	TRY(tarn_value_input(s->g, x->id, type, &shape, &x->read));
+	if (l->out[0].names && !(x->read->aliases = tarn_arena_strdup(&s->r->m->arena, l->out[0].names)))
+		return tarn_err_nomem(strlen(l->out[0].names));
+	l->value[0] = x->read;
+	return TARN_OK;
+}
+
+static tarn_err assign_read(scope *s, ovir_net_layer *l)
+{
+	variable *x;
+	tarn_node *n;
+	CHECK(l->l.n_in == 1 && l->l.n_out <= 1, TARN_BAD_FILE, "an Assign has one input and at most one output");
+	TRY(variable_find(s, l, &x));
+	CHECK(!x->next, TARN_UNSUPPORTED, "variable '%.100s' is assigned in two places", x->id);
+	TRY(tarn_node_new(s->g, tarn_op_find(NULL, "Identity"), l->l.name, 1, 1, -1, &n));
+	n->in[0] = s->net.layer[l->in[0].from].value[l->in[0].from_port];
+	char *name = tarn_arena_printf(&s->r->scratch, "%s.next", x->id);
+	if (!name)
+		return tarn_err_nomem(strlen(x->id));
+	TRY(tarn_value_rename(s->g, n->out[0], name));
+	x->next = n->out[0];
+	x->next->type = n->in[0]->type;
+	x->next->shape = n->in[0]->shape;
+	if (l->l.n_out)
+		l->value[0] = x->next;
+	return TARN_OK;
+}
+
+/* "tarn.pair.0" = "LENGTH_OF_INPUT:INPUT OUTPUT" */
+static tarn_err variables_finish(scope *s)
+{
+	tarn_model *m = s->r->m;
+	for (size_t i = 0; i < s->variable.len; i++) {
+		const variable *x = &s->variable.at[i];
+		CHECK(x->read && x->next, TARN_BAD_FILE, "variable '%.100s' is %s", x->id,
+		      x->read ? "never assigned" : "never read");
+		TRY(VEC_GROW(&s->g->output));
+		s->g->output.at[s->g->output.len++] = x->next;
+		tarn_meta pair = {
+			tarn_arena_printf(&m->arena, "tarn.pair.%zu", i),
+			tarn_arena_printf(&m->arena, "%zu:%s %s", strlen(x->read->name), x->read->name, x->next->name)};
+		if (!pair.key || !pair.value)
+			return tarn_err_nomem(256);
+		TRY(VEC_GROW(&m->meta));
+		m->meta.at[m->meta.len++] = pair;
+	}
+	return TARN_OK;
+}
+
 /* ---- layers ---- */
 
 static tarn_err outputs_name(scope *s, ovir_net_layer *l, tarn_value *const *out)
@@ -207,6 +313,10 @@ static tarn_err layer_read(scope *s, ovir_net_layer *l)
 		return l->value[0] ? TARN_OK : parameter_read(s, l);
 	if (!strcmp(l->l.type, "Const"))
 		return const_read(s, l);
+	if (!strcmp(l->l.type, "ReadValue"))
+		return read_value_read(s, l);
+	if (!strcmp(l->l.type, "Assign"))
+		return assign_read(s, l);
 	if (!strcmp(l->l.type, "Result")) {
 		CHECK(l->l.n_in == 1, TARN_BAD_FILE, "a Result has one input");
 		return TARN_OK;
@@ -248,22 +358,30 @@ static tarn_err results_read(scope *s)
 	return ovir_spelling_pack(&s->r->m->arena, &p, &s->g->spelling);
 }
 
+static tarn_err layers_read(scope *s)
+{
+	/* Parameters first: inputs are numbered by their place in the file, and their names go before all others. */
+	for (int i = 0; i < s->net.n; i++)
+		if (!strcmp(s->net.layer[i].l.type, "Parameter"))
+			TRY(note(parameter_read(s, &s->net.layer[i]), &s->net.layer[i]));
+	for (int i = 0; i < s->net.n; i++) {
+		ovir_net_layer *l = &s->net.layer[s->net.order[i]];
+		for (int k = 0; k < l->l.n_in; k++)
+			CHECK(s->net.layer[l->in[k].from].l.n_out > 0, TARN_BAD_FILE, "layer '%.200s' reads a Result",
+			      l->l.name);
+		TRY(note(layer_read(s, l), l));
+	}
+	TRY(results_read(s));
+	return variables_finish(s);
+}
+
 static tarn_err net_read(reader *r, const ovir_elem *e, tarn_graph *g)
 {
 	scope s = {.r = r, .g = g};
 	TRY(ovir_net_read(e, &r->scratch, &s.net));
-	/* Parameters first: inputs are numbered by their place in the file, and their names go before all others. */
-	for (int i = 0; i < s.net.n; i++)
-		if (!strcmp(s.net.layer[i].l.type, "Parameter"))
-			TRY(note(parameter_read(&s, &s.net.layer[i]), &s.net.layer[i]));
-	for (int i = 0; i < s.net.n; i++) {
-		ovir_net_layer *l = &s.net.layer[s.net.order[i]];
-		for (int k = 0; k < l->l.n_in; k++)
-			CHECK(s.net.layer[l->in[k].from].l.n_out > 0, TARN_BAD_FILE, "layer '%.200s' reads a Result",
-			      l->l.name);
-		TRY(note(layer_read(&s, l), l));
-	}
-	return results_read(&s);
+	tarn_err err = layers_read(&s);
+	VEC_FINI(&s.variable);
+	return err;
 }
 
 /* What the writer keeps there. */
