@@ -25,6 +25,30 @@ typedef enum tarn_quantize_preset {
 	TARN_QUANTIZE_MIXED,       /* activations with a zero point */
 } tarn_quantize_preset;
 
+/* How the range of an activation follows from what was seen of it. */
+typedef enum tarn_quantize_estimator {
+	TARN_ESTIMATOR_AUTO,         /* what serves the outputs best of BY_SQNR, MEAN_MIN_MAX and MIN_MAX */
+	TARN_ESTIMATOR_BY_SQNR,      /* for each tensor the one below with the highest signal to quantization noise */
+	TARN_ESTIMATOR_MEAN_MIN_MAX, /* mean of the samples' minima and maxima */
+	TARN_ESTIMATOR_MIN_MAX,
+	TARN_ESTIMATOR_PERCENTILE, /* leaves out 1 of 20000 values at each end */
+	TARN_ESTIMATOR_MSE,        /* least mean squared error */
+	TARN_ESTIMATOR_ENTROPY,    /* least Kullback-Leibler divergence, 2048 bins */
+} tarn_quantize_estimator;
+
+typedef enum tarn_quantize_repair {
+	TARN_REPAIR_TRY, /* kept when the outputs come closer to the float model's */
+	TARN_REPAIR_OFF,
+	TARN_REPAIR_ON, /* done and kept */
+} tarn_quantize_repair;
+
+typedef enum tarn_quantize_bias {
+	TARN_BIAS_TRY,  /* FULL when that is better than FAST, and the model has at most 32 products one after the other */
+	TARN_BIAS_OFF,  /* biases stay as they are */
+	TARN_BIAS_FAST, /* they make up for what rounding the weights adds for the average input */
+	TARN_BIAS_FULL, /* and for what each product is off on average with everything before it in INT8; slow on deep models */
+} tarn_quantize_bias;
+
 /* Data of one input. The data set must stay open, and is given its target here. */
 typedef struct tarn_quantize_source {
 	const char *input; /* NULL: the model's only input, or its first one */
@@ -45,6 +69,16 @@ typedef struct tarn_quantize_control {
 /* Zeroed, but for sources or sample, is a good choice. */
 typedef struct tarn_quantize_options {
 	tarn_quantize_preset preset;
+	tarn_quantize_estimator estimator;
+	/* Cross-layer equalization and SmoothQuant: magnitude moves between activations and the weights that read them, channel
+	 * by channel; the model computes the same. strength counts with ON: 0 makes the weights even, 1 the activations, NAN is
+	 * for each group of layers what promises least noise. */
+	tarn_quantize_repair equalize;
+	double strength;
+	tarn_quantize_bias bias;
+	tarn_quantize_repair round; /* adaptive rounding of weights; TRY: only where it takes about a second */
+	size_t subset;              /* calibrate on so many samples, drawn by `seed`; 0: on all. Not with a control. */
+	uint64_t seed;
 	int weight_bits;           /* 8 (or 0), or 4: sixteen values for each weight, stored in bytes */
 	const char *const *ignore; /* names of nodes that stay float */
 	size_t n_ignore;
@@ -75,6 +109,14 @@ typedef struct tarn_quantize_output {
 	char *name;
 	double sqnr_db; /* signal to quantization noise over at most 16 samples, in dB; NAN for integer outputs */
 } tarn_quantize_output;
+/* The samples of one input. */
+typedef struct tarn_quantize_data {
+	char *input;
+	double lo, hi, mean, deviation;
+	char *range;     /* "0..1", "0..255", "-1..1", "normalized", "other" */
+	size_t constant; /* samples all of whose elements are equal */
+	char *warning;   /* that the range does not seem to be the model's; NULL: nothing was noticed */
+} tarn_quantize_data;
 /* One model that accuracy control measured. */
 typedef struct tarn_quantize_step {
 	enum {
@@ -113,7 +155,13 @@ typedef struct tarn_quantize_report {
 	size_t n_reason;
 	tarn_quantize_output *output; /* for each output of the model */
 	size_t n_output;
-	bool trained; /* then: */
+	tarn_quantize_estimator estimator; /* what was chosen, or asked for */
+	bool equalized, bias_full, rounded;
+	double strength;          /* of equalizing; NAN: group by group */
+	tarn_quantize_data *data; /* by input */
+	size_t n_data;
+	size_t duplicates; /* samples equal to another one */
+	bool trained;      /* then: */
 	tarn_training_report training;
 	size_t canaries; /* samples stored in the model, to be run and compared with the CPU where it is compiled */
 	/* With a limit: whether it was met, and every model on the way, the float one first. */

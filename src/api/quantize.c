@@ -7,6 +7,25 @@
 #include "api/training.h"
 #include "base/mem.h"
 
+static tarn_err data_out(const tarn_model *m, const tarn_quant_report *r, tarn_quantize_report *out)
+{
+	out->data = tarn_mem_zalloc((size_t)r->n_data + 1, sizeof *out->data);
+	if (!out->data)
+		return tarn_err_nomem((size_t)r->n_data * sizeof *out->data);
+	for (; out->n_data < (size_t)r->n_data; out->n_data++) {
+		const tarn_quant_data *x = &r->data[out->n_data];
+		tarn_quantize_data *y = &out->data[out->n_data];
+		*y = (tarn_quantize_data){
+			.lo = x->lo, .hi = x->hi, .mean = x->mean, .deviation = x->deviation, .constant = x->constant};
+		TRY(tarn_text_out(m->main->input.at[out->n_data]->name, &y->input));
+		TRY(tarn_text_out(x->range, &y->range));
+		if (x->warning)
+			TRY(tarn_text_out(x->warning, &y->warning));
+	}
+	out->duplicates = r->duplicates;
+	return TARN_OK;
+}
+
 static tarn_err report_out(const tarn_model *m, const tarn_quant_report *r, tarn_quantize_report *out)
 {
 	static const tarn_quantize_preset preset[] = {TARN_QUANTIZE_AUTO, TARN_QUANTIZE_PERFORMANCE, TARN_QUANTIZE_MIXED};
@@ -14,7 +33,12 @@ static tarn_err report_out(const tarn_model *m, const tarn_quant_report *r, tarn
 				      .samples = r->samples,
 				      .nodes_int8 = (size_t)r->nodes_int8,
 				      .nodes_float = (size_t)r->nodes_float,
-				      .mac_share_int8 = r->mac_share_int8};
+				      .mac_share_int8 = r->mac_share_int8,
+				      .estimator = (tarn_quantize_estimator)r->estimator,
+				      .equalized = r->equalized,
+				      .bias_full = r->bias_full,
+				      .rounded = r->rounded,
+				      .strength = r->strength};
 	out->reason = tarn_mem_zalloc(r->reason.len + 1, sizeof *out->reason);
 	out->output = tarn_mem_zalloc((size_t)r->n_output + 1, sizeof *out->output);
 	if (!out->reason || !out->output)
@@ -29,6 +53,7 @@ static tarn_err report_out(const tarn_model *m, const tarn_quant_report *r, tarn
 		TRY(tarn_text_out(m->main->output.at[out->n_output]->name, &out->output[out->n_output].name));
 		out->output[out->n_output].sqnr_db = r->sqnr_db[out->n_output];
 	}
+	TRY(data_out(m, r, out));
 	TRY(tarn_api_control_out(r, out));
 	return tarn_api_layers_out(r, out);
 }
@@ -88,6 +113,12 @@ void tarn_free_quantize_report(tarn_quantize_report *report)
 	}
 	for (size_t i = 0; report->output && i <= report->n_output; i++)
 		tarn_mem_free(report->output[i].name);
+	for (size_t i = 0; report->data && i <= report->n_data; i++) {
+		tarn_mem_free(report->data[i].input);
+		tarn_mem_free(report->data[i].range);
+		tarn_mem_free(report->data[i].warning);
+	}
+	tarn_mem_free(report->data);
 	tarn_mem_free(report->reason);
 	tarn_mem_free(report->output);
 	tarn_api_control_free(report);

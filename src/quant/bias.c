@@ -120,6 +120,14 @@ out:
 	return err;
 }
 
+int tarn_quant_correction_runs(const quant_plan *p)
+{
+	tarn_arena a = {0};
+	int *depth = tarn_arena_zalloc(&a, p->m->main->node.len + 1, sizeof *depth), runs = depth ? find_depths(p, depth) : 0;
+	tarn_arena_fini(&a);
+	return runs;
+}
+
 tarn_err tarn_quant_correct_biases(quant_plan *p, const tarn_quant_options *o)
 {
 	tarn_arena a = {0};

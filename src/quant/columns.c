@@ -100,3 +100,15 @@ tarn_err tarn_quant_columns_add(quant_columns *c, const tarn_tensor *x, const ta
 	add_rows(c, x, most);
 	return TARN_OK;
 }
+
+int tarn_quant_source(const tarn_graph *g, const tarn_value *v, int *which, int *n)
+{
+	for (size_t i = 0; i < g->input.len; i++)
+		if (g->input.at[i] == v)
+			return -1 - (int)i;
+	for (int i = 0; i < *n; i++)
+		if (which[i] == (int)v->id)
+			return i;
+	which[*n] = (int)v->id;
+	return (*n)++;
+}

@@ -21,5 +21,8 @@ TARN_MUST tarn_err tarn_quant_columns_init(quant_columns *c, const tarn_node *n,
 void tarn_quant_columns_fini(quant_columns *c);
 /* Adds at most `most` columns of input x, spread over its positions. `y`: the output's shape for it. */
 TARN_MUST tarn_err tarn_quant_columns_add(quant_columns *c, const tarn_tensor *x, const tarn_shape *y, int64_t most);
+/* Where a run's request will have the tensor of v: output number n >= 0, for which v is added to the n values `which` to watch
+ * unless it is there; or -1 - k, input k of the model. */
+int tarn_quant_source(const tarn_graph *g, const tarn_value *v, int *which, int *n);
 
 #endif

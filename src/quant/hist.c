@@ -123,17 +123,21 @@ double tarn_quant_hist_divergence(const quant_hist *h, const quant_grid *g)
 {
 	/* Q: the mass of each code, spread evenly over those of its bins that are not empty. P: the values; what lies outside
 	 * the grid counts in the outermost bin inside it. (The calibration that TensorRT made known.) Several bins are taken
-	 * together: eight for a code of the whole range tell as much as thirty-two. */
+	 * together: eight for a code of the whole range tell as much as thirty-two. The code of zero does not count: what a
+	 * ReLU cuts off would outweigh everything else. */
 	enum { TOGETHER = 4, N = QUANT_BINS / TOGETHER };
 	double mass[256] = {0}, all = 0, outside[2] = {0}, kept = 0, kl = 0, count[N];
 	int bins[256] = {0}, first = -1, last = -1, code[N];
 	for (int i = 0; i < N; i++) {
 		const uint32_t *b = h->bin + (ptrdiff_t)i * TOGETHER;
 		count[i] = (double)b[0] + (double)b[1] + (double)b[2] + (double)b[3];
-		if (count[i] == 0)
+		bool in = inside(h, g, i * TOGETHER + TOGETHER / 2, &code[i]);
+		if (count[i] == 0 || (in && code[i] == g->zero)) {
+			count[i] = 0;
 			continue;
+		}
 		all += count[i];
-		if (!inside(h, g, i * TOGETHER + TOGETHER / 2, &code[i])) {
+		if (!in) {
 			outside[i >= N / 2] += count[i];
 			count[i] = 0;
 			continue;

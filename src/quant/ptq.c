@@ -3,6 +3,7 @@
 #include "quant/control.h"
 #include "quant/judge.h"
 #include "quant/layer_report.h"
+#include "quant/repair.h"
 
 void tarn_quant_report_fini(tarn_quant_report *r)
 {
@@ -33,8 +34,14 @@ static tarn_err run_stages(quant_plan *p, const tarn_quant_options *o, tarn_quan
 	tarn_err err;
 	TRY_GOTO(out, judged(p, o));
 	r->preset = p->preset;
+	r->estimator = p->estimator;
+	r->equalized = p->equalized;
+	r->strength = p->strength;
+	r->rounded = p->rounded;
+	r->bias_full = p->bias_full;
 	TRY_GOTO(out, o->control ? tarn_quant_control_run(p, plain, o, o->control, r, out) : tarn_quant_write(p, out));
 	TRY_GOTO(out, tarn_quant_compare(plain, *out, o, r));
+	TRY_GOTO(out, tarn_quant_describe_data(p, o, r));
 	if (o->layers)
 		TRY_GOTO(out, tarn_quant_layer_report(p->m, *out, o, r));
 out:

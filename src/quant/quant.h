@@ -97,6 +97,9 @@ typedef struct tarn_quant_options {
 	/* Fills in[0 .. inputs-1] with new tensors (own buffers) for sample i. */
 	tarn_err (*sample)(void *ctx, size_t i, tarn_tensor *in);
 	size_t n_sample;
+	/* Calibrate on so many of them, drawn by `seed`; 0: on all. Not with a limit, which is measured on all. */
+	size_t subset;
+	uint64_t seed;
 	void (*progress)(void *ctx, const char *what, size_t done, size_t total); /* may be NULL */
 	bool (*stop)(void *ctx);                                                  /* asked between samples; may be NULL */
 	void *ctx;
@@ -121,6 +124,14 @@ typedef struct tarn_quant_layer {
 	int *from, n_from; /* layers it reads, by index */
 } tarn_quant_layer;
 
+/* The samples of one input. */
+typedef struct tarn_quant_data {
+	double lo, hi, mean, deviation;
+	const char *range;   /* "0..1", "0..255", "-1..1", "normalized", "other" */
+	size_t constant;     /* samples all of whose elements are equal */
+	const char *warning; /* NULL: none */
+} tarn_quant_data;
+
 typedef struct tarn_quant_report {
 	tarn_arena arena;
 	tarn_quant_preset preset;    /* the one used */
@@ -131,6 +142,12 @@ typedef struct tarn_quant_report {
 			    outputs */
 	int n_output;
 	size_t samples;
+	tarn_quant_estimator estimator; /* the one used */
+	bool equalized, bias_full, rounded;
+	double strength;       /* of equalizing; NAN: group by group */
+	tarn_quant_data *data; /* by input of the model */
+	int n_data;
+	size_t duplicates;             /* samples equal to another one */
 	tarn_quant_controlled control; /* empty without a limit */
 	VEC(tarn_quant_layer) layer;   /* when asked for */
 } tarn_quant_report;

@@ -44,19 +44,6 @@ static int64_t room_for(int64_t length)
 	return n < FEWEST ? FEWEST : n > COLUMNS ? COLUMNS : n;
 }
 
-/* Where the value's tensor will be found. */
-static int source_of(const tarn_graph *g, const tarn_value *v, int *which, int *n)
-{
-	for (size_t i = 0; i < g->input.len; i++)
-		if (g->input.at[i] == v)
-			return -1 - (int)i;
-	for (int i = 0; i < *n; i++)
-		if (which[i] == (int)v->id)
-			return i;
-	which[*n] = (int)v->id;
-	return (*n)++;
-}
-
 static tarn_err collect(collection *c, const tarn_quant_options *o, tarn_arena *a)
 {
 	const tarn_graph *g = c->p->m->main;
@@ -74,7 +61,7 @@ static tarn_err collect(collection *c, const tarn_quant_options *o, tarn_arena *
 		if (!w || tarn_tensor_count(w) / w->dim[axis] > LONGEST)
 			continue;
 		TRY(tarn_quant_columns_init(&c->at[c->n], n, room_for(tarn_tensor_count(w) / w->dim[axis])));
-		c->source[c->n] = source_of(g, n->in[0], which, &watched);
+		c->source[c->n] = tarn_quant_source(g, n->in[0], which, &watched);
 		c->n++;
 	}
 	return c->n ? tarn_quant_run(c->p->m, which, watched, o, slice, "looking at inputs", see, c) : TARN_OK;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "quant/run.h"
 
+#include <stdlib.h>
+
 #include "base/mem.h"
 #include "rt/program.h"
 
@@ -15,7 +17,7 @@ static tarn_err cached_sample(void *ctx, size_t i, tarn_tensor *in)
 			in[k] = tarn_tensor_share(&kept[k]);
 		return TARN_OK;
 	}
-	TRY(c->from->sample(c->from->ctx, i, in));
+	TRY(c->from->sample(c->from->ctx, c->order ? c->order[i] : i, in));
 	size_t bytes = 0;
 	for (size_t k = 0; k < c->n_in; k++)
 		bytes += in[k].buf && in[k].type != TARN_DTYPE_NONE ? tarn_tensor_bytes(&in[k]) : c->left;
@@ -40,6 +42,33 @@ static bool cached_stop(void *ctx)
 	return c->from->stop && c->from->stop(c->from->ctx);
 }
 
+static int by_number(const void *a, const void *b)
+{
+	const size_t *x = a, *y = b;
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* The subset: the same for the same seed and number of samples, wherever it runs; in ascending order. */
+static tarn_err draw(quant_cache *c)
+{
+	uint64_t state = c->from->seed * 2862933555777941757u + 3037000493u;
+	size_t n = c->from->n_sample;
+	c->order = tarn_mem_zalloc(n, sizeof *c->order);
+	if (!c->order)
+		return tarn_err_nomem(n * sizeof *c->order);
+	for (size_t i = 0; i < n; i++)
+		c->order[i] = i;
+	for (size_t i = 0; i < c->from->subset; i++) {
+		state = state * 6364136223846793005u + 1442695040888963407u;
+		size_t k = i + (size_t)((state >> 33) % (n - i)), was = c->order[i];
+		c->order[i] = c->order[k];
+		c->order[k] = was;
+	}
+	qsort(c->order, c->from->subset, sizeof *c->order, by_number);
+	c->o.n_sample = c->from->subset;
+	return TARN_OK;
+}
+
 tarn_err tarn_quant_cache_init(quant_cache *c, const tarn_quant_options *o, size_t n_in)
 {
 	*c = (quant_cache){.o = *o, .from = o, .n_in = n_in, .left = KEPT_BYTES};
@@ -47,6 +76,8 @@ tarn_err tarn_quant_cache_init(quant_cache *c, const tarn_quant_options *o, size
 	c->o.sample = cached_sample;
 	c->o.progress = cached_progress;
 	c->o.stop = cached_stop;
+	if (o->subset && o->subset < o->n_sample && !o->control)
+		TRY(draw(c));
 	c->kept = tarn_mem_zalloc(o->n_sample * n_in + 1, sizeof *c->kept);
 	return c->kept ? TARN_OK : tarn_err_nomem(o->n_sample * n_in * sizeof *c->kept);
 }
@@ -56,6 +87,7 @@ void tarn_quant_cache_fini(quant_cache *c)
 	for (size_t i = 0; c->kept && i < c->o.n_sample * c->n_in; i++)
 		tarn_tensor_fini(&c->kept[i]);
 	tarn_mem_free(c->kept);
+	tarn_mem_free(c->order);
 	*c = (quant_cache){0};
 }
 

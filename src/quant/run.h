@@ -12,6 +12,7 @@ typedef struct quant_cache {
 	const tarn_quant_options *from;
 	size_t n_in, left; /* inputs of the model; bytes that may still be kept */
 	tarn_tensor *kept; /* samples x inputs; type NONE: not kept */
+	size_t *order;     /* by sample: its number among the original's; NULL: the same */
 } quant_cache;
 TARN_MUST tarn_err tarn_quant_cache_init(quant_cache *c, const tarn_quant_options *o, size_t n_in);
 void tarn_quant_cache_fini(quant_cache *c);

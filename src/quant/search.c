@@ -15,6 +15,9 @@ static const double WORTH_ZERO_POINTS_DB = 1;
 /* Multiply-accumulates, about a second of them, that adaptive rounding may take unasked. */
 static const double ROUNDING_WORK = 3e9;
 
+/* Runs of the model that full bias correction may take unasked. */
+enum { CORRECTION_RUNS = 32 };
+
 /* Is the plan, estimated anew, better than the best so far? */
 static tarn_err try_plan(quant_plan *p, quant_judge *j, double worth, bool *better)
 {
@@ -165,7 +168,7 @@ static void restore(quant_plan *p, const saved_weights *s)
 
 /* A repair of the weights, kept when asked for or when better. */
 static tarn_err try_repair(quant_plan *p, quant_judge *j, bool asked,
-			   tarn_err (*repair)(quant_plan *, const tarn_quant_options *))
+			   tarn_err (*repair)(quant_plan *, const tarn_quant_options *), bool *kept)
 {
 	saved_weights s = {0};
 	bool better = true;
@@ -175,7 +178,8 @@ static tarn_err try_repair(quant_plan *p, quant_judge *j, bool asked,
 	TRY_GOTO(out, repair(p, j->o));
 	TRY_GOTO(out, tarn_quant_write(p, &q));
 	TRY_GOTO(out, tarn_quant_judge_better(j, q, WORTH_DB, &better));
-	if (!better && !asked)
+	*kept = better || asked;
+	if (!*kept)
 		restore(p, &s);
 out:
 	tarn_model_unref(q);
@@ -195,10 +199,11 @@ tarn_err tarn_quant_search(quant_plan *p, const tarn_quant_options *o, quant_jud
 	TRY(tarn_quant_estimate(p));
 	TRY(tarn_quant_weights(p));
 	if (o->round == TARN_QUANT_ON || (o->round == TARN_QUANT_TRY && tarn_quant_rounding_work(p) < ROUNDING_WORK))
-		TRY(try_repair(p, j, o->round == TARN_QUANT_ON, tarn_quant_round));
+		TRY(try_repair(p, j, o->round == TARN_QUANT_ON, tarn_quant_round, &p->rounded));
 	/* Biases corrected in order make up for what the layers before do in INT8: not for accuracy control, which takes layers
 	 * out of INT8 again. */
-	if ((o->bias == TARN_QUANT_BIAS_TRY && !o->control) || o->bias == TARN_QUANT_BIAS_FULL)
-		TRY(try_repair(p, j, o->bias == TARN_QUANT_BIAS_FULL, tarn_quant_correct_biases));
+	if ((o->bias == TARN_QUANT_BIAS_TRY && !o->control && tarn_quant_correction_runs(p) <= CORRECTION_RUNS) ||
+	    o->bias == TARN_QUANT_BIAS_FULL)
+		TRY(try_repair(p, j, o->bias == TARN_QUANT_BIAS_FULL, tarn_quant_correct_biases, &p->bias_full));
 	return TARN_OK;
 }

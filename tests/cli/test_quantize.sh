@@ -30,7 +30,38 @@ expect_json nodes_int8 1
 expect_stdout_contains "the user asked for it"
 expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy -o q.onnx
 expect_stdout_contains "nodes in INT8     3 of 4"
-expect_stderr_lines 0
+# The note that the times of float layers are modelled.
+expect_stderr_lines 1
+expect_stderr_contains "simulated"
+expect_stdout_contains "float layers"
+
+# The choices, and what is said of layers and data.
+for estimator in percentile entropy; do
+	expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy -o q2.onnx --estimator $estimator --json
+	expect_json estimator $estimator
+	expect_json_number sqnr_db.scores ">" 20
+done
+expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy -o q2.onnx --bias full --rounding adaptive --equalize 0.5 --json
+expect_json bias full
+expect_json rounding adaptive
+expect_json_number layers[0].own_db ">" 25
+expect_json_number layers[0].codes ">" 64
+expect_json_number layers[0].clipped "<" 0.01
+expect_json data.duplicates 0
+expect_json_number reasons[0].npu_ms.value ">" 0
+expect_json reasons[0].npu_ms.source modelled
+expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy -o q2.onnx --equalize off --bias fast --rounding nearest --json
+expect_json equalized false
+expect_json bias fast
+expect_json rounding nearest
+# A subset is drawn the same way each time.
+expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy -o q2.onnx --subset 16 -seed 5 --json
+expect_json samples 16
+expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy -o q3.onnx --subset 16 -seed 5 --json
+cmp -s q2.onnx q3.onnx || fail "the same seed gave another model"
+expect_exit 2 "$TARN" quantize -m net.onnx --data data.npy -o bad.onnx --estimator best
+expect_exit 2 "$TARN" quantize -m net.onnx --data data.npy -o bad.onnx --equalize 2
+expect_exit 2 "$TARN" quantize -m net.onnx --data data.npy -o bad.onnx --subset 0
 
 refused()
 {

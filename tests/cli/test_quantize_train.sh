@@ -51,7 +51,6 @@ refused()
 	expect_no_file bad.onnx
 }
 refused 2 "need --qat" --epochs 3
-refused 2 "need --qat" --labels labels.csv
 refused 2 "at least 1" --qat --epochs 0
 refused 2 "between 0 and 1" --qat --holdout 1.5
 refused 2 "--checkpoint FILE" --qat --resume

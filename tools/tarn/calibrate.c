@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "input.h"
+#include "quantized.h"
 #include "say.h"
 #include "control.h"
 #include "training.h"
@@ -90,6 +91,8 @@ int calibrate_with(const session *s, bool data_needed,
 	if (!n && data_needed)
 		return fail(2, s->command, "no data; give --data FOLDER, an npy or an idx file");
 	int code = parse_preset(s, &q.preset);
+	if (!code)
+		code = quantized_options(s, &q);
 	if (!code)
 		code = prep_options(s, &prep);
 	if (code)

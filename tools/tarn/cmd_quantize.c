@@ -12,6 +12,7 @@
 #include "control.h"
 #include "layers.h"
 #include "page.h"
+#include "quantized.h"
 #include "say.h"
 #include "tarn/model.h"
 #include "training.h"
@@ -42,7 +43,13 @@ static size_t alike(const tarn_quantize_report *r, size_t i, bool *first)
 	return n;
 }
 
-static void show_text(const options *o, const tarn_quantize_report *r)
+/* What is shown beside the report itself. */
+typedef struct extras {
+	quantized_costs costs;
+	quantized_classes classes;
+} extras;
+
+static void show_text(const options *o, const tarn_quantize_report *r, const extras *x)
 {
 	printf("%s: INT8, preset %s, calibrated on %zu samples\n", o->result, preset_text(r->preset), r->samples);
 	printf("nodes in INT8     %zu of %zu", r->nodes_int8, r->nodes_int8 + r->nodes_float);
@@ -61,6 +68,7 @@ static void show_text(const options *o, const tarn_quantize_report *r)
 		if (isfinite(r->output[i].sqnr_db))
 			printf("output %s: signal to quantization noise %.1f dB, measured\n", r->output[i].name,
 			       r->output[i].sqnr_db);
+	quantized_text(r, &x->costs, &x->classes);
 	for (size_t i = 0; i < r->n_reason; i++) {
 		bool first;
 		size_t n = alike(r, i, &first);
@@ -72,7 +80,7 @@ static void show_text(const options *o, const tarn_quantize_report *r)
 	}
 }
 
-static void write_json(json *j, const options *o, const tarn_quantize_report *r)
+static void write_json(json *j, const options *o, const tarn_quantize_report *r, const extras *x)
 {
 	json_begin(j, NULL, '{');
 	json_text(j, "model", o->model);
@@ -87,6 +95,7 @@ static void write_json(json *j, const options *o, const tarn_quantize_report *r)
 		json_text(j, "node", r->reason[i].node);
 		json_text(j, "type", r->reason[i].type);
 		json_text(j, "why", r->reason[i].why);
+		json_figure(j, "npu_ms", x->costs.ms ? x->costs.ms[i] : NAN, "ms", "modelled", x->costs.band);
 		json_end(j, '}');
 	}
 	json_end(j, ']');
@@ -96,6 +105,7 @@ static void write_json(json *j, const options *o, const tarn_quantize_report *r)
 	for (size_t i = 0; i < r->n_output; i++)
 		json_num(j, r->output[i].name, r->output[i].sqnr_db);
 	json_end(j, '}');
+	quantized_json(j, r, &x->costs, &x->classes);
 	if (r->trained)
 		training_json(j, &r->training);
 	control_json(j, r, o->max_drop);
@@ -104,21 +114,21 @@ static void write_json(json *j, const options *o, const tarn_quantize_report *r)
 }
 
 /* Text or JSON on stdout, and the page. */
-static int show(const options *o, const tarn_quantize_report *r)
+static int show(const options *o, const tarn_quantize_report *r, const extras *x)
 {
 	page p;
 	if (o->json) {
 		json j = {.out = stdout};
-		write_json(&j, o, r);
+		write_json(&j, o, r, x);
 	} else {
-		show_text(o, r);
+		show_text(o, r, x);
 	}
 	if (!o->html)
 		return 0;
 	int code = page_begin("quantize", &p);
 	if (code)
 		return code;
-	write_json(&p.j, o, r);
+	write_json(&p.j, o, r, x);
 	code = page_write("quantize", &p, "quantize", "tarn quantize", o->html);
 	if (!code && !o->json)
 		printf("report written to %s\n", o->html);
@@ -130,11 +140,17 @@ static int calibrate_and_save(const session *s, ov_model_t **q, tarn_quantize_re
 	const options *o = s->o;
 	if (o->group >= 0)
 		return fail(2, "quantize", "--group says how many weights share a scale; give --weights int8 or int4, too");
-	int code = calibrate(s, q, r);
+	extras x = {0};
+	int code = quantized_classes_read(s, &x.classes);
+	if (!code)
+		code = calibrate(s, q, r);
 	if (!code && tarn_save_model(*q, o->result) != OK)
 		code = fail_last("quantize");
 	if (!code)
-		code = show(o, r);
+		quantized_costs_init(s, *q, r, &x.costs);
+	if (!code)
+		code = show(o, r, &x);
+	quantized_costs_fini(&x.costs);
 	return code ? code : control_verdict(o, r);
 }
 

@@ -8,13 +8,16 @@
 #include "tarn/sim.h"
 #include "training.h"
 
+bool control_has_times(const session *s)
+{
+	const char *wanted = getenv("TARN_NPU");
+	return s->o->sim || (wanted && *wanted) || !access("/dev/accel/accel0", F_OK) || tarn_use_simulated_npu("4000") == OK;
+}
+
 int control_read(const session *s, const tarn_dataset_t *data, tarn_quantize_control *c)
 {
 	const options *o = s->o;
-	const char *wanted = getenv("TARN_NPU");
-	*c = (tarn_quantize_control){.max_drop = o->max_drop, .price_device = "NPU"};
-	if (!o->sim && !(wanted && *wanted) && access("/dev/accel/accel0", F_OK) && tarn_use_simulated_npu("4000") != OK)
-		c->price_device = NULL;
+	*c = (tarn_quantize_control){.max_drop = o->max_drop, .price_device = control_has_times(s) ? "NPU" : NULL};
 	return o->labels ? labels_read(s, data, &c->label, &c->n_label) : 0;
 }
 

@@ -53,11 +53,8 @@ int training_read(const session *s, const tarn_dataset_t *data, tarn_training_op
 int training_none(const session *s)
 {
 	const options *o = s->o;
-	if (o->epochs != -1 || o->rate != -1 || o->holdout != -1 || (o->labels && o->max_drop < 0) || o->train_batch != -1 ||
-	    o->checkpoint || o->resume)
-		return fail(2, s->command,
-			    "--epochs, --lr, --holdout, --train-batch, --checkpoint and --resume need --qat; --labels needs "
-			    "--qat or --max-drop");
+	if (o->epochs != -1 || o->rate != -1 || o->holdout != -1 || o->train_batch != -1 || o->checkpoint || o->resume)
+		return fail(2, s->command, "--epochs, --lr, --holdout, --train-batch, --checkpoint and --resume need --qat");
 	return 0;
 }
 
