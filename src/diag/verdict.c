@@ -86,9 +86,26 @@ static bool no_busy(const tarn_counters *c)
 	return isnan(tarn_counters_busy(c));
 }
 
-static bool others_run(const tarn_counters *c)
+/* Would preparing limit even if no thread ever waited for a processor, those that notice results included? */
+static bool prepares_most(const tarn_counters *c)
+{
+	tarn_pipeline p = tarn_pipeline_of(c);
+	p.other = 0;
+	tarn_stage s = tarn_pipeline_slowest(&p);
+	if (!(p.prepare_cpu > p.copy_in + p.copy_out))
+		return false;
+	return s == TARN_STAGE_WORKERS || (p.prepare_cpu > p.device && (s == TARN_STAGE_PROCESSORS || p.requests == 1));
+}
+
+/* Other programs take the processors: times of threads on the clock then say little of this pipeline. */
+static bool crowded(const tarn_counters *c)
 {
 	return c->run_delay >= DELAY_LIMIT && c->cpu_others >= GAP_LIMIT;
+}
+
+static bool others_run(const tarn_counters *c)
+{
+	return crowded(c) && !prepares_most(c);
 }
 
 /* Where the device is one of those who wait. */
@@ -206,7 +223,7 @@ static double copies_of(const tarn_counters *c)
 /* Several requests, and still nobody at hand when the device is done: for long, or for the largest part of a request's time. */
 static bool late_host(const tarn_counters *c)
 {
-	if (c->in_flight < 2 || !(c->gap_host > c->gap_prepare && c->gap_host > c->gap_copy))
+	if (c->in_flight < 2 || crowded(c) || !(c->gap_host > c->gap_prepare && c->gap_host > c->gap_copy))
 		return false;
 	bool largest_part = c->other > c->device && c->other > c->prepare && c->other > copies_of(c);
 	return c->gap_host >= GAP_LIMIT || (c->gap_host >= SOME_GAP && largest_part);
@@ -216,6 +233,8 @@ static bool late_host(const tarn_counters *c)
  * promises a quarter more; else the longest part is what limits. */
 static bool in_turns(const tarn_counters *c)
 {
+	if (crowded(c) && prepares_most(c))
+		return false;
 	tarn_pipeline p = tarn_pipeline_of(c);
 	double longest = largest(largest(c->prepare, copies_of(c)), c->device);
 	return tarn_pipeline_slowest(&p) == TARN_STAGE_REQUESTS && longest * WORTH <= 1 - c->wait;
@@ -234,6 +253,8 @@ static bool one_live(const tarn_counters *c)
 /* The stage that limits, with one request in flight as if its parts overlapped. */
 static bool prepare(const tarn_counters *c)
 {
+	if (crowded(c) && prepares_most(c))
+		return true;
 	tarn_pipeline p = tarn_pipeline_of(c);
 	tarn_stage s = tarn_pipeline_slowest(&p);
 	if (s == TARN_STAGE_REQUESTS)
