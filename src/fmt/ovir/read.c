@@ -252,8 +252,13 @@ static tarn_err assign_read(scope *s, ovir_net_layer *l)
 	CHECK(l->l.n_in == 1 && l->l.n_out <= 1, TARN_BAD_FILE, "an Assign has one input and at most one output");
 	TRY(variable_find(s, l, &x));
 	CHECK(!x->next, TARN_UNSUPPORTED, "variable '%.100s' is assigned in two places", x->id);
-	TRY(tarn_node_new(s->g, tarn_op_find(NULL, "Identity"), l->l.name, 1, 1, -1, &n));
-	n->in[0] = s->net.layer[l->in[0].from].value[l->in[0].from_port];
+	/* A value of its own, for the same one may be a result, too. An Identity would not be written back as a layer. */
+	tarn_value *from = s->net.layer[l->in[0].from].value[l->in[0].from_port];
+	tarn_dtype type = x->read ? x->read->type : from->type;
+	TRY(tarn_node_new(s->g, tarn_op_find(NULL, type ? "Cast" : "Identity"), l->l.name, 1, 1, -1, &n));
+	n->in[0] = from;
+	if (type)
+		TRY(tarn_attr_set_i(n, tarn_attr_index(n->op, "to"), type));
 	char *name = tarn_arena_printf(&s->r->scratch, "%s.next", x->id);
 	if (!name)
 		return tarn_err_nomem(strlen(x->id));

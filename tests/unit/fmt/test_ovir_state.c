@@ -84,6 +84,30 @@ static void a_variable(void **state)
 	tarn_model_unref(m);
 }
 
+/* Written and read again: the pair still names an input and an output. */
+static void there_and_back(void **state)
+{
+	(void)state;
+	tarn_model *m, *again;
+	tarn_str xml = {0}, bin = {0};
+	tarn_buffer *x, *b;
+	tarn_state_spec spec = {.step = 1};
+	assert_ok(read_it(true, 0, &m));
+	assert_ok(tarn_ovir_write_memory(m, &xml, &bin));
+	assert_ok(tarn_buffer_wrap(xml.at, xml.len, none, NULL, &x));
+	assert_ok(tarn_buffer_new(bin.len, &b));
+	if (bin.len)
+		memcpy(b->at, bin.at, bin.len);
+	assert_ok(tarn_ovir_read_memory(x, b, &again));
+	assert_ok(tarn_model_stateful(&again, &spec));
+	tarn_buffer_unref(x);
+	tarn_buffer_unref(b);
+	tarn_str_fini(&xml);
+	tarn_str_fini(&bin);
+	tarn_model_unref(again);
+	tarn_model_unref(m);
+}
+
 static void refusals(void **state)
 {
 	(void)state;
@@ -98,6 +122,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_variable),
+		cmocka_unit_test(there_and_back),
 		cmocka_unit_test(refusals),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
