@@ -35,6 +35,7 @@ static const npu_rule rules[] = {
 	{"Transpose", NPU_DMA, TARN_SHAVE_COPY},
 	{"Unsqueeze", NPU_DMA, TARN_SHAVE_COPY},
 	{"Abs", NPU_SHAVE, TARN_SHAVE_ABS},
+	{"And", NPU_SHAVE, TARN_SHAVE_COMPARE},
 	{"Cast", NPU_SHAVE, TARN_SHAVE_CONVERT},
 	{"Ceil", NPU_SHAVE, TARN_SHAVE_CEILING},
 	{"Clip", NPU_SHAVE, TARN_SHAVE_CLAMP},
@@ -72,6 +73,8 @@ static const npu_rule rules[] = {
 	{"Mul", NPU_SHAVE, TARN_SHAVE_MUL},
 	{"Neg", NPU_SHAVE, TARN_SHAVE_NEGATIVE},
 	{"NormalizeL2", NPU_SHAVE, TARN_SHAVE_NORM},
+	{"Not", NPU_SHAVE, TARN_SHAVE_COMPARE},
+	{"Or", NPU_SHAVE, TARN_SHAVE_COMPARE},
 	{"PRelu", NPU_SHAVE, TARN_SHAVE_PRELU},
 	{"Pow", NPU_SHAVE, TARN_SHAVE_POW},
 	{"RNN", NPU_SHAVE, TARN_SHAVE_RECURRENT},
@@ -97,6 +100,7 @@ static const npu_rule rules[] = {
 	{"TopK", NPU_SHAVE, TARN_SHAVE_SORT},
 	{"Upsample", NPU_SHAVE, TARN_SHAVE_RESIZE},
 	{"Where", NPU_SHAVE, TARN_SHAVE_SELECT},
+	{"Xor", NPU_SHAVE, TARN_SHAVE_COMPARE},
 };
 /* clang-format on */
 
