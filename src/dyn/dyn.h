@@ -42,9 +42,9 @@ typedef struct tarn_dyn {
 	int64_t *max;    /* by symbol (named ones): its maximum, -1 when free or unknown */
 	bool *given;     /* by symbol: it is the size of an input */
 	size_t n_max;
-	VEC(char) depends;         /* by symbol: 0 not asked yet, 1 no, 2 on a bound */
-	VEC(tarn_value *) made;    /* results and constants that may be shared */
-	VEC(tarn_content) content; /* by value id */
+	VEC(char) depends;                /* by symbol: 0 not asked yet, 1 no, 2 on a bound */
+	VEC(tarn_value *) made;           /* results and constants that may be shared */
+	VEC(tarn_content) content;        /* by value id */
 	struct tarn_origin_size *size_of; /* by output that says a size: whose */
 	int n_size;
 	tarn_bound_cost cost;
