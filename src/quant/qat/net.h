@@ -40,10 +40,10 @@ typedef struct qat_net {
 	bool *wants;   /* by value id: some parameter stands behind it */
 } qat_net;
 
-/* teacher (may be NULL) gives weights their values before rounding, where its nodes and shapes match. */
-TARN_MUST tarn_err qat_net_init(qat_net *net, const tarn_model *start, const tarn_model *teacher);
+TARN_MUST tarn_err qat_net_init(qat_net *net, const tarn_model *start);
 void qat_net_fini(qat_net *net);
-/* theta as the model has it. */
+/* theta as the model has it. teacher (may be NULL) gives weights their values before rounding, where its nodes and shapes
+ * match. */
 void qat_net_start(const qat_net *net, const tarn_model *teacher, float *theta);
 /* Random numbers of the size that keeps activations alike from layer to layer, in place of the float constants' values. */
 float qat_net_size(const float *x, size_t n); /* root mean square */

@@ -233,9 +233,8 @@ static void mark_wanted(qat_net *net)
 	}
 }
 
-tarn_err qat_net_init(qat_net *net, const tarn_model *start, const tarn_model *teacher)
+tarn_err qat_net_init(qat_net *net, const tarn_model *start)
 {
-	(void)teacher;
 	*net = (qat_net){0};
 	TRY(tarn_model_clone(start, &net->m));
 	const tarn_graph *g = net->m->main;

@@ -133,9 +133,8 @@ void qat_state_step(qat_state *s, const qat_net *net, float *grad, size_t total)
 		s->mean[i] = (float)(keep * s->mean[i] + (1 - keep) * s->theta[i]);
 }
 
-void qat_state_retreat(qat_state *s, const qat_net *net)
+void qat_state_retreat(qat_state *s)
 {
-	(void)net;
 	s->rate /= 2;
 	s->step++;
 	memcpy(s->theta, s->best, s->n * sizeof *s->theta);
@@ -157,9 +156,8 @@ typedef struct header {
 } header;
 enum { ARRAYS = 5 };
 
-tarn_err qat_state_save(const qat_state *s, const qat_net *net, const char *path)
+tarn_err qat_state_save(const qat_state *s, const char *path)
 {
-	(void)net;
 	header h = {.about = s->about,
 		    .n = s->n,
 		    .step = s->step,
@@ -208,9 +206,8 @@ static tarn_err load_from(qat_state *s, const tarn_file_map *map, const char *pa
 	return TARN_OK;
 }
 
-tarn_err qat_state_load(qat_state *s, const qat_net *net, const char *path, bool *found)
+tarn_err qat_state_load(qat_state *s, const char *path, bool *found)
 {
-	(void)net;
 	tarn_file_map map;
 	*found = tarn_file_exists(path);
 	if (!*found)

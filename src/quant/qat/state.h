@@ -26,9 +26,9 @@ int qat_state_epochs(const qat_net *net);
 /* One step of Adam with the gradients of theta; total: steps of the whole schedule. */
 void qat_state_step(qat_state *s, const qat_net *net, float *grad, size_t total);
 /* Back to the best so far, at half the rate. */
-void qat_state_retreat(qat_state *s, const qat_net *net);
+void qat_state_retreat(qat_state *s);
 /* The file is untrusted: lengths, the model it is about and a checksum are checked. *found false: there is no such file. */
-TARN_MUST tarn_err qat_state_save(const qat_state *s, const qat_net *net, const char *path);
-TARN_MUST tarn_err qat_state_load(qat_state *s, const qat_net *net, const char *path, bool *found);
+TARN_MUST tarn_err qat_state_save(const qat_state *s, const char *path);
+TARN_MUST tarn_err qat_state_load(qat_state *s, const char *path, bool *found);
 
 #endif

@@ -167,7 +167,7 @@ static tarn_err epoch(trainer *t, size_t *order, size_t total)
 			qat_net_chain(&t->net, t->state.theta, t->lane[0].walk.grad);
 			qat_state_step(&t->state, &t->net, t->lane[0].walk.grad, total);
 		} else {
-			qat_state_retreat(&t->state, &t->net); /* diverged */
+			qat_state_retreat(&t->state); /* diverged */
 		}
 		tell(t, (size_t)t->state.step, total, loss);
 	}
@@ -197,7 +197,7 @@ static tarn_err loop(trainer *t)
 			break;
 		t->state.epoch++;
 		if (t->o->checkpoint)
-			err = qat_state_save(&t->state, &t->net, t->o->checkpoint);
+			err = qat_state_save(&t->state, t->o->checkpoint);
 	}
 	t->r->epochs = t->state.epoch;
 	t->r->steps = (int)t->state.step;
@@ -321,7 +321,7 @@ static tarn_err score_start(trainer *t, const tarn_model *start)
 
 static tarn_err train(trainer *t, const tarn_model *teacher, const tarn_model *start, tarn_model **out)
 {
-	TRY(qat_net_init(&t->net, start, teacher));
+	TRY(qat_net_init(&t->net, start));
 	TRY(check_gradients(&t->net));
 	TRY(qat_data_init(&t->data, t->o, start, teacher));
 	TRY(qat_state_init(&t->state, &t->net, teacher, t->o));
@@ -332,7 +332,7 @@ static tarn_err train(trainer *t, const tarn_model *teacher, const tarn_model *s
 	t->state.best_score = t->r->before;
 	TRY(rooms(t));
 	if (t->o->resume && t->o->checkpoint)
-		TRY(qat_state_load(&t->state, &t->net, t->o->checkpoint, &t->r->resumed));
+		TRY(qat_state_load(&t->state, t->o->checkpoint, &t->r->resumed));
 	t->r->improved = t->r->resumed && qat_score_better(&t->state.best_score, &t->r->before, &t->r->before);
 	TRY(loop(t));
 	t->r->after = t->state.best_score;

@@ -92,7 +92,7 @@ static void fits_a_few_samples(void **state)
 		.data = &d, .label = label, .epochs = 250, .batch = 8, .rate = 2e-2, .holdout = 1e-9, .threads = 2};
 	qat_net net;
 	qat_state st;
-	assert_ok(qat_net_init(&net, model, NULL));
+	assert_ok(qat_net_init(&net, model));
 	assert_ok(qat_state_init(&st, &net, NULL, &o));
 	qat_walk w;
 	assert_ok(qat_walk_init(&w, &net));
@@ -136,7 +136,7 @@ static void gradients_of_the_whole(void **state)
 	tarn_qat_options o = {.data = &d};
 	qat_state st;
 	int64_t wanted = 2;
-	assert_ok(qat_net_init(&net, model, NULL));
+	assert_ok(qat_net_init(&net, model));
 	assert_ok(qat_state_init(&st, &net, NULL, &o));
 	assert_ok(qat_walk_init(&w, &net));
 	tarn_tensor in;
@@ -196,7 +196,7 @@ static void export_without_training(void **state)
 	network();
 	tarn_model *q = quantized(&report), *e;
 	qat_net net;
-	assert_ok(qat_net_init(&net, q, model));
+	assert_ok(qat_net_init(&net, q));
 	float *theta = tarn_mem_zalloc(net.n_theta, sizeof *theta);
 	qat_net_start(&net, model, theta);
 	assert_ok(qat_net_export(&net, theta, &e));
