@@ -7,6 +7,7 @@
  *                                                          whose limits these are, never computed back from rounded limits
  *   GroupConvolution with constant weights              -> Conv with groups
  *   Conv or MatMul, Add of a vector                     -> Conv or Gemm with a bias
+ *   MatMul that turns its constant weights              -> MatMul of turned weights (raise_matmul.c)
  * What does not fit exactly stays as it is.
  */
 #include <math.h>
@@ -97,8 +98,8 @@ static tarn_err dequantize(tarn_raising *r, tarn_node *mul)
 	const tarn_node *d = scale ? x->def : NULL;
 	if (!scale || scale->type != TARN_F32)
 		return TARN_OK;
-	if (is(d, "Sub") && d->in[1]->konst) {
-		zero = d->in[1]->konst;
+	if (is(d, "Sub") && tarn_raise_zero(d->in[1])) {
+		zero = tarn_raise_zero(d->in[1]);
 		d = d->in[0]->def;
 	}
 	if (!is(d, "Cast") || attr_i(d, "to") != TARN_F32)
@@ -370,6 +371,7 @@ tarn_err tarn_pass_raise(tarn_model *m)
 	TRY(each(g, "Reshape", tarn_raise_blocks));
 	TRY(each(g, "Mul", dequantize));
 	TRY(each(g, "Cast", quantize));
+	TRY(each(g, "FusedMatMul", tarn_raise_matmul));
 	TRY(each(g, "GroupConvolution", group_conv));
 	TRY(each(g, "Add", bias));
 	return g->value.len == values ? TARN_OK : tarn_graph_infer(g);

@@ -16,7 +16,11 @@ typedef struct tarn_raising {
 void tarn_raise_put(tarn_raising *r, const tarn_node *old, const tarn_node *n);
 /* raise.c: are all numbers of t integers of that type? */
 bool tarn_raise_fits(const tarn_tensor *t, tarn_dtype type);
+/* raise_blocks.c: the numbers of a zero point: a constant, or integers that become floats. NULL: computed. */
+const tarn_tensor *tarn_raise_zero(const tarn_value *v);
 /* raise_blocks.c: a Reshape that ends compressed weights becomes a DequantizeLinear with blocks. */
 TARN_MUST tarn_err tarn_raise_blocks(tarn_raising *r, tarn_node *reshape);
+/* raise_matmul.c: a FusedMatMul with constant weights becomes a MatMul. */
+TARN_MUST tarn_err tarn_raise_matmul(tarn_raising *r, tarn_node *n);
 
 #endif

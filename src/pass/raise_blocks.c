@@ -64,6 +64,14 @@ static tarn_err put_joined(tarn_graph *g, const char *name, const tarn_tensor *t
 	return err;
 }
 
+const tarn_tensor *tarn_raise_zero(const tarn_value *v)
+{
+	if (v->konst)
+		return v->konst;
+	const tarn_tensor *t = is(v->def, "Cast") ? v->def->in[0]->konst : NULL;
+	return t && tarn_dtype_is_int(t->type) && tarn_dtype_info(t->type)->bits <= 8 ? t : NULL;
+}
+
 /* What a Reshape of the pattern is made of. */
 typedef struct parts {
 	const tarn_value *q;
@@ -78,8 +86,8 @@ static bool match(const tarn_node *reshape, parts *p)
 		return false;
 	const tarn_node *d = mul->in[0]->def;
 	*p = (parts){.scale = mul->in[1]->konst};
-	if (is(d, "Sub") && d->in[1]->konst && d->in[0]->def) {
-		p->zero = d->in[1]->konst;
+	if (is(d, "Sub") && tarn_raise_zero(d->in[1]) && d->in[0]->def) {
+		p->zero = tarn_raise_zero(d->in[1]);
 		d = d->in[0]->def;
 	}
 	if (!is(d, "Cast") || !d->in[0]->konst || attr_i(d, "to") != TARN_F32 || p->scale->type != TARN_F32)

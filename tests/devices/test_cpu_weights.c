@@ -78,14 +78,18 @@ static void same(int steps)
 		if (!tarn_isa_set((tarn_isa)level))
 			continue;
 		assert_ok(tarn_model_clone(model, &copy));
+		assert_ok(tarn_cpu_widen(copy));
 		assert_ok(tarn_pass_standard(copy));
+		assert_ok(tarn_cpu_lower(copy));
 		assert_ok(tarn_pass_fuse(copy));
 		assert_ok(tarn_cpu_fold_weights(copy));
 		assert_ok(tarn_cpu_program_new(copy->main, NULL, &p));
 		assert_ok(tarn_pool_new(2, &pool));
 		int used = 0;
-		for (size_t i = 0; i < p->step.len; i++)
+		for (size_t i = 0; i < p->step.len; i++) {
 			used += p->step.at[i].k == &tarn_cpu_k_wgemm;
+			assert_true(p->step.at[i].k != &tarn_cpu_k_eval);
+		}
 		assert_int_equal(used, steps);
 		assert_ok(tarn_cpu_graph_run(p, pool, &arena, &ptr, &got, NULL));
 		compare(&got, &want);
@@ -146,6 +150,74 @@ static void what_stands_around(void **state)
 	same(2);
 }
 
+static tarn_value *fused(tarn_value *a, tarn_value *b)
+{
+	tarn_node *n;
+	assert_ok(tarn_node_new(g, tarn_op_find("com.microsoft", "FusedMatMul"), NULL, 2, 1, -1, &n));
+	n->in[0] = a;
+	n->in[1] = b;
+	set_int(n->out[0], "transB", 1);
+	return n->out[0];
+}
+
+/* OpenVINO's products have their weights as [n][k]. */
+static void turned_weights(void **state)
+{
+	(void)state;
+	tarn_value *x = input(g, dims(3, 1, 5, 64));
+	tarn_value *y = fused(x, coded(TARN_I4, 64, 48, true, 16, true));
+	y = fused(y, coded(TARN_I8, 48, 40, true, 0, false));
+	y = fused(y, coded(TARN_U8, 40, 30, true, -1, false));
+	output(g, fused(y, weights(g, dims(2, 20, 30))));
+	same(3);
+}
+
+static tarn_value *half(tarn_value *v)
+{
+	tarn_value *h = node(g, "Cast", v, NULL, NULL);
+	set_int(h, "to", TARN_F16);
+	return h;
+}
+
+static tarn_value *half_weights(tarn_shape s)
+{
+	tarn_tensor f = filled(s), h;
+	tarn_value *v;
+	for (int64_t i = 0; i < tarn_tensor_count(&f); i++) /* products of these and codes are exact in f16 */
+		((float *)f.data)[i] = (float)between(1, 15) / 64;
+	assert_ok(tarn_tensor_convert(&f, TARN_F16, &h));
+	assert_ok(tarn_value_const(g, NULL, &h, &v));
+	tarn_tensor_fini(&f);
+	tarn_tensor_fini(&h);
+	return v;
+}
+
+/* As converters write them: u4, f16 zero points and scales of groups, one Reshape, then f32. */
+static void through_f16(void **state)
+{
+	(void)state;
+	tarn_value *x = input(g, dims(3, 1, 3, 64));
+	tarn_value *w = half(codes(TARN_U4, dims(3, 24, 4, 16)));
+	w = node(g, "Sub", w, half(codes(TARN_U4, dims(3, 24, 4, 1))), NULL);
+	w = node(g, "Mul", w, half_weights(dims(3, 24, 4, 1)), NULL);
+	w = node(g, "Cast", node(g, "Reshape", w, ints(g, 2, 24, 64), NULL), NULL, NULL);
+	set_int(w, "to", TARN_F32);
+	tarn_value *u = node(g, "Mul", half(codes(TARN_I8, dims(2, 20, 24))), half_weights(dims(2, 20, 1)), NULL);
+	u = node(g, "Cast", u, NULL, NULL);
+	set_int(u, "to", TARN_F32);
+	output(g, fused(fused(x, w), u));
+	same(2);
+}
+
+/* Both sides computed: no reference code either. */
+static void turned_right_side(void **state)
+{
+	(void)state;
+	tarn_value *x = input(g, dims(3, 2, 7, 16));
+	output(g, fused(x, node(g, "Relu", x, NULL, NULL)));
+	same(0);
+}
+
 /* What is not by groups of rows is made f32 when compiled, and right. */
 static void other_spreads_are_unpacked(void **state)
 {
@@ -179,6 +251,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(int8_in_blocks_that_do_not_divide, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_rows_of_a_batch, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_stands_around, setup, teardown),
+		cmocka_unit_test_setup_teardown(turned_weights, setup, teardown),
+		cmocka_unit_test_setup_teardown(through_f16, setup, teardown),
+		cmocka_unit_test_setup_teardown(turned_right_side, setup, teardown),
 		cmocka_unit_test_setup_teardown(other_spreads_are_unpacked, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_output_needs_floats, setup, teardown),
 	};

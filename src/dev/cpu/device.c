@@ -116,6 +116,7 @@ out:
 
 static tarn_err prepare(tarn_model *m)
 {
+	TRY(tarn_cpu_widen(m));
 	TRY(tarn_pass_standard(m));
 	TRY(tarn_cpu_raise_fake(m));
 	TRY(tarn_cpu_lower(m));

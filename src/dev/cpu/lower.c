@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operators that are a few elementwise ones in another order of writing: a batch normalisation that no convolution took, sums
- * and extremes of more than two values. */
+ * and extremes of more than two values, products that turn an operand first. */
 #include <math.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "dev/cpu/cpu.h"
@@ -102,6 +103,8 @@ static tarn_err lower_graph(tarn_graph *g)
 									    : NULL;
 		if (is(node[i], "BatchNormalization"))
 			err = norm(g, node[i]);
+		else if (!strcmp(node[i]->op->name, "FusedMatMul") && node[i]->out[0]->type == TARN_F32)
+			err = node[i]->op->decompose(g, node[i]);
 		else if (op)
 			err = chain(g, node[i], op);
 	}
