@@ -17,8 +17,10 @@ static tarn_err begin(ov_infer_request_t *q)
 	TRY(tarn_request_begin(q->r));
 	for (int i = 0; i < q->r->n_in; i++)
 		bind_one(q->r, q->in[i], &q->r->in[i], &q->r->in_foreign[i]);
-	for (int i = 0; i < q->r->n_out; i++)
+	for (int i = 0; i < q->r->n_out; i++) {
 		bind_one(q->r, q->out[i], &q->r->out[i], &q->r->out_foreign[i]);
+		q->r->out_room[i] = q->out[i]->unset ? 0 : q->out[i]->room;
+	}
 	return TARN_OK;
 }
 

@@ -169,6 +169,7 @@ struct tarn_request {
 	tarn_tensor *in, *out;
 	bool *in_foreign; /* set by the user: memory the device did not allocate */
 	bool *out_foreign;
+	size_t *out_room; /* bytes behind out[i].data; 0: as many as its sizes say */
 	int n_in, n_out;
 	int slot;           /* while `run` runs: which of the program's streams, 0 .. n_stream-1 */
 	atomic_bool cancel; /* the user no longer wants the result; TARN_CANCELLED may be returned early */

@@ -67,6 +67,7 @@ static void destroy(tarn_request *r)
 	tarn_mem_free(r->out);
 	tarn_mem_free(r->in_foreign);
 	tarn_mem_free(r->out_foreign);
+	tarn_mem_free(r->out_room);
 	VEC_FINI(&r->layer);
 	if (r->sync) {
 		tarn_cond_fini(&r->sync->done);
@@ -99,7 +100,8 @@ static tarn_err fill(tarn_request *r)
 	r->out = tarn_mem_zalloc((size_t)r->n_out + 1, sizeof *r->out);
 	r->in_foreign = tarn_mem_zalloc((size_t)r->n_in + 1, sizeof *r->in_foreign);
 	r->out_foreign = tarn_mem_zalloc((size_t)r->n_out + 1, sizeof *r->out_foreign);
-	if (!r->in || !r->out || !r->in_foreign || !r->out_foreign)
+	r->out_room = tarn_mem_zalloc((size_t)r->n_out + 1, sizeof *r->out_room);
+	if (!r->in || !r->out || !r->in_foreign || !r->out_foreign || !r->out_room)
 		return tarn_err_nomem(n * sizeof *r->in);
 	for (int i = 0; i < r->n_in; i++)
 		TRY(alloc_tensor(p, &p->in[i], &r->in[i]));

@@ -296,6 +296,41 @@ static void one_file(void)
 	remove("five.blob");
 }
 
+/* y = 2 x + 1 for x [n,3]: results go into the user's memory as long as there is room, whatever sizes its tensor had. */
+static void results_in_place(const char *device)
+{
+	ov_model_t *m = read_affine(core, 2, (int[]){-1, 3});
+	ov_compiled_model_t *c;
+	float memory[24];
+	ov_shape_t shape;
+	ov_tensor_t *y, *x;
+	EXPECT_OK(ov_core_compile_model(core, m, device, 2, &c, "TARN_BUCKETS", "4,8"));
+	ov_infer_request_t *r = request_of(c);
+	EXPECT_OK(ov_shape_create(2, (int64_t[]){8, 3}, &shape));
+	EXPECT_OK(ov_tensor_create_from_host_ptr(F32, shape, memory, &y));
+	ov_shape_free(&shape);
+	EXPECT_OK(ov_infer_request_set_output_tensor(r, y));
+	static const int64_t sizes[] = {8, 5, 3, 8, 4, 7};
+	for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+		int64_t n = sizes[k];
+		x = tensor_of(F32, n, 3);
+		for (int i = 0; i < n * 3; i++)
+			((float *)data_of(x))[i] = (float)i;
+		EXPECT_OK(ov_infer_request_set_input_tensor(r, x));
+		EXPECT_OK(ov_infer_request_infer(r));
+		ov_tensor_free(x);
+		EXPECT_OK(ov_tensor_get_shape(y, &shape));
+		EXPECT(shape.rank == 2 && shape.dims[0] == n && shape.dims[1] == 3 && data_of(y) == memory);
+		ov_shape_free(&shape);
+		for (int i = 0; i < n * 3; i++)
+			EXPECT(memory[i] == 2 * (float)i + 1);
+	}
+	ov_tensor_free(y);
+	ov_infer_request_free(r);
+	ov_compiled_model_free(c);
+	ov_model_free(m);
+}
+
 /* A service that learns: lengths in use, a plan for them, and the model compiled for that. */
 static void learning(void)
 {
@@ -343,6 +378,8 @@ int main(void)
 	buckets("CPU", 1e-4);
 	buckets("NPU", 2e-2);
 	one_file();
+	results_in_place("CPU");
+	results_in_place("NPU");
 	learning();
 	ov_infer_request_free(plain);
 	ov_core_free(core);

@@ -36,7 +36,8 @@ static tarn_err refuse_free(const tarn_program *p, const tarn_port *port)
 	if (!err)
 		err = tarn_err_set(
 			TARN_SHAPE,
-			"input '%s' has a free dimension, axis %d, the NPU takes fixed sizes; give them, as in -shape '%s'",
+			"input '%s' has a free dimension, axis %d, the NPU takes fixed sizes; give them, as in -shape '%s', "
+			"or bounds, as in 1..128",
 			port->name, axis, ready.at);
 	tarn_str_fini(&ready);
 	return err;

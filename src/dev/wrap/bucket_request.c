@@ -210,6 +210,12 @@ static tarn_err result_memory(const tarn_program *p, tarn_buffer **b, size_t byt
 	return p->device->api->alloc(p->device, bytes, b);
 }
 
+/* Has the user's own memory room for the result, though its sizes are others? They become the result's then. */
+static bool holds(const tarn_request *r, int i, const tarn_tensor *want)
+{
+	return r->out_foreign[i] && r->out[i].type == want->type && r->out[i].data && r->out_room[i] >= tarn_tensor_bytes(want);
+}
+
 static tarn_err take_output(tarn_request *r, int i, const tarn_tensor *made)
 {
 	const bucket_program *x = r->program->impl;
@@ -219,12 +225,15 @@ static tarn_err take_output(tarn_request *r, int i, const tarn_tensor *made)
 	bool given = out->type == made->type && same_dims(out, &want);
 	if (given && out->data == made->data)
 		return TARN_OK;
-	if (!given && same_dims(made, &want)) {
+	if (!given && same_dims(made, &want) && !holds(r, i, &want)) {
 		tarn_tensor_fini(out);
 		*out = tarn_tensor_share(made);
 		return TARN_OK;
 	}
-	if (!given) {
+	if (!given && holds(r, i, &want)) {
+		memcpy(out->dim, want.dim, sizeof out->dim);
+		out->rank = want.rank;
+	} else if (!given) {
 		TRY(result_memory(r->program, &q->result[i], tarn_tensor_bytes(&want)));
 		tarn_tensor_fini(out);
 		*out = want;
