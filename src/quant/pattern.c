@@ -71,6 +71,19 @@ static bool in_gate(const tarn_graph *g, const tarn_node *n)
 	return false;
 }
 
+/* x of n = x * sigmoid(x); NULL: it is none. */
+static const tarn_value *swish_of(const tarn_node *n)
+{
+	if (!tarn_quant_is(n, "Mul"))
+		return NULL;
+	for (int k = 0; k < 2; k++) {
+		const tarn_node *s = n->in[k]->def;
+		if ((tarn_quant_is(s, "Sigmoid") || tarn_quant_is(s, "HardSigmoid")) && s->in[0] == n->in[!k])
+			return n->in[!k];
+	}
+	return NULL;
+}
+
 /* Does v come out of a product, through activations, sums and what moves codes? Sums and scalings elsewhere (normalisations and
  * activations written out, gates) have ranges that 8 bits do not serve. */
 static bool from_product(const tarn_value *v, int depth)
@@ -81,6 +94,9 @@ static bool from_product(const tarn_value *v, int depth)
 	const tarn_node *d = v->def;
 	if (!d)
 		return true; /* the model's input */
+	const tarn_value *gated = swish_of(d);
+	if (gated)
+		return depth > 0 && from_product(gated, depth - 1);
 	if (tarn_quant_any_of(d, products))
 		return true;
 	return depth > 0 &&
@@ -98,6 +114,9 @@ const char *tarn_quant_float_reason(const tarn_graph *g, const tarn_node *n, boo
 	if (n->in[0]->type != TARN_F32)
 		return "its data is not f32";
 	if (tarn_quant_any_of(n, products)) {
+		if (after_softmax(n->in[0]) && n->in[1]->konst)
+			return "an expectation over a softmax (decoding of boxes): 8 bits are too few for a softmax's small "
+			       "values";
 		if (n->in[0]->konst)
 			return "its left operand is constant";
 		if (!n->in[1]->konst)
@@ -120,6 +139,8 @@ const char *tarn_quant_float_reason(const tarn_graph *g, const tarn_node *n, boo
 			return "additions and scalings of transformers lose too much in 8 bits";
 		if (n->in[0]->konst || n->in[1]->konst)
 			return "an operation with a constant";
+		if (swish_of(n))
+			return "an activation (SiLU), one with what comes before it";
 		if (!from_product(n->in[0], 64) || !from_product(n->in[1], 64))
 			return "an operand is no result of a convolution or matrix product";
 		return tarn_shape_same(&n->in[0]->shape, &n->in[1]->shape) ? NULL : "its operands have different shapes";
@@ -137,15 +158,8 @@ bool tarn_quant_is_uneven(const tarn_graph *g)
 		for (int k = 0; ops[k]; k++)
 			if (g->node.at[i]->op == tarn_op_find(NULL, ops[k]))
 				return true;
-	/* x * sigmoid(x) */
-	for (size_t i = 0; i < g->node.len; i++) {
-		const tarn_node *n = g->node.at[i];
-		if (n->op != tarn_op_find(NULL, "Mul"))
-			continue;
-		for (int k = 0; k < 2; k++)
-			if (n->in[k]->def && n->in[k]->def->op == tarn_op_find(NULL, "Sigmoid") &&
-			    n->in[k]->def->in[0] == n->in[!k])
-				return true;
-	}
+	for (size_t i = 0; i < g->node.len; i++)
+		if (swish_of(g->node.at[i]))
+			return true;
 	return false;
 }

@@ -171,6 +171,39 @@ static void cpu_runs_what_the_reference_says(void **state)
 	tarn_model_unref(q);
 }
 
+static bool reason_says(const char *node, const char *text)
+{
+	for (size_t i = 0; i < report.reason.len; i++)
+		if (!strcmp(report.reason.at[i].node, node) && strstr(report.reason.at[i].why, text))
+			return true;
+	return false;
+}
+
+/* A gate of squeeze and excite, an expectation over a softmax, SiLU: float, each with its own reason. What they join stays
+ * INT8. */
+static void patterns_stay_float(void **state)
+{
+	(void)state;
+	tarn_value *x = conv(input(g, dims(4, 1, 3, 8, 8)), 3, 8, 1);
+	tarn_value *silu = node(g, "Mul", x, node(g, "Sigmoid", x, NULL, NULL), NULL);
+	tarn_value *sum = node(g, "Add", silu, conv(silu, 8, 8, 1), NULL);
+	tarn_value *gate = node(g, "GlobalAveragePool", sum, NULL, NULL);
+	tarn_value *small = node(g, "Conv", gate, weights(g, dims(4, 8, 8, 1, 1)), weights(g, dims(1, 8)));
+	tarn_value *gated = node(g, "Mul", sum, node(g, "Sigmoid", small, NULL, NULL), NULL);
+	tarn_value *bins = node(g, "Softmax", conv(gated, 8, 16, 1), NULL, NULL);
+	set_int(bins, "axis", 1);
+	tarn_value *boxes = node(g, "Conv", bins, weights(g, dims(4, 1, 16, 1, 1)), NULL);
+	output(g, boxes);
+	tarn_model *q = quantize(TARN_QUANT_AUTO, NULL);
+	assert_true(reason_says(small->def->name, "squeeze and excite"));
+	assert_true(reason_says(boxes->def->name, "softmax"));
+	assert_true(reason_says(silu->def->name, "SiLU"));
+	for (size_t i = 0; i < q->main->node.len; i++)
+		if (!strcmp(q->main->node.at[i]->name, sum->def->name))
+			assert_true(q->main->node.at[i]->in[0]->def->op == tarn_op_find(NULL, "DequantizeLinear"));
+	tarn_model_unref(q);
+}
+
 static void bad_requests_are_refused(void **state)
 {
 	(void)state;
@@ -191,9 +224,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(grids_cover_their_range),          T(convolutional_network),
-		T(ignored_nodes_stay_float),         T(concat_shares_a_grid),
-		T(cpu_runs_what_the_reference_says), T(bad_requests_are_refused),
+		T(grids_cover_their_range),  T(convolutional_network), T(ignored_nodes_stay_float),
+		T(concat_shares_a_grid),     T(patterns_stay_float),   T(cpu_runs_what_the_reference_says),
+		T(bad_requests_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
