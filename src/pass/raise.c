@@ -118,7 +118,7 @@ static tarn_err dequantize(tarn_raising *r, tarn_node *mul)
 	TRY(flat_const(g, NULL, scale, TARN_F32, axis >= 0, &scale_v));
 	if (zero)
 		TRY(flat_const(g, NULL, zero, q->type, axis >= 0, &zero_v));
-	TRY(tarn_node_new(g, tarn_op_find(NULL, "DequantizeLinear"), mul->name, zero ? 3 : 2, 1, mul->index, &n));
+	TRY(tarn_raise_node(r, tarn_op_find(NULL, "DequantizeLinear"), mul, zero ? 3 : 2, &n));
 	n->in[0] = q;
 	n->in[1] = scale_v;
 	if (zero)
@@ -154,17 +154,25 @@ static bool limits_are(const tarn_tensor *lo, const tarn_tensor *hi, double qmin
 }
 
 /* The dequantization that says this quantization's scale: of its own output first, then any other. */
-static const tarn_node *partner(const tarn_graph *g, const tarn_value *q, const tarn_tensor *lo, const tarn_tensor *hi,
+static bool says_scale(const tarn_node *n, const tarn_value *q, const tarn_tensor *lo, const tarn_tensor *hi, double qmin,
+		       double qmax)
+{
+	if (!is(n, "DequantizeLinear") || n->in[0]->type != q->type || !n->in[1]->konst)
+		return false;
+	const tarn_tensor *z = n->n_in > 2 && n->in[2] ? n->in[2]->konst : NULL;
+	return limits_are(lo, hi, qmin, qmax, n->in[1]->konst, z);
+}
+
+static const tarn_node *partner(const tarn_raising *r, const tarn_value *q, const tarn_tensor *lo, const tarn_tensor *hi,
 				double qmin, double qmax)
 {
+	const tarn_graph *g = r->g;
+	if (says_scale(r->user[q->id], q, lo, hi, qmin, qmax))
+		return r->user[q->id];
 	for (int own = 1; own >= 0; own--)
 		for (size_t i = 0; i < g->node.len; i++) {
 			const tarn_node *n = g->node.at[i];
-			if (!is(n, "DequantizeLinear") || (own && n->in[0] != q) || n->in[0]->type != q->type ||
-			    !n->in[1]->konst)
-				continue;
-			const tarn_tensor *z = n->n_in > 2 && n->in[2] ? n->in[2]->konst : NULL;
-			if (limits_are(lo, hi, qmin, qmax, n->in[1]->konst, z))
+			if (says_scale(n, q, lo, hi, qmin, qmax) && (!own || n->in[0] == q))
 				return n;
 		}
 	return NULL;
@@ -184,7 +192,7 @@ static tarn_err quantize(tarn_raising *r, tarn_node *cast)
 	    attr_i(f, "levels") != (int64_t)(qmax - qmin) + 1)
 		return TARN_OK;
 	int rank = f->in[0]->shape.rank, axis = rank < 0 ? -2 : axis_of(lo, rank);
-	const tarn_node *p = axis == -2 ? NULL : partner(g, cast->out[0], lo, hi, qmin, qmax);
+	const tarn_node *p = axis == -2 ? NULL : partner(r, cast->out[0], lo, hi, qmin, qmax);
 	if (!p)
 		return TARN_OK;
 	tarn_value *scale, *zero;
@@ -197,7 +205,7 @@ static tarn_err quantize(tarn_raising *r, tarn_node *cast)
 	tarn_tensor_fini(&none);
 	TRY(err);
 	tarn_node *n;
-	TRY(tarn_node_new(g, tarn_op_find(NULL, "QuantizeLinear"), cast->name, 3, 1, cast->index, &n));
+	TRY(tarn_raise_node(r, tarn_op_find(NULL, "QuantizeLinear"), cast, 3, &n));
 	n->in[0] = f->in[0];
 	n->in[1] = scale;
 	n->in[2] = zero;
@@ -259,7 +267,7 @@ static tarn_err group_conv(tarn_raising *r, tarn_node *n)
 	if (!k)
 		return TARN_OK;
 	tarn_node *c;
-	TRY(tarn_node_new(g, tarn_op_find(NULL, "Conv"), n->name, 2, 1, n->index, &c));
+	TRY(tarn_raise_node(r, tarn_op_find(NULL, "Conv"), n, 2, &c));
 	c->in[0] = n->in[0];
 	c->in[1] = k;
 	for (int i = 0; i < n->op->n_attr; i++) {
@@ -307,7 +315,7 @@ static tarn_err bias(tarn_raising *r, tarn_node *add)
 	if (!flat)
 		return TARN_OK;
 	tarn_node *n;
-	TRY(tarn_node_new(g, conv ? p->op : tarn_op_find(NULL, "Gemm"), add->name, 3, 1, add->index, &n));
+	TRY(tarn_raise_node(r, conv ? p->op : tarn_op_find(NULL, "Gemm"), add, 3, &n));
 	n->in[0] = p->in[0];
 	n->in[1] = p->in[1];
 	n->in[2] = flat;
@@ -323,6 +331,18 @@ static tarn_err bias(tarn_raising *r, tarn_node *add)
 }
 
 /* ---- the pass ---- */
+
+/* Making room in the middle would move every node behind it. */
+tarn_err tarn_raise_node(tarn_raising *r, const tarn_op_def *op, tarn_node *old, int n_in, tarn_node **n)
+{
+	TRY(tarn_node_new(r->g, op, old->name, n_in, 1, -1, n));
+	int at = old->index, last = (*n)->index;
+	r->g->node.at[at] = *n;
+	r->g->node.at[last] = old;
+	(*n)->index = at;
+	old->index = last;
+	return TARN_OK;
+}
 
 void tarn_raise_put(tarn_raising *r, const tarn_node *old, const tarn_node *n)
 {

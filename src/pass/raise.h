@@ -12,6 +12,8 @@ typedef struct tarn_raising {
 	tarn_value **to;  /* by value id, tarn_graph_replace_all */
 } tarn_raising;
 
+/* raise.c: a node with the name and the place of `old`, which dies when the walk ends. */
+TARN_MUST tarn_err tarn_raise_node(tarn_raising *r, const tarn_op_def *op, tarn_node *old, int n_in, tarn_node **n);
 /* raise.c: n's output is to take the place of old's. */
 void tarn_raise_put(tarn_raising *r, const tarn_node *old, const tarn_node *n);
 /* raise.c: are all numbers of t integers of that type? */

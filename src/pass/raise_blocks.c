@@ -113,7 +113,7 @@ tarn_err tarn_raise_blocks(tarn_raising *r, tarn_node *reshape)
 	TRY(put_joined(g, NULL, p.scale, p.axis, TARN_F32, &in[1]));
 	if (p.zero)
 		TRY(put_joined(g, NULL, p.zero, p.axis, p.q->type, &in[2]));
-	TRY(tarn_node_new(g, tarn_op_find(NULL, "DequantizeLinear"), reshape->name, p.zero ? 3 : 2, 1, reshape->index, &n));
+	TRY(tarn_raise_node(r, tarn_op_find(NULL, "DequantizeLinear"), reshape, p.zero ? 3 : 2, &n));
 	memcpy(n->in, in, (size_t)n->n_in * sizeof *in);
 	TRY(tarn_attr_set_i(n, tarn_attr_index(n->op, "axis"), p.axis - 1));
 	TRY(tarn_attr_set_i(n, tarn_attr_index(n->op, "block_size"), p.q->konst->dim[p.axis]));
