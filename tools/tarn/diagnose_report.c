@@ -26,6 +26,9 @@ static bool turbo_sentence(const diagnosis *d, char *text, size_t size)
 		return false;
 	if (strcmp(t->read_back, "YES") != 0)
 		snprintf(text, size, "turbo was asked for, and reads back %s: the driver does not grant it", t->read_back);
+	else if (!(a->total_ms > 0)) /* hardware does not tell where its time goes */
+		snprintf(text, size, "%s: %.2f times the rate",
+			 t->c.shown && t->c.gain > 1 ? "turbo helps" : "no gain of turbo is shown", t->c.gain);
 	else if (t->c.shown && t->c.gain > 1.02)
 		snprintf(text, size,
 			 "turbo helps: %.2f times the rate; it raises the clock of the multipliers (%.0f to %.0f MHz, "
@@ -34,10 +37,11 @@ static bool turbo_sentence(const diagnosis *d, char *text, size_t size)
 			 t->c.gain, a->mhz, a->mhz_highest, products * 100);
 	else
 		snprintf(text, size,
-			 "turbo cannot help here: it raises the clock of the multipliers only (%.0f to %.0f MHz, assumed), and "
+			 "%s: it raises the clock of the multipliers only (%.0f to %.0f MHz, assumed), and "
 			 "they take %.0f %% of "
 			 "the time; %.0f %% is waiting for transfers, %.0f %% other engines and the fixed cost of an inference",
-			 a->mhz, a->mhz_highest, products * 100, stalls * 100, (1 - products - stalls) * 100);
+			 t->predicted >= 1.02 ? "no gain of turbo is shown" : "turbo cannot help here", a->mhz, a->mhz_highest,
+			 products * 100, stalls * 100, (1 - products - stalls) * 100);
 	return true;
 }
 

@@ -137,6 +137,9 @@ static bool worth_trying(const diagnosis *d, const tarn_diag_change *change)
 		return *d->int8_model && c->busy >= 0.5;
 	if (!strcmp(change->word, "own memory"))
 		return change->gain >= 1.01 && d->o->input.n;
+	/* Hardware has no model to promise anything; it is asked all the same. */
+	if (!strcmp(change->word, "turbo") && !strcmp(d->base.s.runs_on, "NPU") && !d->base.s.simulated)
+		return true;
 	/* People ask about these, whatever is promised. */
 	static const char *const always[] = {"turbo", "tiles", "requests"};
 	for (size_t i = 0; i < sizeof always / sizeof *always; i++)
