@@ -44,7 +44,7 @@ done
 expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy -o q2.onnx --bias full --rounding adaptive --equalize 0.5 --json
 expect_json bias full
 expect_json rounding adaptive
-expect_json_number layers[0].own_db ">" 25
+expect_json_number layers[0].sqnr_local_db ">" 25
 expect_json_number layers[0].codes ">" 64
 expect_json_number layers[0].clipped "<" 0.01
 expect_json data.duplicates 0

@@ -6,8 +6,8 @@ expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy --max-drop 5 -o q.onn
 cp stdout report.json
 expect_json layers[0].node conv
 expect_json layers[0].state int8
-expect_json_number layers[0].own_db ">" 20
-expect_json_number layers[0].codes ">" 16
+expect_json_number layers[0].sqnr_local_db ">" 20
+expect_json_number layers[0].used_codes ">" 16
 expect_json layers[2].from[0] 1
 expect_file page.html
 grep -qE '(src|href)="?(http|//)|@import|url\(' page.html && fail "the page fetches something"
@@ -27,7 +27,7 @@ for layer in conv relu conv2 average scores; do
 	grep -q "data-layer=\"$layer\"" dom.html || fail "layer $layer is not drawn"
 done
 cp report.json stdout
-for path in layers[0].own_db layers[2].total_db layers[0].codes steps[1].drop mac_share_int8; do
+for path in layers[0].sqnr_local_db layers[2].sqnr_cumulative_db layers[0].used_codes steps[1].drop mac_share_int8; do
 	value=$(json "$path")
 	grep -o 'data-value="[^"]*"' dom.html | cut -d'"' -f2 | awk -v wanted="$value" '$1 + 0 == wanted + 0 { found = 1 } END { exit !found }' ||
 		fail "$path $value is not on the page"

@@ -31,10 +31,10 @@ void layers_json(json *j, const tarn_quantize_report *r)
 		json_text(j, "node", l->node);
 		json_text(j, "type", l->type);
 		json_text(j, "state", l->state);
-		json_num(j, "own_db", l->own_db);
-		json_num(j, "total_db", l->total_db);
-		json_num(j, "clipped", l->clipped);
-		json_int(j, "codes", l->codes);
+		json_num(j, "sqnr_local_db", l->own_db);
+		json_num(j, "sqnr_cumulative_db", l->total_db);
+		json_num(j, "clip_rate", l->clipped);
+		json_int(j, "used_codes", l->codes);
 		json_begin(j, "from", '[');
 		for (size_t k = 0; k < l->n_from; k++)
 			json_int(j, NULL, (long long)l->from[k]);

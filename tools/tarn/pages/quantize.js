@@ -35,12 +35,12 @@
 		}));
 		const shapes = layers.map((l, i) => {
 			const b = boxes[i], room = Math.floor(b.w / 8.2), text = `${l.node} · ${l.type}`;
-			return svg("g", {"data-layer": l.node}, svg("title", {}, `${l.node} (${l.type}), ${l.state}: ${decibels(l.total_db)} in its result, ${decibels(l.own_db)} of its own`),
-				svg("rect", {x: b.x, y: b.y, width: b.w, height: H - 10, rx: 4, fill: l.state === "int8" ? colour(l.total_db) : "var(--card)",
-					stroke: colour(l.total_db), "stroke-width": 3}),
+			return svg("g", {"data-layer": l.node}, svg("title", {}, `${l.node} (${l.type}), ${l.state}: ${decibels(l.sqnr_cumulative_db)} in its result, ${decibels(l.sqnr_local_db)} of its own`),
+				svg("rect", {x: b.x, y: b.y, width: b.w, height: H - 10, rx: 4, fill: l.state === "int8" ? colour(l.sqnr_cumulative_db) : "var(--card)",
+					stroke: colour(l.sqnr_cumulative_db), "stroke-width": 3}),
 				svg("text", {x: b.x + 8, y: b.y + 16, style: l.state === "int8" ? "fill:#fff" : ""},
 					text.length + 9 > room ? text.slice(0, Math.max(room - 10, 0)) + "…" : text),
-				b.w > 160 ? svg("text", {x: b.x + b.w - 8, y: b.y + 16, "text-anchor": "end", style: l.state === "int8" ? "fill:#fff" : ""}, l.total_db === null ? "" : decibels(l.total_db)) : null);
+				b.w > 160 ? svg("text", {x: b.x + b.w - 8, y: b.y + 16, "text-anchor": "end", style: l.state === "int8" ? "fill:#fff" : ""}, l.sqnr_cumulative_db === null ? "" : decibels(l.sqnr_cumulative_db)) : null);
 		});
 		return html("figure", {}, svg("svg", {viewBox: `-4 -4 ${W + 8} ${rows.length * H + 8}`, role: "img"}, lines, shapes),
 			html("div", {class: "legend"}, [10, 20, 30, 40, 45].map(db => html("span", {}, html("i", {style: `background:${colour(db)}`}), `${db} dB`)),
@@ -49,16 +49,16 @@
 
 	if (layers.length) {
 		section("The network by its error", network(),
-			soft("signal to all noise that has gathered in a layer's result, against the float model, over a few samples"));
-		const flags = l => [l.own_db !== null && l.own_db < 25 && "noisy", l.clipped !== null && l.clipped > .01 && "clipped",
-			l.codes > 0 && l.codes < 64 && "few codes"].filter(Boolean).join(", ");
-		const weakest = [...layers].filter(l => l.state === "int8").sort((a, b) => (a.own_db ?? 999) - (b.own_db ?? 999));
+			soft("SQNR: signal to all noise that has gathered in a layer's result, against the float model, over a few samples"));
+		const flags = l => [l.sqnr_local_db !== null && l.sqnr_local_db < 25 && "noisy", l.clip_rate !== null && l.clip_rate > .01 && "clipped",
+			l.used_codes > 0 && l.used_codes < 64 && "few codes"].filter(Boolean).join(", ");
+		const weakest = [...layers].filter(l => l.state === "int8").sort((a, b) => (a.sqnr_local_db ?? 999) - (b.sqnr_local_db ?? 999));
 		section("Layers, the noisiest first", table([{title: "layer", cell: l => l.node}, {title: "operator", cell: l => l.type},
-			{title: "signal to own noise", number: true, cell: l => figure(measured(l.own_db, "dB"))},
-			{title: "to all noise", number: true, cell: l => figure(measured(l.total_db, "dB"))},
-			{title: "inputs clipped", number: true, cell: l => figure(measured(l.clipped, "share"))},
-			{title: "codes used", number: true, cell: l => figure(l.codes)}, {title: "", cell: l => html("span", {class: "bad"}, flags(l))}], weakest),
-			soft("own noise below 25 dB, more than 1 % clipped, or fewer than 64 of 256 codes in use are worth a look"));
+			{title: "SQNR, local", number: true, cell: l => figure(measured(l.sqnr_local_db, "dB"))},
+			{title: "SQNR, cumulative", number: true, cell: l => figure(measured(l.sqnr_cumulative_db, "dB"))},
+			{title: "clip rate", number: true, cell: l => figure(measured(l.clip_rate, "share"))},
+			{title: "used codes", number: true, cell: l => figure(l.used_codes)}, {title: "", cell: l => html("span", {class: "bad"}, flags(l))}], weakest),
+			soft("local: the noise that rounding in the layer itself adds; cumulative: all that has gathered; local below 25 dB, more than 1 % clipped, or fewer than 64 of 256 codes in use are worth a look"));
 	}
 
 	if (r.steps) {
