@@ -102,6 +102,9 @@ void check_dims_help(check *c)
 		check_help(c,
 			   "or let the library pad: tarn bench -m %.300s -d NPU -shape '%s' (in a program: ov_model_reshape)",
 			   c->s.o->model, shape);
+	check_help(c,
+		   "which sizes to pad to, from the lengths of your data: tarn tune -m %.300s -d NPU%s --lengths lengths.txt",
+		   c->s.o->model, bounds);
 }
 
 /* The first few places; the rest as a number. */

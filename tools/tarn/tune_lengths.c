@@ -81,7 +81,8 @@ static void show(const session *s, const tarn_buckets_info *p, const char *path)
 	if (strcmp(p->device, "NPU") != 0)
 		printf("\ndevice %s also takes free sizes as they are, without padding; each new size costs it planning, once",
 		       p->device);
-	printf("\n%s -> %s\nuse it: tarn bench -m %s -d %s --plan %s\n", p->buckets, path, s->o->model, p->device, path);
+	printf("\n%s -> %s\nuse it: tarn bench -m %s -d %s%s%s --plan %s\n", p->buckets, path, s->o->model, p->device,
+	       s->o->sim ? " --sim " : "", s->o->sim ? s->o->sim : "", path);
 }
 
 static void show_json(const session *s, const tarn_buckets_info *p, const char *path)
