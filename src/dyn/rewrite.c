@@ -389,6 +389,7 @@ tarn_dyn_place tarn_dyn_place_of(const tarn_node *n)
 		{"AveragePool", tarn_dyn_window}, {"LpPool", tarn_dyn_window},
 		{"LSTM", tarn_dyn_recurrent},     {"GRU", tarn_dyn_recurrent},
 		{"RNN", tarn_dyn_recurrent},      {"GatherElements", tarn_dyn_gather},
+		{"Resize", tarn_dyn_resize},
 	};
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
 		if (!strcmp(n->op->name, table[i].op))

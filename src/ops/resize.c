@@ -231,6 +231,19 @@ static bool fixed_scale(const tarn_pad *p, double *scale)
 	return true;
 }
 
+/* Can each element's place be written as a fraction of the sizes, and its value from one or two elements? */
+static bool by_fractions(const tarn_node *n)
+{
+	int64_t how = tarn_attr_i(n, TARN_RESIZE_COORDINATES), mode = tarn_attr_i(n, TARN_RESIZE_MODE);
+	if (tarn_attr_i(n, TARN_RESIZE_POLICY) || tarn_attr_i(n, TARN_RESIZE_ANTIALIAS) ||
+	    tarn_attr_i(n, TARN_RESIZE_EXCLUDE) || !tarn_dtype_is_float(n->in[0]->type))
+		return false;
+	if (mode == TARN_MODE_NEAREST)
+		return how == TARN_COORD_ASYMMETRIC && tarn_attr_i(n, TARN_RESIZE_NEAREST) == TARN_NEAREST_FLOOR;
+	return mode == TARN_MODE_LINEAR && (how == TARN_COORD_HALF_PIXEL || how == TARN_COORD_PYTORCH_HALF_PIXEL ||
+					    how == TARN_COORD_ALIGN_CORNERS || how == TARN_COORD_ASYMMETRIC);
+}
+
 /* Results near the end read the last element in place of those that do not exist. */
 static void pad_resize(tarn_pad *p)
 {
@@ -239,8 +252,15 @@ static void pad_resize(tarn_pad *p)
 	double scale = 0;
 	p->need = TARN_PAD_UNSAFE;
 	p->why = "where it reads depends on the length";
-	if (p->input > 0 || !fixed_scale(p, &scale)) {
+	if (p->input > 0)
+		return;
+	bool fixed = fixed_scale(p, &scale);
+	if (!fixed || how == TARN_COORD_ALIGN_CORNERS) {
 		tarn_err_clear();
+		if (fixed && scale == 1)
+			p->need = TARN_PAD_ANY;
+		else if (by_fractions(n))
+			p->need = TARN_PAD_PLACE;
 		return;
 	}
 	bool whole = scale >= 1 && scale == floor(scale), nearest = tarn_attr_i(n, TARN_RESIZE_MODE) == 0;
@@ -248,7 +268,7 @@ static void pad_resize(tarn_pad *p)
 		p->need = TARN_PAD_ANY;
 		return;
 	}
-	if (how == TARN_COORD_ALIGN_CORNERS || how == TARN_COORD_TF_CROP_AND_RESIZE || tarn_attr_i(n, TARN_RESIZE_POLICY) ||
+	if (how == TARN_COORD_TF_CROP_AND_RESIZE || tarn_attr_i(n, TARN_RESIZE_POLICY) ||
 	    tarn_attr_i(n, TARN_RESIZE_ANTIALIAS) || tarn_attr_i(n, TARN_RESIZE_EXCLUDE) ||
 	    (how == TARN_COORD_PYTORCH_HALF_PIXEL && scale < 1) || (how == TARN_COORD_HALF_PIXEL_SYMMETRIC && !whole))
 		return;

@@ -120,6 +120,8 @@ static inline double padded_error(const tarn_model *m, const tarn_model *b, cons
 		c[inputs + (size_t)i] = &wide[inputs + (size_t)i];
 	}
 	bool runs = tarn_graph_eval(m->main, a, want, NULL, NULL) == TARN_OK;
+	if (!runs && padded_talk)
+		print_error("the original does not run: %s\n", tarn_err_text());
 	if (!runs)
 		tarn_err_clear();
 	bool bounded = runs && tarn_graph_eval(b->main, c, got, NULL, NULL) == TARN_OK;

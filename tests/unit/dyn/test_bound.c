@@ -378,6 +378,30 @@ static void enlarged(void **state)
 	equal_from(2, 1e-6, 1);
 }
 
+/* To the size of something else, so that the scale is another at every length. */
+static void enlarged_to_a_size(void **state)
+{
+	(void)state;
+	tarn_value *t = perm(x, 0, 2, 1), *c = attr(node(g, "Concat", t, t, weights(g, dims(3, 2, 8, 3))), "axis", 2);
+	static const int how[][3] = {{0, 3, 2}, {1, 0, 0}, {1, 1, 0}, {1, 2, 0}, {1, 3, 0}}; /* mode, coordinates, nearest */
+	for (size_t i = 0; i < sizeof how / sizeof *how; i++) {
+		tarn_node *n;
+		tarn_value *size = node(g, "Shape", i == 1 ? t : c, NULL, NULL);
+		assert_ok(tarn_node_new(g, tarn_op_find(NULL, "Resize"), NULL, 4, 1, -1, &n));
+		n->in[0] = i == 1 ? c : t; /* and smaller */
+		n->in[3] = size;
+		set_int(n->out[0], "mode", how[i][0]);
+		set_int(n->out[0], "coordinate_transformation_mode", how[i][1]);
+		set_int(n->out[0], "nearest_mode", how[i][2]);
+		output(g, n->out[0]);
+	}
+	tarn_model *b = tarn_model_ref(model);
+	assert_ok(tarn_graph_infer(g));
+	assert_ok(tarn_model_bound(&b, "length", MAX, NULL));
+	equal_lengths(b, 1, 1e-5);
+	tarn_model_unref(b);
+}
+
 static void batch_and_time_merged(void **state)
 {
 	(void)state;
@@ -434,7 +458,7 @@ static void results_of_unknown_size_are_refused(void **state)
 	refused(v->def->name, "depends on data");
 }
 
-static void aligned_corners_are_refused(void **state)
+static void cubic_with_aligned_corners_is_refused(void **state)
 {
 	(void)state;
 	tarn_node *n;
@@ -442,7 +466,7 @@ static void aligned_corners_are_refused(void **state)
 	assert_ok(tarn_node_new(g, tarn_op_find(NULL, "Resize"), NULL, 3, 1, -1, &n));
 	n->in[0] = perm(x, 0, 2, 1);
 	assert_ok(tarn_value_const_f32(g, NULL, scales, 3, &n->in[2]));
-	set_int(n->out[0], "mode", 1);
+	set_int(n->out[0], "mode", 2);
 	set_int(n->out[0], "coordinate_transformation_mode", 2);
 	output(g, n->out[0]);
 	refused(n->name, "depends on the length");
@@ -515,10 +539,11 @@ int main(void)
 		T(borders),
 		T(repeated_axis),
 		T(enlarged),
+		T(enlarged_to_a_size),
 		T(batch_and_time_merged),
 		T(length_as_a_number),
 		T(results_of_unknown_size_are_refused),
-		T(aligned_corners_are_refused),
+		T(cubic_with_aligned_corners_is_refused),
 		T(scattered_padding_is_refused),
 		T(metadata_tells_who_is_padded),
 	};

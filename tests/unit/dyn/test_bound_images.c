@@ -138,6 +138,50 @@ static void pixels_as_a_sequence(void **state)
 	equal_from(1, 1e-6, 4); /* folded, scores, values, unfolded */
 }
 
+static tarn_value *scale_of(float scale)
+{
+	return scalar(g, scale);
+}
+
+static tarn_value *zero_of(tarn_dtype type, int64_t zero)
+{
+	tarn_tensor t;
+	tarn_value *v;
+	assert_ok(tarn_tensor_new(type, 0, NULL, &t));
+	tarn_tensor_set_i64(&t, 0, zero);
+	assert_ok(tarn_value_const(g, NULL, &t, &v));
+	tarn_tensor_fini(&t);
+	return v;
+}
+
+static tarn_value *quantized(tarn_value *v, float scale, int64_t zero)
+{
+	v = node(g, "QuantizeLinear", v, scale_of(scale), zero_of(TARN_U8, zero));
+	return node(g, "DequantizeLinear", v, scale_of(scale), zero_of(TARN_U8, zero));
+}
+
+/* Between quantized convolutions the padding is replaced while it is integers: every convolution still reads a
+ * DequantizeLinear. */
+static void quantized_convolutions(void **state)
+{
+	(void)state;
+	tarn_value *v = quantized(x, 0.01f, 100);
+	v = quantized(conv(v, 3, 4, 1), 0.05f, 128);
+	output(g, conv(v, 4, 4, 2));
+	tarn_model *b = tarn_model_ref(model);
+	assert_ok(tarn_graph_infer(g));
+	assert_ok(tarn_model_bound_all(&b, spec, DIMS, NULL));
+	int convs = 0;
+	for (size_t i = 0; i < b->main->node.len; i++)
+		if (!strcmp(b->main->node.at[i]->op->name, "Conv")) {
+			assert_string_equal(b->main->node.at[i]->in[0]->def->op->name, "DequantizeLinear");
+			convs++;
+		}
+	assert_int_equal(convs, 2);
+	tarn_model_unref(b);
+	equal_from(2, 1e-6, 2);
+}
+
 static void batch_alone(void **state)
 {
 	(void)state;
@@ -173,6 +217,7 @@ int main(void)
 		T(averages_at_the_border),
 		T(instance_normalisation),
 		T(pixels_as_a_sequence),
+		T(quantized_convolutions),
 		T(batch_alone),
 		T(maxima_that_do_not_fit_are_refused),
 	};

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Resize whose scale, or whose coordinates, depend on the length: axis by axis as a Gather (nearest) or a weighted sum of two
+ * (linear). Where an element lies is a fraction num / den of whole numbers, which every device divides alike.
+ */
+#include "dyn/dyn.h"
+#include "ops/resize.h"
+
+static tarn_value *op2(tarn_dyn *d, const char *op, tarn_value *a, tarn_value *b)
+{
+	return tarn_dyn_op(d, op, TARN_I32, a, b, NULL);
+}
+
+/* The place of each output element in the input: *num by position, *den for all. */
+static void place_of(tarn_dyn *d, int64_t how, tarn_dim in, tarn_dim out, tarn_value **num, tarn_value **den)
+{
+	tarn_value *x = tarn_dyn_positions(d, tarn_dyn_max(d, out), 0), *one = tarn_dyn_int(d, 1), *two = tarn_dyn_int(d, 2);
+	tarn_value *n = tarn_dyn_length(d, in), *m = tarn_dyn_length(d, out), *more = op2(d, "Sub", m, one);
+	if (how == TARN_COORD_ASYMMETRIC) {
+		*num = op2(d, "Mul", x, n);
+		*den = m;
+	} else if (how == TARN_COORD_ALIGN_CORNERS) {
+		*num = op2(d, "Mul", x, op2(d, "Sub", n, one));
+		*den = op2(d, "Max", more, one);
+	} else { /* (x + 1/2) * in / out - 1/2 */
+		*num = op2(d, "Sub", op2(d, "Mul", op2(d, "Add", op2(d, "Mul", x, two), one), n), m);
+		*den = op2(d, "Mul", m, two);
+		if (how == TARN_COORD_PYTORCH_HALF_PIXEL) /* a single element lies at 0 */
+			*num = op2(d, "Mul", *num, op2(d, "Min", more, one));
+	}
+	*num = op2(d, "Max", *num, tarn_dyn_int(d, 0));
+}
+
+static tarn_value *along(tarn_dyn *d, tarn_node *n, tarn_value *x, int a, tarn_dim out)
+{
+	tarn_dim in = x->shape.dim[a];
+	tarn_value *num = NULL, *den = NULL, *last = op2(d, "Sub", tarn_dyn_length(d, in), tarn_dyn_int(d, 1));
+	int behind = x->shape.rank - 1 - a;
+	if (d->err != TARN_OK)
+		return NULL;
+	place_of(d, tarn_attr_i(n, TARN_RESIZE_COORDINATES), in, out, &num, &den);
+	tarn_value *whole = op2(d, "Div", num, den), *rest = op2(d, "Sub", num, op2(d, "Mul", whole, den));
+	tarn_value *first = op2(d, "Min", whole, last);
+	tarn_value *y = tarn_dyn_take(d, x, a, first, out);
+	if (tarn_attr_i(n, TARN_RESIZE_MODE) == 0 || d->err != TARN_OK)
+		return y;
+	int64_t column[TARN_MAX_RANK];
+	for (int i = 0; i <= behind; i++)
+		column[i] = i ? 1 : tarn_dyn_max(d, out);
+	tarn_value *w = tarn_dyn_op(d, "Div", x->type, tarn_dyn_cast(d, rest, x->type), tarn_dyn_cast(d, den, x->type), NULL);
+	w = tarn_dyn_op(d, "Reshape", x->type, w, tarn_dyn_dims(d, column, behind + 1), NULL);
+	tarn_value *next = tarn_dyn_take(d, x, a, op2(d, "Min", op2(d, "Add", whole, tarn_dyn_int(d, 1)), last), out);
+	tarn_value *step = d->err == TARN_OK ? tarn_dyn_op(d, "Sub", x->type, next, y, NULL) : NULL;
+	tarn_value *z = tarn_dyn_op(d, "Add", x->type, y, tarn_dyn_op(d, "Mul", x->type, step, w, NULL), NULL);
+	if (d->err != TARN_OK)
+		return NULL;
+	z->shape = y->shape;
+	tarn_dyn_charge(d, z);
+	return z;
+}
+
+tarn_err tarn_dyn_resize(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done)
+{
+	enum { MOST = 1 << 14 }; /* products of sizes stay within int32 */
+	tarn_value *x = n->in[0], *y = n->out[0];
+	(void)axes;
+	for (int a = 0; a < y->shape.rank; a++) {
+		tarn_dim in = x->shape.dim[a], out = y->shape.dim[a];
+		if (in == out)
+			continue;
+		if (tarn_dyn_max(d, in) < 1 || tarn_dyn_max(d, in) > MOST || tarn_dyn_max(d, out) > MOST)
+			return TARN_OK;
+		x = along(d, n, x, a, out);
+		TRY(tarn_dyn_done(d));
+		if (tarn_dyn_is_per_sample(d, tarn_dyn_length(d, out)) || tarn_dyn_is_per_sample(d, tarn_dyn_length(d, in)))
+			return TARN_OK;
+	}
+	x->shape = y->shape;
+	tarn_dyn_replace(d, y, x, NULL);
+	*done = true;
+	return TARN_OK;
+}
