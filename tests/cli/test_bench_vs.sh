@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Two variants in turns: a difference that is there is shown, one that is not is not, and wrong flags are refused.
-"$TARN" synth mobilenet-v2 -o net.onnx >/dev/null 2>&1
-NPU="$TARN bench -m net.onnx -d NPU --sim 3720 --paced -nireq 4 -t 0.3"
+"$TARN" synth peak --int8 -o net.onnx >/dev/null 2>&1
+NPU="$TARN bench -m net.onnx -d NPU --sim 3720 --paced -nireq 4 -t 0.6"
 # shellcheck disable=SC2086 # several words
 expect_exit 0 $NPU --json --vs '-p "NPU_TILES=1"'
 expect_json vs.flags '-p "NPU_TILES=1"'
@@ -30,8 +30,8 @@ expect_stderr_contains "no-such-flag"
 expect_exit 0 "$TARN" bench -m small.onnx -t 0.2 --vs '-d REF' --json
 expect_json vs.sentence "the flags make it slower"
 # Copies are what -i brings, and --own-memory saves.
-"$BUILD/tests/write_model" x.npy 1 3 224 224
-expect_exit 0 "$TARN" bench -m net.onnx -d NPU --sim 4000 --paced -nireq 4 -t 0.2 -i x.npy --json
+"$BUILD/tests/write_model" x.npy 1 16 72 72
+expect_exit 0 "$TARN" bench -m net.onnx -d NPU --sim 4000 --paced -nireq 4 -t 0.1 -i x.npy --json
 expect_json_number phases.copy_in ">" 0
-expect_exit 0 "$TARN" bench -m net.onnx -d NPU --sim 4000 --paced -nireq 4 -t 0.2 -i x.npy --own-memory --json
+expect_exit 0 "$TARN" bench -m net.onnx -d NPU --sim 4000 --paced -nireq 4 -t 0.1 -i x.npy --own-memory --json
 expect_json phases.copy_in 0
