@@ -19,8 +19,8 @@ extern "C" {
 #define TARN_API __attribute__((visibility("default")))
 
 typedef enum tarn_quantize_preset {
-	TARN_QUANTIZE_AUTO,        /* MIXED where activations take both signs unevenly (SiLU, GELU, transformers), else
-				    * PERFORMANCE */
+	TARN_QUANTIZE_AUTO,        /* MIXED where activations take both signs unevenly (SiLU, GELU, transformers) or the
+				    * outputs gain more than 1 dB by it, else PERFORMANCE */
 	TARN_QUANTIZE_PERFORMANCE, /* symmetric activations: zero point 0 */
 	TARN_QUANTIZE_MIXED,       /* activations with a zero point */
 } tarn_quantize_preset;

@@ -3,11 +3,11 @@
  * Post-training quantization: a float model and sample inputs in, the same model with QuantizeLinear/DequantizeLinear pairs
  * out.
  *
- * Activations: 8 bits, one scale and zero point per tensor, range = mean over samples of each sample's minimum and maximum,
- * zero on the grid. Weights: 8 bits signed, symmetric, one scale per output channel, codes -127..127. Bias: int32 with scale
- * s_x * s_w, corrected for what rounding the weights adds on average. Placement follows what INT8 devices fuse: a quantizer on
- * each input of a product, addition or average; value-preserving operators (MaxPool, Reshape, Concat ...) pass codes through
- * with one grid on both sides; all else stays float, with a reason.
+ * Activations: 8 bits, one scale and zero point per tensor, zero on the grid, range by one of several estimators. Weights: 8
+ * bits signed, symmetric, one scale per output channel, codes -127..127. Bias: int32 with scale s_x * s_w, corrected for what
+ * rounding adds on average. What the options leave open is decided by the outputs. Placement follows what INT8 devices fuse: a
+ * quantizer on each input of a product, addition or average; value-preserving operators (MaxPool, Reshape, Concat ...) pass
+ * codes through with one grid on both sides; all else stays float, with a reason.
  */
 #ifndef TARN_QUANT_QUANT_H
 #define TARN_QUANT_QUANT_H
@@ -17,8 +17,8 @@
 #include "rt/device.h"
 
 typedef enum tarn_quant_preset {
-	TARN_QUANT_AUTO, /* MIXED when activations take both signs unevenly (SiLU, GELU, h-swish, leaky; transformers), else
-			    PERFORMANCE */
+	TARN_QUANT_AUTO, /* MIXED when activations take both signs unevenly (SiLU, GELU, h-swish, leaky; transformers) or the
+			    outputs gain much by it, else PERFORMANCE */
 	TARN_QUANT_PERFORMANCE, /* symmetric activations: zero point 0 */
 	TARN_QUANT_MIXED,       /* asymmetric activations: u8 with a zero point */
 } tarn_quant_preset;
