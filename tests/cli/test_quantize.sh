@@ -45,8 +45,8 @@ expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy -o q2.onnx --bias ful
 expect_json bias full
 expect_json rounding adaptive
 expect_json_number layers[0].sqnr_local_db ">" 25
-expect_json_number layers[0].codes ">" 64
-expect_json_number layers[0].clipped "<" 0.01
+expect_json_number layers[0].used_codes ">" 64
+expect_json_number layers[0].clip_rate "<" 0.01
 expect_json data.duplicates 0
 expect_json_number reasons[0].npu_ms.value ">" 0
 expect_json reasons[0].npu_ms.source modelled
