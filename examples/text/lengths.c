@@ -18,69 +18,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "openvino/c/openvino.h"
-#include "tarn/data.h"
 #include "tarn/shape.h"
-
-enum { CLASSES = 6, INPUTS = 3, MAX_SAMPLES = 4000, MAX_TEXT = 512 };
-
-typedef struct sample {
-	int label;
-	int n;
-	unsigned char text[MAX_TEXT];
-} sample;
-
-static sample samples[MAX_SAMPLES];
-static int n_samples;
-
-static int fail(const char *where)
-{
-	const char *text = ov_get_last_err_msg();
-	fprintf(stderr, "text-lengths: %s: %s\n", where, text ? text : "failed");
-	ov_free(text);
-	return 3;
-}
-
-/* label TAB text, one a line; the text has \n \t \r \\ escaped. The first line is a header. */
-static int read_samples(const char *path)
-{
-	FILE *f = fopen(path, "rb");
-	char line[4 * MAX_TEXT];
-	if (!f || !fgets(line, sizeof line, f)) {
-		fprintf(stderr, "text-lengths: %s cannot be read\n", path);
-		return 3;
-	}
-	while (n_samples < MAX_SAMPLES && fgets(line, sizeof line, f)) {
-		sample *s = &samples[n_samples];
-		char *tab = strchr(line, '\t');
-		if (!tab)
-			continue;
-		s->label = atoi(line);
-		s->n = 0;
-		for (const char *p = tab + 1; *p && *p != '\n' && s->n < MAX_TEXT; p++) {
-			unsigned char c = (unsigned char)*p;
-			if (c == '\\' && p[1]) {
-				p++;
-				c = *p == 'n' ? '\n' : *p == 't' ? '\t' : *p == 'r' ? '\r' : (unsigned char)*p;
-			}
-			s->text[s->n++] = c;
-		}
-		n_samples += s->n > 0;
-	}
-	fclose(f);
-	return n_samples ? 0 : 3;
-}
+#include "texts.h"
 
 /* input_ids, attention_mask and position_ids of a text, i64 [1,n]. */
-static int make_inputs(const unsigned char *text, int n, ov_tensor_t *in[INPUTS])
+static int make_inputs(const unsigned char *text, int n, ov_tensor_t *in[TEXT_INPUTS])
 {
 	ov_shape_t shape;
 	if (ov_shape_create(2, (int64_t[]){1, n}, &shape) != OK)
 		return 1;
 	int bad = 0;
-	for (int k = 0; k < INPUTS; k++) {
+	for (int k = 0; k < TEXT_INPUTS; k++) {
 		void *at = NULL;
 		bad |= ov_tensor_create(I64, shape, &in[k]) != OK || ov_tensor_data(in[k], &at) != OK;
 		for (int i = 0; !bad && i < n; i++)
@@ -90,44 +40,42 @@ static int make_inputs(const unsigned char *text, int n, ov_tensor_t *in[INPUTS]
 	return bad;
 }
 
-static int scores_of(ov_infer_request_t *r, float out[CLASSES])
+static int scores_of(ov_infer_request_t *r, float out[TEXT_CLASSES])
 {
 	ov_tensor_t *t = NULL;
 	void *at = NULL;
 	size_t n = 0;
 	int bad = ov_infer_request_infer(r) != OK || ov_infer_request_get_output_tensor(r, &t) != OK ||
-		  ov_tensor_data(t, &at) != OK || ov_tensor_get_size(t, &n) != OK || n != CLASSES;
+		  ov_tensor_data(t, &at) != OK || ov_tensor_get_size(t, &n) != OK || n != TEXT_CLASSES;
 	if (!bad)
-		memcpy(out, at, CLASSES * sizeof *out);
+		memcpy(out, at, TEXT_CLASSES * sizeof *out);
 	ov_tensor_free(t);
 	return bad;
 }
 
-static const char *const names[INPUTS] = {"input_ids", "attention_mask", "position_ids"};
-
 /* The text as it is. */
-static int run_free(ov_infer_request_t *r, const sample *s, float out[CLASSES])
+static int run_free(ov_infer_request_t *r, const sample *s, float out[TEXT_CLASSES])
 {
-	ov_tensor_t *in[INPUTS] = {NULL, NULL, NULL};
+	ov_tensor_t *in[TEXT_INPUTS] = {NULL, NULL, NULL};
 	int bad = make_inputs(s->text, s->n, in);
-	for (int k = 0; k < INPUTS; k++) {
-		bad |= !bad && ov_infer_request_set_tensor(r, names[k], in[k]) != OK;
+	for (int k = 0; k < TEXT_INPUTS; k++) {
+		bad |= !bad && ov_infer_request_set_tensor(r, texts_input[k], in[k]) != OK;
 		ov_tensor_free(in[k]);
 	}
 	return bad || scores_of(r, out);
 }
 
 /* The text in a frame of fixed length, garbage behind it. */
-static int run_bounded(ov_infer_request_t *r, const sample *s, int max, float out[CLASSES])
+static int run_bounded(ov_infer_request_t *r, const sample *s, int max, float out[TEXT_CLASSES])
 {
-	ov_tensor_t *in[INPUTS] = {NULL, NULL, NULL}, *length = NULL;
+	ov_tensor_t *in[TEXT_INPUTS] = {NULL, NULL, NULL}, *length = NULL;
 	ov_shape_t one;
 	int64_t n = s->n;
 	int bad = make_inputs(s->text, s->n, in) || ov_shape_create(1, (int64_t[]){1}, &one) != OK;
-	for (int k = 0; k < INPUTS; k++) {
+	for (int k = 0; k < TEXT_INPUTS; k++) {
 		ov_tensor_t *wide = NULL;
 		bad |= !bad && (tarn_pad_tensor(in[k], 1, max, TARN_PAD_WITH_RANDOM, &wide) != OK ||
-				ov_infer_request_set_tensor(r, names[k], wide) != OK);
+				ov_infer_request_set_tensor(r, texts_input[k], wide) != OK);
 		ov_tensor_free(wide);
 		ov_tensor_free(in[k]);
 	}
@@ -139,10 +87,10 @@ static int run_bounded(ov_infer_request_t *r, const sample *s, int max, float ou
 	return bad;
 }
 
-static int best(const float s[CLASSES])
+static int best(const float s[TEXT_CLASSES])
 {
 	int k = 0;
-	for (int i = 1; i < CLASSES; i++)
+	for (int i = 1; i < TEXT_CLASSES; i++)
 		k = s[i] > s[k] ? i : k;
 	return k;
 }
@@ -156,15 +104,15 @@ static int compare(ov_infer_request_t *free_r, ov_infer_request_t *bound_r, int 
 {
 	for (int i = 0; i < count; i++) {
 		seed = seed * 6364136223846793005u + 1442695040888963407u;
-		sample s = samples[(seed >> 33) % (unsigned)n_samples];
+		sample s = texts[(seed >> 33) % (unsigned)n_texts];
 		seed = seed * 6364136223846793005u + 1442695040888963407u;
 		int most = s.n < max ? s.n : max;
 		s.n = 1 + (int)((seed >> 33) % (unsigned)most); /* any length from 1 up, not only those texts happen to have */
-		float a[CLASSES], b[CLASSES];
+		float a[TEXT_CLASSES], b[TEXT_CLASSES];
 		if (run_free(free_r, &s, a) || run_bounded(bound_r, &s, max, b))
-			return fail("inference");
+			return texts_fail("inference");
 		double diff = 0, size = 1e-9;
-		for (int k = 0; k < CLASSES; k++) {
+		for (int k = 0; k < TEXT_CLASSES; k++) {
 			diff = fmax(diff, isfinite(b[k]) ? fabs((double)a[k] - b[k]) : INFINITY);
 			size = fmax(size, fabs(a[k]));
 		}
@@ -190,17 +138,18 @@ static int run(const char *path, const char *device, int max, int count, uint64_
 	if (ov_core_create(&core) != OK || ov_core_read_model(core, path, NULL, &model) != OK ||
 	    ov_core_read_model(core, path, NULL, &bounded) != OK || tarn_bound_model(bounded, "length", max, &repairs) != OK ||
 	    ov_partial_shape_create(2, dims, &batch1) != OK)
-		rc = fail(path);
-	ov_partial_shape_t shapes[INPUTS];
-	for (int k = 0; !rc && k < INPUTS; k++)
+		rc = texts_fail(path);
+	ov_partial_shape_t shapes[TEXT_INPUTS];
+	for (int k = 0; !rc && k < TEXT_INPUTS; k++)
 		shapes[k] = batch1;
-	if (!rc && ov_model_reshape(bounded, (const char *[]){names[0], names[1], names[2]}, shapes, INPUTS) != OK)
-		rc = fail("a batch of 1");
+	if (!rc && ov_model_reshape(bounded, (const char *[]){texts_input[0], texts_input[1], texts_input[2]}, shapes,
+				    TEXT_INPUTS) != OK)
+		rc = texts_fail("a batch of 1");
 	if (!rc && (ov_core_compile_model(core, model, "CPU", 0, &c[0]) != OK ||
 		    ov_core_compile_model(core, bounded, device, 0, &c[1]) != OK ||
 		    ov_compiled_model_create_infer_request(c[0], &r[0]) != OK ||
 		    ov_compiled_model_create_infer_request(c[1], &r[1]) != OK))
-		rc = fail(device);
+		rc = texts_fail(device);
 	if (!rc)
 		rc = compare(r[0], r[1], max, count, seed, &res);
 	if (!rc)
@@ -219,42 +168,25 @@ static int run(const char *path, const char *device, int max, int count, uint64_
 	return rc;
 }
 
-static int write_array(const char *folder, const char *name, int64_t rank, const int64_t *dims, int64_t *data)
-{
-	char path[4096];
-	ov_shape_t shape;
-	ov_tensor_t *t = NULL;
-	snprintf(path, sizeof path, "%s/%s.npy", folder, name);
-	if (ov_shape_create(rank, dims, &shape) != OK)
-		return fail("shape");
-	int bad = ov_tensor_create_from_host_ptr(I64, shape, data, &t) != OK || tarn_write_npy(path, t) != OK;
-	ov_tensor_free(t);
-	ov_shape_free(&shape);
-	return bad ? fail(path) : 0;
-}
-
 static int write_arrays(const char *folder, int length, int count)
 {
-	count = count < n_samples ? count : n_samples;
-	int64_t *at = malloc((size_t)(INPUTS * length + 1) * (size_t)count * sizeof *at), *in[INPUTS];
+	count = count < n_texts ? count : n_texts;
+	int64_t *at = malloc((size_t)(TEXT_INPUTS * length + 1) * (size_t)count * sizeof *at), *in[TEXT_INPUTS];
 	if (!at)
-		return fail("out of memory");
-	for (int k = 0; k < INPUTS; k++)
+		return texts_fail("out of memory");
+	for (int k = 0; k < TEXT_INPUTS; k++)
 		in[k] = at + (size_t)k * (size_t)length * (size_t)count;
-	int64_t *labels = in[INPUTS - 1] + (size_t)length * (size_t)count;
+	int64_t *labels = in[TEXT_INPUTS - 1] + (size_t)length * (size_t)count;
 	for (int i = 0; i < count; i++) {
-		labels[i] = samples[i].label;
+		labels[i] = texts[i].label;
 		for (int j = 0; j < length; j++) {
 			size_t p = (size_t)i * (size_t)length + (size_t)j;
-			in[0][p] = samples[i].text[j % samples[i].n];
+			in[0][p] = texts[i].text[j % texts[i].n];
 			in[1][p] = 1;
 			in[2][p] = j;
 		}
 	}
-	mkdir(folder, 0777);
-	int rc = write_array(folder, "labels", 1, (int64_t[]){count}, labels);
-	for (int k = 0; k < INPUTS && !rc; k++)
-		rc = write_array(folder, names[k], 2, (int64_t[]){count, length}, in[k]);
+	int rc = texts_write_all(folder, count, length, at);
 	free(at);
 	return rc;
 }
@@ -268,7 +200,7 @@ int main(int argc, char **argv)
 				"       text-lengths --arrays SAMPLES.tsv LENGTH COUNT FOLDER\n");
 		return 2;
 	}
-	int rc = read_samples(argv[2]);
+	int rc = texts_read(argv[2]);
 	if (!rc && arrays)
 		return write_arrays(argv[5], max, count);
 	return rc ? rc : run(argv[1], argc > 6 ? argv[6] : "CPU", max, count, strtoull(argv[5], NULL, 10));
