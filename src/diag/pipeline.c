@@ -5,6 +5,10 @@
 
 #include "diag/words.h"
 
+/* From here on other programs count; and a scheduler that is fair leaves some of the processors to those who ask. */
+#define CROWDED 0.25
+#define LEAST_LEFT 0.25
+
 double tarn_counters_busy(const tarn_counters *c)
 {
 	return isnan(c->busy) && c->in_flight == 1 ? c->device : c->busy;
@@ -28,9 +32,17 @@ tarn_pipeline tarn_pipeline_of(const tarn_counters *c)
 			   .streams = at_least(1, c->streams),
 			   .processors = c->processors,
 			   .on_cpu = c->on_cpu};
-	/* Waiting for a processor is no work: with more processors, or fewer who want one, it goes. */
-	if (tarn_counter_known(c->prepare_cpu) && c->prepare_cpu < c->prepare)
-		p.prepare_cpu = p.prepare = c->prepare_cpu;
+	if (!tarn_counter_known(c->prepare_cpu) || !(c->prepare_cpu < c->prepare))
+		return p;
+	p.prepare_cpu = c->prepare_cpu;
+	if (c->cpu_others >= CROWDED) {
+		/* Other programs stay: what threads wait for them, they go on waiting. */
+		double left = 1 - c->cpu_others;
+		p.processors *= left > LEAST_LEFT ? left : LEAST_LEFT;
+	} else {
+		/* They wait for each other: that is no work, and goes with their number. */
+		p.prepare = c->prepare_cpu;
+	}
 	return p;
 }
 

@@ -14,8 +14,9 @@ typedef struct tarn_pipeline {
 	double prepare;     /* a worker's time, and */
 	double prepare_cpu; /* a processor's */
 	double copy_in, copy_out, device, other;
-	int workers, requests, streams, processors;
-	bool on_cpu; /* the device runs on the host's processors */
+	int workers, requests, streams;
+	double processors; /* what other programs leave of them; 0: not known */
+	bool on_cpu;       /* the device runs on the host's processors */
 } tarn_pipeline;
 
 typedef enum tarn_stage {

@@ -90,6 +90,8 @@ static bool no_busy(const tarn_counters *c)
 static bool prepares_most(const tarn_counters *c)
 {
 	tarn_pipeline p = tarn_pipeline_of(c);
+	p.prepare = p.prepare_cpu;
+	p.processors = c->processors;
 	p.other = 0;
 	tarn_stage s = tarn_pipeline_slowest(&p);
 	if (!(p.prepare_cpu > p.copy_in + p.copy_out))

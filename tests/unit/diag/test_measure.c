@@ -190,6 +190,11 @@ static void promises(void **state)
 		    0.5);
 	tarn_pipeline p = tarn_pipeline_of(&c);
 	assert_int_equal(tarn_pipeline_slowest(&p), TARN_STAGE_PROCESSORS);
+	/* With half the processors taken by other programs, one is left to two workers that will go on waiting. */
+	c.cpu_others = 0.5;
+	p = tarn_pipeline_of(&c);
+	assert_near(p.prepare, 0.8);
+	assert_near(tarn_pipeline_interval(&p, TARN_STAGE_PROCESSORS), 0.4);
 	/* The device alone: other times of it count in full; what is not known promises nothing. */
 	c = (tarn_counters){.device = 0.3, .wait = 0.7, .in_flight = 4, .device_ms = 3, .int8_ms = 1.5, .turbo_ms = 3};
 	assert_near(gain(&c, TARN_CHANGE_INT8), 2); /* the requests alone would allow four times that */
