@@ -381,14 +381,23 @@ tarn_dyn_place tarn_dyn_place_of(const tarn_node *n)
 		const char *op;
 		tarn_dyn_place fn;
 	} table[] = {
-		{"Concat", tarn_dyn_concat},      {"Slice", tarn_dyn_slice},
-		{"Split", tarn_dyn_split},        {"Pad", tarn_dyn_pad},
-		{"Tile", tarn_dyn_tile},          {"Gather", tarn_dyn_gather},
-		{"Reshape", tarn_dyn_view},       {"Flatten", tarn_dyn_view},
-		{"Conv", tarn_dyn_window},        {"MaxPool", tarn_dyn_window},
-		{"AveragePool", tarn_dyn_window}, {"LpPool", tarn_dyn_window},
-		{"LSTM", tarn_dyn_recurrent},     {"GRU", tarn_dyn_recurrent},
-		{"RNN", tarn_dyn_recurrent},      {"GatherElements", tarn_dyn_gather},
+		{"Concat", tarn_dyn_concat},
+		{"Slice", tarn_dyn_slice},
+		{"Split", tarn_dyn_split},
+		{"Pad", tarn_dyn_pad},
+		{"Tile", tarn_dyn_tile},
+		{"Gather", tarn_dyn_gather},
+		{"Reshape", tarn_dyn_view},
+		{"Flatten", tarn_dyn_view},
+		{"Conv", tarn_dyn_window},
+		{"MaxPool", tarn_dyn_window},
+		{"AveragePool", tarn_dyn_window},
+		{"LpPool", tarn_dyn_window},
+		{"LSTM", tarn_dyn_recurrent},
+		{"GRU", tarn_dyn_recurrent},
+		{"RNN", tarn_dyn_recurrent},
+		{"GatherElements", tarn_dyn_gather},
+		{"ScatterElements", tarn_dyn_gather},
 		{"Resize", tarn_dyn_resize},
 	};
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)

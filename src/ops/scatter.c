@@ -5,6 +5,7 @@
 #include "ops/elem.h"
 #include "ops/index.h"
 #include "ops/ops.h"
+#include "ops/padding.h"
 
 enum { NONE, ADD, MUL, MAX, MIN };
 #define WORDS "none|add|mul|max|min"
@@ -90,7 +91,38 @@ static const tarn_attr_def elements_attr[] = {
 	{"reduction", TARN_ATTR_ENUM, TARN_ATTR_DEFAULT, NONE, WORDS},
 };
 
-#define ROW(word, Name, since, until, attrs, count, import_slot, infer_slot, eval_slot) \
+static bool counted_from_front(const tarn_value *index)
+{
+	for (int64_t i = 0; index->konst && i < tarn_tensor_count(index->konst); i++)
+		if (tarn_tensor_i64(index->konst, i) < 0)
+			return false;
+	return index->konst != NULL;
+}
+
+/* What is written must all be valid; a negative index counts from the padded end. */
+static void pad_elements(tarn_pad *p)
+{
+	if (p->input > 0) {
+		p->need = TARN_PAD_UNSAFE;
+		p->why = "it would write the padding somewhere";
+		return;
+	}
+	tarn_pad_along(p, counted_from_front(p->node->in[1]) ? TARN_PAD_ANY : TARN_PAD_PLACE);
+	p->why = "its indices may count from the end";
+}
+
+/* Axes that the indices do not reach are those of the data and of the updates alike. */
+static void pad_nd(tarn_pad *p)
+{
+	const tarn_shape *at = &p->node->in[1]->shape;
+	tarn_dim depth = at->rank > 0 ? at->dim[at->rank - 1] : -1;
+	bool whole = depth >= 0 && (p->input == 0 ? p->axis >= depth || counted_from_front(p->node->in[1])
+						  : p->input == 2 && p->axis >= at->rank - 1);
+	p->need = whole ? TARN_PAD_ANY : TARN_PAD_UNSAFE;
+	p->why = p->input ? "it would write the padding somewhere" : "its indices may count from the end";
+}
+
+#define ROW(word, Name, since, until, attrs, count, import_slot, infer_slot, pad_slot, eval_slot) \
 	const tarn_op_def tarn_op_##word = { \
 		.name = Name, \
 		.onnx_since = since, \
@@ -104,6 +136,7 @@ static const tarn_attr_def elements_attr[] = {
 		.import = import_slot, \
 		.infer = infer_slot, \
 		.eval = eval_slot, \
+		.pad = pad_slot, \
 		.cost = tarn_cost_move, \
 		.quant = {.weight = -1, .bias = -1}, \
 	};
@@ -115,8 +148,9 @@ static tarn_err import_scatter(const tarn_import *src)
 	return TARN_OK;
 }
 
-ROW(scatter, "Scatter", 9, 10, elements_attr, 2, import_scatter, infer_scatter_elements, eval_scatter_elements)
-ROW(scatter_elements, "ScatterElements", 11, 0, elements_attr, 2, NULL, infer_scatter_elements, eval_scatter_elements)
+ROW(scatter, "Scatter", 9, 10, elements_attr, 2, import_scatter, infer_scatter_elements, pad_elements, eval_scatter_elements)
+ROW(scatter_elements, "ScatterElements", 11, 0, elements_attr, 2, NULL, infer_scatter_elements, pad_elements,
+    eval_scatter_elements)
 
 /* ---- ScatterND
  * -------------------------------------------------------------------------------------------------------------------- */
@@ -164,4 +198,4 @@ static tarn_err eval_scatter_nd(tarn_eval *e)
 
 static const tarn_attr_def nd_attr[] = {{"reduction", TARN_ATTR_ENUM, TARN_ATTR_DEFAULT, NONE, WORDS}};
 
-ROW(scatter_nd, "ScatterND", 11, 0, nd_attr, 1, NULL, infer_scatter_nd, eval_scatter_nd)
+ROW(scatter_nd, "ScatterND", 11, 0, nd_attr, 1, NULL, infer_scatter_nd, pad_nd, eval_scatter_nd)

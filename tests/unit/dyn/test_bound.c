@@ -355,6 +355,26 @@ static void borders(void **state)
 	equal_from(3, 1e-6, 6);
 }
 
+/* Written at fixed places: the last two steps, and the first. */
+static void written_places(void **state)
+{
+	(void)state;
+	tarn_value *u = weights(g, dims(3, 2, 1, 8)), *at[2];
+	for (int k = 0; k < 2; k++) {
+		tarn_tensor t;
+		assert_ok(tarn_tensor_new(TARN_I64, 3, (int64_t[]){2, 1, 8}, &t));
+		for (int64_t i = 0; i < 16; i++)
+			((int64_t *)t.data)[i] = k ? 0 : -1 - i % 2;
+		assert_ok(tarn_value_const(g, NULL, &t, &at[k]));
+		tarn_tensor_fini(&t);
+		output(g, attr(node(g, "ScatterElements", x, at[k], u), "axis", 1));
+	}
+	tarn_value *row = node(g, "Unsqueeze", ints(g, 1, 1), ints(g, 1, 0), NULL); /* all of sample 1 */
+	tarn_value *half = node(g, "Slice", node(g, "Neg", x, NULL, NULL), ints(g, 1, 0), ints(g, 1, 1));
+	output(g, node(g, "ScatterND", x, row, half));
+	equal_from(2, 0, 1);
+}
+
 static void repeated_axis(void **state)
 {
 	(void)state;
@@ -537,6 +557,7 @@ int main(void)
 		T(last_element),
 		T(halves),
 		T(borders),
+		T(written_places),
 		T(repeated_axis),
 		T(enlarged),
 		T(enlarged_to_a_size),
