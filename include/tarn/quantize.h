@@ -70,9 +70,9 @@ typedef struct tarn_quantize_control {
 typedef struct tarn_quantize_options {
 	tarn_quantize_preset preset;
 	tarn_quantize_estimator estimator;
-	/* Cross-layer equalization and SmoothQuant: magnitude moves between activations and the weights that read them, channel
-	 * by channel; the model computes the same. strength counts with ON: 0 makes the weights even, 1 the activations, NAN is
-	 * for each group of layers what promises least noise. */
+	/* Cross-layer equalization, SmoothQuant and channel alignment: magnitude moves between activations and the weights that
+	 * read them, channel by channel; the model computes the same. strength counts with ON: 0 makes the weights even, 1 the
+	 * activations, NAN is for each group of layers what promises least noise. */
 	tarn_quantize_repair equalize;
 	double strength;
 	tarn_quantize_bias bias;
@@ -155,10 +155,10 @@ typedef struct tarn_quantize_report {
 	size_t n_reason;
 	tarn_quantize_output *output; /* for each output of the model */
 	size_t n_output;
-	tarn_quantize_estimator estimator; /* what was chosen, or asked for */
-	bool equalized, bias_full, rounded;
-	double strength;          /* of equalizing; NAN: group by group */
-	tarn_quantize_data *data; /* by input */
+	tarn_quantize_estimator estimator;           /* what was chosen, or asked for */
+	bool equalized, aligned, bias_full, rounded; /* aligned: channels shifted to lie around zero */
+	double strength;                             /* of equalizing; NAN: group by group */
+	tarn_quantize_data *data;                    /* by input */
 	size_t n_data;
 	size_t duplicates; /* samples equal to another one */
 	bool trained;      /* then: */

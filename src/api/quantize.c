@@ -36,6 +36,7 @@ static tarn_err report_out(const tarn_model *m, const tarn_quant_report *r, tarn
 				      .mac_share_int8 = r->mac_share_int8,
 				      .estimator = (tarn_quantize_estimator)r->estimator,
 				      .equalized = r->equalized,
+				      .aligned = r->aligned,
 				      .bias_full = r->bias_full,
 				      .rounded = r->rounded,
 				      .strength = r->strength};

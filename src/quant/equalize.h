@@ -19,4 +19,8 @@ bool tarn_quant_equalizer_can(const quant_equalizer *e);
  * noise where they are read. A new model that computes the same. */
 TARN_MUST tarn_err tarn_quant_equalize(quant_equalizer *e, double strength, tarn_model **out);
 
+/* Channel alignment: a new model that computes the same, with channels shifted to lie around zero where products alone read
+ * them; NULL when there are none. */
+TARN_MUST tarn_err tarn_quant_align(const quant_plan *p, const tarn_quant_options *o, tarn_model **out);
+
 #endif

@@ -47,7 +47,7 @@ typedef struct quant_plan {
 	tarn_quant_preset preset; /* never AUTO */
 	tarn_quant_estimator estimator; /* never SEARCHED */
 	int weight_top;                 /* largest code of a weight: 127, or 7 with four bits */
-	bool equalized, rounded, bias_full;
+	bool equalized, aligned, rounded, bias_full;
 	double strength;    /* with which m was equalized; NAN: with the one that promised most, group by group */
 	bool correct_means; /* biases make up for what rounding the weights adds */
 	tarn_arena arena;

@@ -36,6 +36,7 @@ static tarn_err run_stages(quant_plan *p, const tarn_quant_options *o, tarn_quan
 	r->preset = p->preset;
 	r->estimator = p->estimator;
 	r->equalized = p->equalized;
+	r->aligned = p->aligned;
 	r->strength = p->strength;
 	r->rounded = p->rounded;
 	r->bias_full = p->bias_full;

@@ -143,7 +143,7 @@ typedef struct tarn_quant_report {
 	int n_output;
 	size_t samples;
 	tarn_quant_estimator estimator; /* the one used */
-	bool equalized, bias_full, rounded;
+	bool equalized, aligned, bias_full, rounded;
 	double strength;       /* of equalizing; NAN: group by group */
 	tarn_quant_data *data; /* by input of the model */
 	int n_data;

@@ -57,23 +57,34 @@ static tarn_err search_preset(quant_plan *p, quant_judge *j)
 	return TARN_OK;
 }
 
-/* A plan for an equalized copy of p's model, with p's choices, observed over the samples of o. */
-static tarn_err plan_for(quant_plan *to, const quant_plan *p, quant_equalizer *e, double strength, const tarn_quant_options *o)
+/* A plan for model m, p's own with other constants, with p's choices, observed over the samples of o. */
+static tarn_err plan_like(quant_plan *to, const quant_plan *p, const tarn_model *m, const tarn_quant_options *o)
 {
-	tarn_model *m = NULL;
 	tarn_quant_report scratch = {0};
-	TRY(tarn_quant_equalize(e, strength, &m));
 	tarn_err err = tarn_quant_plan_init(to, m, o);
-	tarn_model_unref(m);
 	TRY_GOTO(out, err);
 	to->preset = p->preset;
 	to->estimator = p->estimator;
-	CHECK_GOTO(out, to->m->main->node.len == p->m->main->node.len, TARN_INTERNAL, "equalizing changed the model's nodes");
+	to->equalized = p->equalized;
+	to->strength = p->strength;
+	CHECK_GOTO(out, to->m->main->node.len == p->m->main->node.len, TARN_INTERNAL,
+		   "other constants changed the model's nodes");
 	memcpy(to->keep_float, p->keep_float, p->m->main->node.len);
 	TRY_GOTO(out, tarn_quant_place(to, o, &scratch));
 	TRY_GOTO(out, tarn_quant_observe(to, o));
 out:
 	tarn_quant_report_fini(&scratch);
+	return err;
+}
+
+static tarn_err plan_for(quant_plan *to, const quant_plan *p, quant_equalizer *e, double strength, const tarn_quant_options *o)
+{
+	tarn_model *m = NULL;
+	TRY(tarn_quant_equalize(e, strength, &m));
+	tarn_err err = plan_like(to, p, m, o);
+	tarn_model_unref(m);
+	to->equalized = true;
+	to->strength = strength;
 	return err;
 }
 
@@ -113,8 +124,6 @@ static tarn_err search_equalization(quant_plan *p, quant_judge *j)
 		TRY_GOTO(out, search_strength(p, j, e, &strength, &better));
 	if (tarn_quant_equalizer_can(e) && better) {
 		TRY_GOTO(out, plan_for(&next, p, e, strength, j->o));
-		next.equalized = true;
-		next.strength = strength;
 		tarn_quant_plan_fini(p);
 		*p = next;
 		next = (quant_plan){0};
@@ -122,6 +131,32 @@ static tarn_err search_equalization(quant_plan *p, quant_judge *j)
 	err = TARN_OK;
 out:
 	tarn_quant_equalizer_free(e);
+	tarn_quant_plan_fini(&next);
+	return err;
+}
+
+/* Replaces the plan by one of the aligned model, when that is better. */
+static tarn_err search_alignment(quant_plan *p, quant_judge *j)
+{
+	tarn_model *m = NULL;
+	quant_plan next = {0};
+	bool better = false;
+	tarn_err err = TARN_OK;
+	if (j->o->equalize == TARN_QUANT_OFF)
+		return TARN_OK;
+	TRY(tarn_quant_align(p, j->o, &m));
+	if (!m)
+		return TARN_OK;
+	TRY_GOTO(out, plan_like(&next, p, m, j->o));
+	TRY_GOTO(out, try_plan(&next, j, WORTH_DB, &better));
+	if (better) {
+		next.aligned = true;
+		tarn_quant_plan_fini(p);
+		*p = next;
+		next = (quant_plan){0};
+	}
+out:
+	tarn_model_unref(m);
 	tarn_quant_plan_fini(&next);
 	return err;
 }
@@ -192,6 +227,7 @@ tarn_err tarn_quant_search(quant_plan *p, const tarn_quant_options *o, quant_jud
 	bool better;
 	TRY(try_plan(p, j, 0, &better));
 	TRY(search_equalization(p, j));
+	TRY(search_alignment(p, j));
 	if (o->preset == TARN_QUANT_AUTO)
 		TRY(search_preset(p, j));
 	if (o->estimator == TARN_QUANT_SEARCHED)

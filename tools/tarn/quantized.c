@@ -203,6 +203,8 @@ void quantized_text(const tarn_quantize_report *r, const quantized_costs *c, con
 		printf("equalized group by group\n");
 	else
 		printf("equalized with strength %g\n", r->strength);
+	if (r->aligned)
+		printf("                  channels shifted to lie around zero\n");
 	if (isfinite(c->total))
 		printf("float layers      %.3f of %.3f ms on the NPU, modelled (%.0f %%)\n", c->total, c->model, 100 * c->band);
 	print_data(r, k);
@@ -244,6 +246,7 @@ void quantized_json(json *j, const tarn_quantize_report *r, const quantized_cost
 	json_text(j, "bias", r->bias_full ? "full" : "fast");
 	json_text(j, "rounding", r->rounded ? "adaptive" : "nearest");
 	json_bool(j, "equalized", r->equalized);
+	json_bool(j, "aligned", r->aligned);
 	json_num(j, "equalize_strength", r->equalized ? r->strength : NAN);
 	json_figure(j, "float_npu_ms", c->total, "ms", "modelled", c->band);
 	json_data(j, r, k);

@@ -196,6 +196,38 @@ static void random_factors_do_not_matter(void **state)
 	tarn_model_unref(bad.m);
 }
 
+/* A product read by products alone: its channels lie far from zero, one grid for all is coarse; shifted, they fit. */
+static void channels_are_shifted(void **state)
+{
+	(void)state;
+	net n = {0};
+	seed = 99;
+	assert_ok(tarn_model_new(&n.m));
+	tarn_graph *g = n.g = n.m->main;
+	tarn_value *a = conv(g, input(g, dims(4, 1, 3, 10, 10)), 3, 8, 1, 3);
+	float *b = (float *)a->def->in[2]->konst->data;
+	for (int c = 0; c < 8; c++)
+		b[c] = c % 2 ? 40.0f + (float)c : -40.0f;
+	output(g, node(g, "Add", conv(g, a, 8, 6, 2, 1), conv(g, a, 8, 6, 1, 1), NULL));
+	assert_ok(tarn_graph_infer(g));
+	tarn_quant_options o = options_of(TARN_QUANT_OFF);
+	tarn_quant_report r = {0};
+	quant_plan p;
+	tarn_model *aligned;
+	assert_ok(tarn_quant_plan_init(&p, n.m, &o));
+	assert_ok(tarn_quant_place(&p, &o, &r));
+	assert_ok(tarn_quant_observe(&p, &o));
+	assert_ok(tarn_quant_align(&p, &o, &aligned));
+	assert_non_null(aligned);
+	assert_true(sqnr(n.m, aligned) > 90);
+	assert_true(quantized(aligned, TARN_QUANT_OFF) > quantized(n.m, TARN_QUANT_OFF) + 2);
+	assert_true(quantized(n.m, TARN_QUANT_TRY) > quantized(n.m, TARN_QUANT_OFF) + 2);
+	tarn_model_unref(aligned);
+	tarn_quant_plan_fini(&p);
+	tarn_quant_report_fini(&r);
+	tarn_model_unref(n.m);
+}
+
 static int close_device(void **state)
 {
 	(void)state;
@@ -208,6 +240,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_function_stays),
 		cmocka_unit_test(random_factors_do_not_matter),
+		cmocka_unit_test(channels_are_shifted),
 	};
 	return cmocka_run_group_tests(tests, NULL, close_device);
 }
