@@ -164,37 +164,38 @@ static tarn_err score_sample(const qat_data *d, const tarn_request *r, size_t sa
 	return TARN_OK;
 }
 
-/* The holdout as samples 0, 1, ... */
+/* The last n of the order as samples 0, 1, ...: the holdout, or all. */
 typedef struct holdout {
 	const qat_data *d;
+	size_t n;
 	tarn_qat_score *score;
 } holdout;
 
-static size_t held(const qat_data *d, size_t i)
+static size_t held(const holdout *h, size_t i)
 {
-	return d->order[d->o->data->n_sample - d->n_hold + i];
+	return h->d->order[h->d->o->data->n_sample - h->n + i];
 }
 
 static tarn_err held_sample(void *ctx, size_t i, tarn_tensor *in)
 {
 	const holdout *h = ctx;
 	const tarn_quant_options *q = h->d->o->data;
-	return q->sample(q->ctx, held(h->d, i), in);
+	return q->sample(q->ctx, held(h, i), in);
 }
 
 static tarn_err see_held(void *ctx, size_t i, tarn_request *r)
 {
 	const holdout *h = ctx;
-	return score_sample(h->d, r, held(h->d, i), h->score);
+	return score_sample(h->d, r, held(h, i), h->score);
 }
 
-tarn_err qat_score(const qat_data *d, const tarn_model *m, tarn_qat_score *s)
+tarn_err qat_score(const qat_data *d, const tarn_model *m, bool all, tarn_qat_score *s)
 {
-	holdout h = {d, s};
-	tarn_quant_options q = {.sample = held_sample, .n_sample = d->n_hold, .ctx = &h, .device = d->o->data->device};
+	holdout h = {d, all ? d->o->data->n_sample : d->n_hold, s};
+	tarn_quant_options q = {.sample = held_sample, .n_sample = h.n, .ctx = &h, .device = d->o->data->device};
 	*s = (tarn_qat_score){0};
 	TRY(run_tapped(d, m, &q, "judging", see_held, &h));
-	s->loss /= (double)d->n_hold;
+	s->loss /= (double)h.n;
 	return TARN_OK;
 }
 

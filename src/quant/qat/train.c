@@ -127,7 +127,7 @@ static tarn_err judge(trainer *t, const float *theta)
 	tarn_model *m;
 	tarn_qat_score s;
 	TRY(qat_net_export(&t->net, theta, &m));
-	tarn_err err = qat_score(&t->data, m, &s);
+	tarn_err err = qat_score(&t->data, m, false, &s);
 	tarn_model_unref(m);
 	TRY(err);
 	if (qat_score_better(&s, &t->state.best_score, &t->r->before)) {
@@ -312,10 +312,27 @@ static tarn_err score_start(trainer *t, const tarn_model *start)
 {
 	tarn_model *m;
 	if (!t->o->fresh)
-		return qat_score(&t->data, start, &t->r->before);
+		return qat_score(&t->data, start, false, &t->r->before);
 	TRY(qat_net_export(&t->net, t->state.theta, &m));
-	tarn_err err = qat_score(&t->data, m, &t->r->before);
+	tarn_err err = qat_score(&t->data, m, false, &t->r->before);
 	tarn_model_unref(m);
+	return err;
+}
+
+/* The best as a model, unless over all samples (a holdout is small) it has fewer right than the start. */
+static tarn_err accept(trainer *t, const tarn_model *start, tarn_model **out)
+{
+	tarn_qat_score was = {0}, is = {0};
+	tarn_model *m;
+	TRY(qat_net_export(&t->net, t->state.best, &m));
+	tarn_err err = t->o->fresh ? TARN_OK : qat_score(&t->data, start, true, &was);
+	if (err == TARN_OK && !t->o->fresh)
+		err = qat_score(&t->data, m, true, &is);
+	t->r->improved = err == TARN_OK && is.right >= was.right;
+	if (t->r->improved)
+		*out = m;
+	else
+		tarn_model_unref(m);
 	return err;
 }
 
@@ -335,8 +352,10 @@ static tarn_err train(trainer *t, const tarn_model *teacher, const tarn_model *s
 		TRY(qat_state_load(&t->state, t->o->checkpoint, &t->r->resumed));
 	t->r->improved = t->r->resumed && qat_score_better(&t->state.best_score, &t->r->before, &t->r->before);
 	TRY(loop(t));
-	t->r->after = t->state.best_score;
-	return t->r->improved ? qat_net_export(&t->net, t->state.best, out) : tarn_model_clone(start, out);
+	if (t->r->improved)
+		TRY(accept(t, start, out));
+	t->r->after = t->r->improved ? t->state.best_score : t->r->before;
+	return t->r->improved ? TARN_OK : tarn_model_clone(start, out);
 }
 
 tarn_err tarn_qat_train(const tarn_model *teacher, const tarn_model *start, const tarn_qat_options *o, tarn_model **out,
