@@ -14,7 +14,7 @@
 #include "rt/cache.h"
 #include "rt/program.h"
 
-enum { VERSION = 1, HEAD = 16, MAX_SYMBOLS = 65536, MAX_NAME = 4096 };
+enum { VERSION = 1, HEAD = 16, MAX_SYMBOLS = 65536, MAX_NAME = 4096, MAX_WALK = 4096 };
 static const char magic[8] = {'T', 'A', 'R', 'N', 'B', 'K', 'T', 'S'};
 
 /* ---- writing ---- */
@@ -151,10 +151,24 @@ static bool is_operand(int64_t d, size_t before)
 	return d >= 0 ? d <= TARN_DIM_MAX : d >= -(int64_t)before;
 }
 
+/* A size is computed by walking through its operands: that must be short, and so must not go deep. */
+static bool is_short_walk(const tarn_sym *s, uint32_t *walk, size_t i)
+{
+	walk[i] = 1;
+	if (s->op == TARN_SYM_NAMED)
+		return true;
+	walk[i] += s->a < 0 ? walk[-(s->a + 1)] : 0;
+	walk[i] += s->b < 0 ? walk[-(s->b + 1)] : 0;
+	return walk[i] <= MAX_WALK;
+}
+
 static tarn_err get_symbols(reader *r, tarn_program *p, bucket_program *x)
 {
 	uint32_t n = get_u32(r);
 	CHECK(r->ok && n <= MAX_SYMBOLS, TARN_BAD_FILE, "compiled model has damaged dimensions; compile it again");
+	uint32_t *walk = tarn_arena_zalloc(&p->arena, (size_t)n + 1, sizeof *walk);
+	if (!walk)
+		return tarn_err_nomem((size_t)n * sizeof *walk);
 	x->syms.arena = &p->arena;
 	TRY(VEC_RESERVE(&x->syms.sym, (size_t)n + 1));
 	for (uint32_t i = 0; i < n; i++) {
@@ -165,7 +179,7 @@ static tarn_err get_symbols(reader *r, tarn_program *p, bucket_program *x)
 		s.hi = get_i64(r);
 		s.name = get_text(r, &p->arena);
 		CHECK(r->ok && s.op <= TARN_SYM_MAX && (s.op == TARN_SYM_NAMED || (is_operand(s.a, i) && is_operand(s.b, i))) &&
-			      s.lo >= 0 && s.hi >= s.lo && s.hi <= TARN_DIM_MAX,
+			      s.lo >= 0 && s.hi >= s.lo && s.hi <= TARN_DIM_MAX && is_short_walk(&s, walk, i),
 		      TARN_BAD_FILE, "compiled model has damaged dimensions; compile it again");
 		x->syms.sym.at[x->syms.sym.len++] = s;
 	}
@@ -225,13 +239,15 @@ static tarn_err get_lengths(reader *r, tarn_program *p, bucket_program *x)
 	return TARN_OK;
 }
 
-/* Each inner input has the size its bucket promises, and the lengths are inputs of their own. */
+/* Each inner input has the type of the outer one and the size its bucket promises, and the lengths are inputs of their own. */
 static tarn_err check_inner(const tarn_program *p, const bucket_program *x, int i)
 {
 	const bucket_inner *b = &x->at[i];
 	int64_t size[TARN_BUCKET_DIMS] = {0};
 	tarn_bucket_sizes(x, i, size);
 	bool fits = true;
+	for (int in = 0; in < p->n_in; in++)
+		fits = fits && b->p->in[b->in[in]].type == p->in[in].type;
 	for (int k = 0; k < x->n_dim; k++) {
 		int length = b->length[k];
 		fits = fits && length >= -1 && length < b->p->n_in &&
