@@ -120,6 +120,17 @@ static void take_bounds(const tarn_symtab *t, tarn_sym *s)
 		s->hi = clamp_dim(ahi - blo);
 }
 
+/* Values, bounds and texts of an expression come from walking through it. One that is reused in the next again and again (a
+ * size added to itself sixty times) would take forever: beyond so many steps it is a size that is known after running only. */
+enum { MAX_WALK = 1024 };
+static int walk(const tarn_symtab *t, tarn_dim d, int left)
+{
+	if (d >= 0 || left <= 0)
+		return left - 1;
+	const tarn_sym *s = tarn_sym_get(t, d);
+	return s->op == TARN_SYM_NAMED ? left - 1 : walk(t, s->b, walk(t, s->a, left - 1));
+}
+
 static tarn_err intern(tarn_symtab *t, tarn_sym_op op, tarn_dim a, tarn_dim b, tarn_dim *out)
 {
 	for (size_t i = 0; i < t->sym.len; i++)
@@ -129,6 +140,8 @@ static tarn_err intern(tarn_symtab *t, tarn_sym_op op, tarn_dim a, tarn_dim b, t
 		}
 	tarn_sym s = {.op = op, .a = a, .b = b};
 	take_bounds(t, &s);
+	if (walk(t, b, walk(t, a, MAX_WALK)) <= 0)
+		return tarn_symtab_fresh(t, s.lo, s.hi, out);
 	return add(t, s, out);
 }
 
@@ -171,6 +184,8 @@ static void sum_of(const tarn_symtab *t, tarn_dim d, terms *x)
 		x->c += d;
 		return;
 	}
+	if (x->full)
+		return;
 	const tarn_sym *s = tarn_sym_get(t, d);
 	if (s->op == TARN_SYM_ADD) {
 		sum_of(t, s->a, x);
@@ -190,6 +205,8 @@ static void product_of(const tarn_symtab *t, tarn_dim d, terms *x)
 			x->full = true;
 		return;
 	}
+	if (x->full)
+		return;
 	const tarn_sym *s = tarn_sym_get(t, d);
 	if (s->op == TARN_SYM_MUL) {
 		product_of(t, s->a, x);

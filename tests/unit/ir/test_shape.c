@@ -98,6 +98,28 @@ static void expressions_keep_their_value(void **state)
 	}
 }
 
+/* n + n, that and itself, and so on: 2^60 n when written out. */
+static void sizes_made_of_themselves_end(void **state)
+{
+	(void)state;
+	const tarn_sym_op ops[] = {TARN_SYM_ADD, TARN_SYM_MUL, TARN_SYM_MAX};
+	for (size_t o = 0; o < sizeof ops / sizeof *ops; o++) {
+		tarn_dim d = sym("n"), k = sym("k");
+		tarn_str text = {0};
+		for (int i = 0; i < 60; i++) {
+			d = op(ops[o], d, d);
+			k = op(TARN_SYM_MIN, d, op(TARN_SYM_ADD, d, k));
+			d = op(TARN_SYM_MAX, d, k);
+		}
+		int64_t value[64] = {3, 3}, v = tarn_dim_value(&tab, d, value, 2);
+		assert_true(v == -1 || v >= 3);
+		tarn_dim_print(&text, &tab, d);
+		assert_ok(tarn_str_done(&text));
+		assert_true(text.len < 16384);
+		tarn_str_fini(&text);
+	}
+}
+
 static void broadcasting_follows_numpy(void **state)
 {
 	(void)state;
@@ -141,11 +163,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(equal_expressions_are_one_symbol),
-		T(expressions_keep_their_value),
-		T(broadcasting_follows_numpy),
-		T(literals_stay_apart_from_symbols),
-		T(shapes_print),
+		T(equal_expressions_are_one_symbol), T(expressions_keep_their_value),     T(sizes_made_of_themselves_end),
+		T(broadcasting_follows_numpy),       T(literals_stay_apart_from_symbols), T(shapes_print),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
