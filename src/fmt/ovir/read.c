@@ -209,8 +209,8 @@ static tarn_err variable_find(scope *s, const ovir_net_layer *l, variable **x)
 /* States begin as zeros, whatever their size. */
 static bool is_zeros(const tarn_value *v)
 {
-	if (v->def && (!strcmp(v->def->op->name, "Expand") || !strcmp(v->def->op->name, "Cast")))
-		return is_zeros(v->def->in[0]);
+	while (v->def && v->def->in[0] && (!strcmp(v->def->op->name, "Expand") || !strcmp(v->def->op->name, "Cast")))
+		v = v->def->in[0];
 	for (int64_t i = 0; v->konst && i < tarn_tensor_count(v->konst); i++)
 		if (tarn_tensor_f64(v->konst, i) != 0)
 			return false;
@@ -224,6 +224,10 @@ static tarn_err read_value_read(scope *s, ovir_net_layer *l)
 	tarn_shape shape = l->out ? l->out[0].shape : (tarn_shape){.rank = -1};
 	int64_t lo[TARN_MAX_RANK], hi[TARN_MAX_RANK];
 	const char *text = ovir_attr(&l->l, "variable_shape");
+	for (int i = 0; i < TARN_MAX_RANK; i++) {
+		lo[i] = 1;
+		hi[i] = TARN_DIM_MAX;
+	}
 	CHECK(l->l.n_out == 1 && l->l.n_in <= 1, TARN_BAD_FILE, "a ReadValue has one output and at most one input");
 	TRY(variable_find(s, l, &x));
 	CHECK(!x->read, TARN_UNSUPPORTED, "variable '%.100s' is read in two places", x->id);
