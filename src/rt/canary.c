@@ -32,7 +32,8 @@ static tarn_err run_sample(tarn_request *r, const tarn_tensor *in, tarn_tensor *
 	tarn_err err = TARN_OK;
 	for (int i = 0; i < r->n_in && err == TARN_OK; i++) {
 		tarn_tensor *t = &r->in[i];
-		if (t->data && t->type == in[i].type && tarn_tensor_bytes(t) == tarn_tensor_bytes(&in[i])) {
+		if (t->data && t->type == in[i].type && t->rank == in[i].rank &&
+		    !memcmp(t->dim, in[i].dim, (size_t)t->rank * sizeof *t->dim)) {
 			memcpy(t->data, in[i].data, tarn_tensor_bytes(t));
 			continue;
 		}
