@@ -178,27 +178,27 @@ tarn_err qat_state_save(const qat_state *s, const char *path)
 	return tarn_file_write_pieces(path, piece, ARRAYS + 2);
 }
 
-static tarn_err load_from(qat_state *s, const tarn_file_map *map, const char *path)
+tarn_err qat_state_read(qat_state *s, const uint8_t *at, size_t size, const char *path)
 {
 	header h;
 	uint64_t hash, want;
 	size_t bytes = s->n * sizeof(float);
-	CHECK(map->size == sizeof h + ARRAYS * bytes + sizeof hash && !memcmp(map->at, magic, sizeof magic), TARN_BAD_FILE,
+	CHECK(size == sizeof h + ARRAYS * bytes + sizeof hash && !memcmp(at, magic, sizeof magic), TARN_BAD_FILE,
 	      "%s is no checkpoint of this training; remove it or name another", path);
-	memcpy(&h, map->at, sizeof h);
-	memcpy(&want, map->at + map->size - sizeof want, sizeof want);
+	memcpy(&h, at, sizeof h);
+	memcpy(&want, at + size - sizeof want, sizeof want);
 	CHECK(h.about == s->about && h.n == s->n, TARN_BAD_FILE,
 	      "%s is the checkpoint of another model, seed, batch or data set; remove it or name another", path);
 	hash = tarn_hash(&h, sizeof h, 0);
 	for (int i = 0; i < ARRAYS; i++)
-		hash = tarn_hash(map->at + sizeof h + (size_t)i * bytes, bytes, hash);
+		hash = tarn_hash(at + sizeof h + (size_t)i * bytes, bytes, hash);
 	CHECK(hash == want, TARN_BAD_FILE, "%s is damaged (its checksum differs); remove it", path);
 	CHECK(h.step >= 0 && h.step < INT32_MAX && h.epoch >= 0 && h.epoch < INT32_MAX && h.rate > 0 && isfinite(h.rate) &&
 		      h.best_right <= h.best_n,
 	      TARN_BAD_FILE, "%s says things that cannot be; remove it", path);
 	float *array[ARRAYS] = {s->theta, s->mean, s->m, s->v, s->best};
 	for (int i = 0; i < ARRAYS; i++)
-		memcpy(array[i], map->at + sizeof h + (size_t)i * bytes, bytes);
+		memcpy(array[i], at + sizeof h + (size_t)i * bytes, bytes);
 	s->step = s->resumed_step = h.step;
 	s->epoch = (int)h.epoch;
 	s->rate = h.rate;
@@ -213,7 +213,7 @@ tarn_err qat_state_load(qat_state *s, const char *path, bool *found)
 	if (!*found)
 		return TARN_OK;
 	TRY(tarn_file_map_open(path, &map));
-	tarn_err err = load_from(s, &map, path);
+	tarn_err err = qat_state_read(s, map.at, map.size, path);
 	tarn_file_map_close(&map);
 	return err;
 }

@@ -30,5 +30,7 @@ void qat_state_retreat(qat_state *s);
 /* The file is untrusted: lengths, the model it is about and a checksum are checked. *found false: there is no such file. */
 TARN_MUST tarn_err qat_state_save(const qat_state *s, const char *path);
 TARN_MUST tarn_err qat_state_load(qat_state *s, const char *path, bool *found);
+/* The bytes of such a file; path: for the sentences. s stays as it was after an error. */
+TARN_MUST tarn_err qat_state_read(qat_state *s, const uint8_t *at, size_t size, const char *path);
 
 #endif
