@@ -12,14 +12,11 @@ draw() { "$build/bin/examples/make-digits" "$here/glyphs.png" "$1" "$2" "$3" "$w
 draw train 20000 11
 draw train 40000 21
 draw test 4000 12
-draw train 40000 31
 # first coarse, then on more images with smaller steps
 "$build/bin/tarn" train -m "$here/digits.onnx" --init --data "$work/train11.npy" --labels "$work/train11-labels.npy" \
 	--epochs 10 --lr 3e-2 --holdout 0.05 -o "$work/coarse.onnx"
 "$build/bin/tarn" train -m "$work/coarse.onnx" --data "$work/train21.npy" --labels "$work/train21-labels.npy" \
-	--epochs 6 --lr 1.5e-2 --holdout 0.025 -seed 2 -o "$work/finer.onnx"
-"$build/bin/tarn" train -m "$work/finer.onnx" --data "$work/train31.npy" --labels "$work/train31-labels.npy" \
-	--epochs 3 --lr 6e-3 --holdout 0.025 -seed 3 -o "$out"
+	--epochs 6 --lr 1.5e-2 --holdout 0.025 -seed 2 -o "$out"
 for model in "$here/digits.onnx" "$out"; do
 	"$build/bin/tarn" accuracy -m "$model" --data "$work/test12.npy" --labels "$work/test12-labels.npy"
 done
