@@ -8,7 +8,7 @@
 #include "kern/wgemm_set.h"
 
 enum {
-	PIECE_K = 192,   /* rows of B unpacked at once: 48 KiB with the widest panel */
+	PIECE_K = 384,   /* rows of B unpacked at once: 96 KiB with the widest panel; each piece reads and writes C once more */
 	DIRECT_ROWS = 8, /* up to so many rows of A, unpacking would cost more than it saves */
 	ROWS_SPLIT = 64,
 };
