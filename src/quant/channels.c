@@ -140,7 +140,8 @@ static bool propose_axes(quant_channels *c, const tarn_node *n)
 		return false;
 	if (tarn_quant_channels_product(n)) {
 		int rank = tarn_quant_is(n, "MatMul") ? shape_of(c, x)->rank - 1 : 1;
-		return propose(c, x, rank) | propose(c, y, rank);
+		news = propose(c, x, rank);
+		return propose(c, y, rank) || news;
 	}
 	if (tarn_quant_any_of(n, same_axis) || tarn_quant_any_of(n, sums)) {
 		int known = -1;
