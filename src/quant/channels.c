@@ -235,10 +235,25 @@ static bool pads_zeros(const tarn_node *n)
 	       !tarn_attr_word_is(n, tarn_attr_index(n->op, "mode"), "constant");
 }
 
+/* A slice that walks backwards, or may: channels could change their order. */
+static bool turns_around(const tarn_node *n)
+{
+	const tarn_value *steps = tarn_quant_is(n, "Slice") && n->n_in > 4 ? n->in[4] : NULL;
+	if (!steps)
+		return false;
+	for (int64_t i = 0; steps->konst && i < tarn_tensor_count(steps->konst); i++)
+		if (tarn_tensor_i64(steps->konst, i) < 0)
+			return true;
+	return !steps->konst;
+}
+
 static bool link_same(quant_channels *c, const tarn_node *n)
 {
+	for (int k = 1; k < n->n_in; k++)
+		if (n->in[k])
+			fix(c, n->in[k]); /* slopes, bounds: not what passes through */
 	bool reduce = tarn_quant_is(n, "ReduceMean") || tarn_quant_is(n, "ReduceMax");
-	if ((reduce && reduces_channels(c, n)) || (tarn_quant_is(n, "Pad") && !pads_zeros(n)) ||
+	if ((reduce && reduces_channels(c, n)) || turns_around(n) || (tarn_quant_is(n, "Pad") && !pads_zeros(n)) ||
 	    !same_channels(c, n->in[0], n->out[0]))
 		return false;
 	return link_at(c, n->in[0], n->out[0], 0);
