@@ -24,9 +24,9 @@ typedef struct tarn_bucket_bound {
 
 /* Of all sizes together; 0: no limit. */
 typedef struct tarn_bucket_limit {
-	size_t count;
-	double megabytes; /* weights, and what each size needs for its inputs, outputs and intermediate results */
-	double compile_ms;
+	size_t count;      /* of sizes */
+	double megabytes;  /* 1e6 bytes: weights, and what each size needs for its inputs, outputs and intermediate results */
+	double compile_ms; /* to compile all sizes; then compiling is measured */
 } tarn_bucket_limit;
 
 typedef struct tarn_buckets tarn_buckets_t;
@@ -34,12 +34,13 @@ typedef struct tarn_buckets tarn_buckets_t;
 /* The first bound is the dimension whose lengths are given; the others get one size, their largest. A free first axis (a batch)
  * without a bound counts as 1. Properties as for compiling. What an inference costs at a size is asked of the device's model of
  * time (NPU_PLATFORM and so on apply), or measured where there is none: that compiles and runs the model at up to a dozen
- * sizes. PARAMETER_MISMATCH: a length beyond the bound; GENERAL_ERROR with exit code 5: no list meets the limits. */
+ * sizes. limit may be NULL. PARAMETER_MISMATCH: a length beyond the bound; GENERAL_ERROR with exit code 5: no list meets the
+ * limits. */
 TARN_API ov_status_e tarn_plan_buckets(const ov_core_t *core, const ov_model_t *model, const char *device,
 				       size_t num_properties, const ov_property_t *properties, const tarn_bucket_bound *bounds,
 				       size_t num_bounds, const int64_t *lengths, size_t num_lengths,
 				       const tarn_bucket_limit *limit, tarn_buckets_t **plan);
-/* As JSON; the file appears whole or not at all. */
+/* As JSON; the file appears whole or not at all. Reading: NETWORK_NOT_READ when it is no plan, or a damaged one. */
 TARN_API ov_status_e tarn_save_buckets(const tarn_buckets_t *plan, const char *path);
 TARN_API ov_status_e tarn_read_buckets(const char *path, tarn_buckets_t **plan);
 TARN_API void tarn_free_buckets(tarn_buckets_t *plan);
@@ -71,7 +72,7 @@ typedef struct tarn_buckets_info {
 TARN_API ov_status_e tarn_get_buckets_info(const tarn_buckets_t *plan, tarn_buckets_info *info);
 
 /* Lengths from a file: one number a line (empty lines and lines that begin with # do not count), or an npy of integers. For
- * ov_free. */
+ * ov_free. NETWORK_NOT_READ: none are there, or a line is no length from 1 on; the sentence names it. */
 TARN_API ov_status_e tarn_read_lengths(const char *path, int64_t **lengths, size_t *n);
 
 /* Learning from traffic: the lengths that requests of a compiled model had along a dimension, for tarn_plan_buckets; each as

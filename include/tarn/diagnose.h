@@ -17,12 +17,14 @@ extern "C" {
 /* Shares lie between 0 and 1; NAN: not known. What stands below `decodes_in_full` may stay 0: not known. */
 typedef struct tarn_diag_counters {
 	int64_t inferences;
-	double prepare, copy_in, device, copy_out, wait, other; /* of host time, summed over requests; together 1 */
-	double busy;                                            /* of the time measured, how long the device had work */
-	double mac, ddr;                                        /* of the device's peaks, while it ran */
-	double int8;                                            /* of the model's multiply-accumulates */
-	int in_flight;                                          /* requests at once */
-	int optimal;                                            /* OPTIMAL_NUMBER_OF_INFER_REQUESTS; 0: not known */
+	/* Shares of host time, summed over requests; together 1. */
+	double prepare, copy_in, device, copy_out, wait, other;
+	double busy;     /* share of the time measured in which the device had work */
+	double mac, ddr; /* shares of the device's peaks, while it ran */
+	double int8;     /* share of the model's multiply-accumulates */
+
+	int in_flight;        /* requests at once */
+	int optimal;          /* OPTIMAL_NUMBER_OF_INFER_REQUESTS; 0: not known */
 	int workers;          /* threads that prepare inputs in the loop; 0: inputs are not prepared there */
 	int processors;       /* of this host; 0: not known */
 	bool rate_limited;    /* from outside */
@@ -33,25 +35,29 @@ typedef struct tarn_diag_counters {
 	int streams;           /* inferences the device runs at once */
 	double prepare_cpu;    /* the processor time of `prepare`, in the same unit: less where threads wait for a processor */
 	double prepare_scaled; /* what `prepare` would be with JPEGs decoded at a smaller size */
-	double gap_prepare, gap_copy, gap_host, gap_input; /* of the time measured: tarn_timeline_summary */
-	double run_delay;  /* of the time of the threads that prepare: they could run, and waited for a processor */
-	double cpu_others; /* of all processors: used by other programs */
-	double device_ms;  /* of one inference; the unit of the times below */
-	/* Of device_ms: waiting for weights, for activations; products, channels padded; the array not filled; other engines;
-	 * the fixed cost of an inference: together 1. recurrent: part of the others, steps that wait for each other. */
+	/* Shares of the time measured in which the device was idle, by cause, as in tarn_timeline_summary. */
+	double gap_prepare, gap_copy, gap_host, gap_input;
+	double run_delay;  /* share of the time of preparing threads in which they could run and waited for a processor */
+	double cpu_others; /* share of all processors that other programs used */
+
+	double device_ms; /* of one inference, in milliseconds, as are all times below */
+	/* Shares of device_ms, together 1: waiting for weights, for activations; products, channels padded; the array not
+	 * filled; other engines; the fixed cost of an inference. `recurrent` is part of the others: steps that wait for each
+	 * other. */
 	double stall_weights, stall_activations, compute, array, vector, fixed, recurrent;
-	int tiles, device_tiles;            /* in use, there; on the CPU: threads and processors */
-	double clock;                       /* of the nominal clock, 1 or more is healthy */
-	double int8_ms, tiles_ms, turbo_ms; /* device_ms with layers on 8 bits; on all tiles; at the highest clock */
-	double batch_ms;                    /* of one of `batch` samples that go together */
+	int tiles, device_tiles; /* in use, there; on the CPU: threads and processors */
+	double clock;            /* times the nominal clock: 1 or more is healthy; 0: not known */
+	/* What device_ms would be with layers on 8 bits; on all tiles; at the highest clock. */
+	double int8_ms, tiles_ms, turbo_ms;
+	double batch_ms; /* of one of `batch` samples that go together */
 	int batch;
 	double free_bandwidth_ms, free_compute_ms; /* if transfers, or engines, took no time */
 } tarn_diag_counters;
 
 typedef struct tarn_verdict {
-	const char *name;   /* static: "data preparation", "transfer and copies", "memory bandwidth", "compute", "too little
-			     * parallelism", "host scheduling", "clock", "healthy", or "uncertain" (the sentence says what is
-			     * missing) */
+	/* Static: "data preparation", "transfer and copies", "memory bandwidth", "compute", "too little parallelism", "host
+	 * scheduling", "clock", "healthy", or "uncertain" (the sentence says what is missing). */
+	const char *name;
 	char *sentence;     /* with the figures it rests on */
 	char *next;         /* what to try: a fragment of a command line where there is one */
 	const char *detail; /* static: which of its kind, such as "weights" or "tiles unused" */

@@ -119,13 +119,8 @@ typedef struct tarn_quantize_data {
 } tarn_quantize_data;
 /* One model that accuracy control measured. */
 typedef struct tarn_quantize_step {
-	enum {
-		TARN_STEP_FLOAT,
-		TARN_STEP_INT8,
-		TARN_STEP_RESTORE,
-		TARN_STEP_RETURN
-	} what;                         /* the float model; all in INT8; a layer
-					 * to float; one to INT8 again */
+	/* The float model; all in INT8; a layer to float; one to INT8 again. */
+	enum { TARN_STEP_FLOAT, TARN_STEP_INT8, TARN_STEP_RESTORE, TARN_STEP_RETURN } what;
 	char *node, *type;              /* of that layer; NULL: none */
 	double accuracy;                /* 0..1; NAN without labels */
 	double drop;                    /* points, as max_drop */

@@ -27,13 +27,13 @@ extern "C" {
 #define TARN_API __attribute__((visibility("default")))
 
 typedef struct tarn_state_options {
-	const char *const
-		*states; /* "OUTPUT=INPUT" for each state; none: variables of an IR, and caches that grow, are found */
+	/* "OUTPUT=INPUT" for each state; none: variables of an IR, and caches that grow, are found. */
+	const char *const *states;
 	size_t n_states;
 	int64_t window; /* positions a growing cache holds; needed when there is one */
-	int64_t step;   /* positions of one inference when there are many to do; 0: 16, or the window if that is less. 1: never
-			   more than one. */
-	int64_t batch;  /* for other free dimensions of states; 0: 1 */
+	/* Positions of one inference when there are many to do; 0: 16, or the window if that is less; 1: always one. */
+	int64_t step;
+	int64_t batch; /* for other free dimensions of states; 0: 1 */
 } tarn_state_options;
 
 /* A state of a model. Text for ov_free. */
@@ -65,8 +65,9 @@ TARN_API ov_status_e tarn_get_stateful(const ov_model_t *model, tarn_stateful_in
 TARN_API void tarn_free_stateful(tarn_stateful_info *info);
 
 typedef struct tarn_sequence_handle tarn_sequence_t;
-/* Compiles for the device, with those properties (may be none): the program of many positions, and that of one. A model
- * that was made stateful before is compiled as it is, and the options are not looked at. */
+/* Compiles for the device, with those properties (may be none): the program of many positions, and that of one. A model that
+ * was made stateful before is compiled as it is, and the options are not looked at. The model itself stays as it was.
+ * NOT_IMPLEMENTED as for tarn_make_stateful, or a sentence of the device's compiler. */
 TARN_API ov_status_e tarn_sequence_open(const ov_core_t *core, const ov_model_t *model, const char *device_name,
 					const tarn_state_options *options, size_t num_properties,
 					const ov_property_t *properties, tarn_sequence_t **sequence);

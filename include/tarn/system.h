@@ -16,8 +16,8 @@ extern "C" {
 
 typedef struct tarn_system_finding {
 	const char *area; /* static: "kernel", "permission", ... */
-	const char
-		*state; /* static: "good", "note" (works, worth knowing), "fault" (keeps the NPU from being used), "absent" */
+	/* Static: "good", "note" (works, worth knowing), "fault" (keeps the NPU from being used), "absent". */
+	const char *state;
 	char *fact;
 	char *fix; /* NULL: nothing to do */
 } tarn_system_finding;
