@@ -99,8 +99,7 @@ ov_status_e tarn_collect_cache(tarn_cache_level level, const char *dir, int64_t 
 	return tarn_status(err);
 }
 
-/* ---- explain
- * ------------------------------------------------------------------------------------------------------------------- */
+/* ---- explain ---- */
 
 static void explain_runtime(const tarn_cache_question *q, const char *device, tarn_str *s)
 {

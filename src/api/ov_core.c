@@ -7,8 +7,7 @@
 #include "base/mem.h"
 #include "prof/timeline.h"
 
-/* ---- versions
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- versions ---- */
 
 static tarn_err version_out(ov_version_t *v)
 {
@@ -38,8 +37,7 @@ void ov_version_free(ov_version_t *version)
 	*version = (ov_version_t){NULL, NULL};
 }
 
-/* ---- life
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 ov_status_e ov_core_create(ov_core_t **core)
 {
@@ -91,8 +89,7 @@ void ov_shutdown(void)
 {
 }
 
-/* ---- models
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- models ---- */
 
 ov_status_e ov_core_read_model(const ov_core_t *core, const char *model_path, const char *bin_path, ov_model_t **model)
 {
@@ -142,8 +139,7 @@ ov_status_e ov_core_read_model_from_memory_buffer(const ov_core_t *core, const c
 	return tarn_status(read_memory(model_str, str_len, weights, model));
 }
 
-/* ---- properties of calls
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- properties of calls ---- */
 
 static tarn_err take_args(size_t n, va_list ap, tarn_props *props)
 {
@@ -166,8 +162,7 @@ static tarn_err take_array(size_t n, const ov_property_t *p, tarn_props *props)
 	return TARN_OK;
 }
 
-/* ---- compiling
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- compiling ---- */
 
 static ov_status_e compile(const ov_core_t *core, const ov_model_t *model, const char *path, const char *device,
 			   const tarn_props *props, ov_compiled_model_t **out)
@@ -245,8 +240,7 @@ ov_status_e ov_core_import_model(const ov_core_t *core, const char *content, con
 	return tarn_status(err);
 }
 
-/* ---- wide paths
- * ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- wide paths ---- */
 
 /* UTF-8 of a path; NULL stays NULL. */
 static tarn_err narrow(const wchar_t *w, tarn_str *s)

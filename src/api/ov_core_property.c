@@ -217,8 +217,7 @@ void ov_core_versions_free(ov_core_version_list_t *versions)
 	*versions = (ov_core_version_list_t){NULL, 0};
 }
 
-/* ---- what a model is compiled with
- * ------------------------------------------------------------------------------------------------ */
+/* ---- what a model is compiled with ---- */
 
 /* Properties set for all devices go under the device's own, which go under the call's. */
 static tarn_err add_common(struct ov_core *core, tarn_device *d, tarn_props *full)

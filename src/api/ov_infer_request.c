@@ -5,8 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-/* ---- life
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 /* A box for each of the request's tensors; handles and set tensors share these. */
 static tarn_err make_box(const tarn_request *r, const tarn_port *port, const tarn_tensor *t, tarn_box **box)
@@ -96,8 +95,7 @@ ov_status_e ov_compiled_model_create_infer_request(const ov_compiled_model_t *co
 	return OK;
 }
 
-/* ---- tensors
- * -------------------------------------------------------------------------------------------------------------------- */
+/* ---- tensors ---- */
 
 /* Where a tensor of that name is; inputs first. */
 static tarn_err find(const ov_infer_request_t *q, const char *name, bool *output, int64_t *index)

@@ -8,8 +8,7 @@
 #include "pass/pass.h"
 #include "pass/rewrite.h"
 
-/* ---- finding the dimension
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- finding the dimension ---- */
 
 static tarn_err list_free(const tarn_model *m, const char *name)
 {
@@ -51,8 +50,7 @@ static tarn_err find_symbol(const tarn_model *m, const char *name, tarn_dim *sym
 	return list_free(m, name);
 }
 
-/* ---- metadata
- * ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- metadata ---- */
 
 static const char *const prefix = "tarn.bound.";
 

@@ -173,8 +173,7 @@ const tarn_op_def tarn_op_relu = {
 	.quant = {.weight = -1, .bias = -1},
 };
 
-/* ---- Mish, Swish, Gelu: not in opset 17
- * --------------------------------------------------------------------------------------- */
+/* ---- Mish, Swish, Gelu: not in opset 17 ---- */
 
 static double f_mish(double x, const double *p)
 {

@@ -112,8 +112,7 @@ static tarn_err cost(const tarn_node *n, tarn_cost *out)
 	return TARN_OK;
 }
 
-/* ---- decomposition
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- decomposition ---- */
 
 static tarn_err add(tarn_graph *g, const char *op, tarn_value *a, tarn_value *b, tarn_value *c, tarn_value **out)
 {

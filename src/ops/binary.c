@@ -88,8 +88,7 @@ tarn_err tarn_binary_run(const tarn_tensor *a, const tarn_tensor *b, tarn_tensor
 	return tarn_elem_runs(y, in, 2, run, &j);
 }
 
-/* ---- scalar functions
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- scalar functions ---- */
 
 /* clang-format off */
 #define SCALAR(name, fexpr, iexpr) \
@@ -154,8 +153,7 @@ static uint64_t u_pow(uint64_t a, uint64_t b)
 	return r;
 }
 
-/* ---- inference
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- inference ---- */
 
 static tarn_err infer_number(tarn_infer *c)
 {
@@ -277,8 +275,7 @@ ROW(sub, Sub, 1, "Subtract", infer_number, bounds_sub, tarn_pad_any, QUANT_BOTH,
 ROW(mul, Mul, 1, "Multiply", infer_number, bounds_mul, tarn_pad_any, QUANT_BOTH, {f_mul, i_mul, NULL, false})
 ROW(div, Div, 1, "Divide", infer_number, bounds_div, tarn_pad_divisor, QUANT_BOTH, {f_div, i_div, u_div, true})
 
-/* ---- operators with something of their own
- * --------------------------------------------------------------------------------------- */
+/* ---- operators with something of their own ---- */
 
 static tarn_err infer_pow(tarn_infer *c)
 {

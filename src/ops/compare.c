@@ -113,8 +113,7 @@ ROW(bitwise_and, BitwiseAnd, 18, "BitwiseAnd", infer_whole, NULL, {NULL, i_bitwi
 ROW(bitwise_or, BitwiseOr, 18, "BitwiseOr", infer_whole, NULL, {NULL, i_bitwise_or, NULL, false})
 ROW(bitwise_xor, BitwiseXor, 18, "BitwiseXor", infer_whole, NULL, {NULL, i_bitwise_xor, NULL, false})
 
-/* ---- BitShift
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- BitShift ---- */
 
 /* Elements arrive zero-extended to 64 bits; storing them back cuts to the width. */
 static int64_t i_left(int64_t a, int64_t b)

@@ -10,8 +10,7 @@
 
 #include "base/mem.h"
 
-/* ---- inference
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- inference ---- */
 
 tarn_err tarn_control_inputs(const tarn_infer *c, const tarn_graph *body, size_t own)
 {
@@ -83,8 +82,7 @@ tarn_err tarn_control_fixpoint(tarn_infer *c, tarn_graph *body, size_t first_in,
 	return TARN_OK;
 }
 
-/* ---- evaluation: pieces
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- evaluation: pieces ---- */
 
 void tarn_control_fini(tarn_tensor *t, size_t n)
 {
@@ -161,8 +159,7 @@ tarn_err tarn_control_empty(const tarn_value *v, int axis, tarn_tensor *out)
 	return tarn_tensor_new(v->type == TARN_DTYPE_NONE ? TARN_F32 : v->type, rank, dim, out);
 }
 
-/* ---- If
- * ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- If ---- */
 
 /* A condition that is known decides which branch there is: the other one need not even fit. */
 static tarn_err infer_taken(tarn_infer *c, int branch)

@@ -125,8 +125,7 @@ static tarn_err grad(tarn_grad *g)
 	return TARN_OK;
 }
 
-/* ---- decomposition
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- decomposition ---- */
 
 static tarn_err add(tarn_graph *g, const char *op, int n_in, tarn_value *a, tarn_value *b, tarn_value *c, tarn_value **out)
 {

@@ -7,8 +7,7 @@
 #include "ops/ops.h"
 #include "ops/padding.h"
 
-/* ---- ConstantOfShape
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- ConstantOfShape ---- */
 
 static tarn_err infer_constant_of_shape(tarn_infer *c)
 {
@@ -185,8 +184,7 @@ const tarn_op_def tarn_op_range = {
 	.quant = {.weight = -1, .bias = -1},
 };
 
-/* ---- EyeLike
- * -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- EyeLike ---- */
 
 enum { EYE_DTYPE, EYE_K };
 

@@ -22,8 +22,7 @@ tarn_err tarn_index_at(const tarn_tensor *indices, int64_t i, int64_t size, int6
 
 static const tarn_attr_def axis_attr[] = {{"axis", TARN_ATTR_INT, TARN_ATTR_DEFAULT, 0, NULL}};
 
-/* ---- Gather
- * -------------------------------------------------------------------------------------------------------------------- */
+/* ---- Gather ---- */
 
 static tarn_err infer_gather(tarn_infer *c)
 {
@@ -122,8 +121,7 @@ const tarn_op_def tarn_op_gather = {
 	.quant = PASS,
 };
 
-/* ---- GatherElements
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- GatherElements ---- */
 
 static tarn_err infer_gather_elements(tarn_infer *c)
 {
@@ -180,8 +178,7 @@ const tarn_op_def tarn_op_gather_elements = {
 	.quant = PASS,
 };
 
-/* ---- GatherND
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- GatherND ---- */
 
 static tarn_err infer_gather_nd(tarn_infer *c)
 {

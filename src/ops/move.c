@@ -14,8 +14,7 @@
 		.kind = TARN_QUANT_PASS, .act = 1, .weight = -1, .bias = -1 \
 	}
 
-/* ---- Transpose
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- Transpose ---- */
 
 static tarn_err perm_of(const tarn_node *n, int rank, int *perm)
 {
@@ -86,8 +85,7 @@ const tarn_op_def tarn_op_transpose = {
 	.quant = PASS,
 };
 
-/* ---- Concat
- * --------------------------------------------------------------------------------------------------------------------- */
+/* ---- Concat ---- */
 
 /* One dimension that two inputs must agree on: the static one wins over a symbol. */
 static tarn_err agree(int axis, int i, tarn_dim d, tarn_dim *have)
@@ -196,8 +194,7 @@ const tarn_op_def tarn_op_concat = {
 	.quant = {.kind = TARN_QUANT_CONCAT, .act = UINT32_MAX, .weight = -1, .bias = -1},
 };
 
-/* ---- Split
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- Split ---- */
 
 enum { SPLIT_AXIS, SPLIT_NUM };
 
@@ -339,8 +336,7 @@ const tarn_op_def tarn_op_split = {
 	.quant = PASS,
 };
 
-/* ---- Expand, Tile
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Expand, Tile ---- */
 
 static tarn_err infer_expand(tarn_infer *c)
 {

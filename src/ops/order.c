@@ -26,8 +26,7 @@ static uint64_t key_of(const tarn_tensor *t, int64_t i)
 	return t->type == TARN_U64 ? (uint64_t)w : (uint64_t)w ^ (uint64_t)1 << 63;
 }
 
-/* ---- ArgMax, ArgMin
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- ArgMax, ArgMin ---- */
 
 enum { ARG_AXIS, ARG_KEEPDIMS, ARG_LAST };
 

@@ -128,8 +128,7 @@ static tarn_err reduce(const tarn_tensor *x, tarn_tensor *y, uint32_t mask, cons
 	return TARN_OK;
 }
 
-/* ---- axes and shapes
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- axes and shapes ---- */
 
 /* From attribute `axes`: all axes when absent or empty. */
 static tarn_err axes_attr(const tarn_node *n, int rank, uint32_t *mask)
@@ -225,8 +224,7 @@ static tarn_err run(tarn_eval *e, const kind *k)
 	return reduce(e->in[0], &e->out[0], mask, k);
 }
 
-/* ---- bounds: of a whole list
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- bounds: of a whole list ---- */
 
 static tarn_err bounds(tarn_infer *c, tarn_sym_op op)
 {
@@ -293,8 +291,7 @@ static tarn_err back_attr(tarn_grad *g, slope f)
 	return back(g, mask, f);
 }
 
-/* ---- the operators
- * ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- the operators ---- */
 
 static const tarn_attr_def attrs[] = {
 	{"keepdims", TARN_ATTR_BOOL, TARN_ATTR_DEFAULT, 1, NULL},

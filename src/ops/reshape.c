@@ -36,8 +36,7 @@ static tarn_err eval_copy(tarn_eval *e)
 		.quant = {.kind = TARN_QUANT_PASS, .act = 1, .weight = -1, .bias = -1}, \
 	};
 
-/* ---- Reshape
- * ------------------------------------------------------------------------------------------------------------------- */
+/* ---- Reshape ---- */
 
 /* The size that -1 stands for: elements of the input over the other sizes of the output, equal sizes cancelled first. */
 static tarn_err rest(tarn_infer *c, const tarn_shape *in, const tarn_shape *out, int hole, tarn_dim *d)
@@ -141,8 +140,7 @@ static tarn_err infer_reshape(tarn_infer *c)
 static const tarn_attr_def reshape_attr[] = {{"allowzero", TARN_ATTR_BOOL, TARN_ATTR_DEFAULT, 0, NULL}};
 ROW(reshape, "Reshape", 5, NULL, 2, 2, reshape_attr, 1, NULL)
 
-/* ---- Flatten
- * ------------------------------------------------------------------------------------------------------------------- */
+/* ---- Flatten ---- */
 
 static tarn_err infer_flatten(tarn_infer *c)
 {
@@ -167,8 +165,7 @@ static tarn_err infer_flatten(tarn_infer *c)
 static const tarn_attr_def flatten_attr[] = {{"axis", TARN_ATTR_INT, TARN_ATTR_DEFAULT, 1, NULL}};
 ROW(flatten, "Flatten", 1, NULL, 1, 1, flatten_attr, 1, NULL)
 
-/* ---- Squeeze, Unsqueeze
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- Squeeze, Unsqueeze ---- */
 
 static tarn_err import_axes(const tarn_import *s)
 {
@@ -232,8 +229,7 @@ static tarn_err infer_unsqueeze(tarn_infer *c)
 ROW(squeeze, "Squeeze", 1, "Squeeze", 1, 2, NULL, 0, import_axes)
 ROW(unsqueeze, "Unsqueeze", 1, "Unsqueeze", 2, 2, NULL, 0, import_axes)
 
-/* ---- Identity, Dropout
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Identity, Dropout ---- */
 
 static tarn_err infer_identity(tarn_infer *c)
 {

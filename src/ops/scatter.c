@@ -45,8 +45,7 @@ static tarn_err infer_common(tarn_infer *c, int attr)
 	return TARN_OK;
 }
 
-/* ---- ScatterElements
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- ScatterElements ---- */
 
 static tarn_err infer_scatter_elements(tarn_infer *c)
 {
@@ -152,8 +151,7 @@ ROW(scatter, "Scatter", 9, 10, elements_attr, 2, import_scatter, infer_scatter_e
 ROW(scatter_elements, "ScatterElements", 11, 0, elements_attr, 2, NULL, infer_scatter_elements, pad_elements,
     eval_scatter_elements)
 
-/* ---- ScatterND
- * -------------------------------------------------------------------------------------------------------------------- */
+/* ---- ScatterND ---- */
 
 static tarn_err infer_scatter_nd(tarn_infer *c)
 {

@@ -38,8 +38,7 @@ static int64_t most(const tarn_infer *c, const tarn_shape *s)
 	return n;
 }
 
-/* ---- NonZero
- * --------------------------------------------------------------------------------------------------------------------- */
+/* ---- NonZero ---- */
 
 static tarn_err infer_non_zero(tarn_infer *c)
 {
@@ -83,8 +82,7 @@ static tarn_err eval_non_zero(tarn_eval *e)
 
 ROW(non_zero, "NonZero", 9, 1, 1, NULL, 0)
 
-/* ---- Compress
- * --------------------------------------------------------------------------------------------------------------------- */
+/* ---- Compress ---- */
 
 static tarn_err infer_compress(tarn_infer *c)
 {
@@ -141,8 +139,7 @@ static tarn_err eval_compress(tarn_eval *e)
 static const tarn_attr_def compress_attr[] = {{"axis", TARN_ATTR_INT, TARN_ATTR_OPTIONAL, 0, NULL}};
 ROW(compress, "Compress", 9, 2, 1, compress_attr, 1)
 
-/* ---- Unique
- * ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- Unique ---- */
 
 enum { UNIQUE_SORTED, UNIQUE_AXIS };
 

@@ -11,8 +11,7 @@
 		.weight = -1, .bias = -1 \
 	}
 
-/* ---- CumSum
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- CumSum ---- */
 
 enum { EXCLUSIVE, REVERSE };
 
@@ -97,8 +96,7 @@ const tarn_op_def tarn_op_cum_sum = {
 	.quant = FLOAT_ROW,
 };
 
-/* ---- ReverseSequence
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- ReverseSequence ---- */
 
 enum { TIME_AXIS, BATCH_AXIS };
 
@@ -291,8 +289,7 @@ const tarn_op_def tarn_op_trilu = {
 	.quant = FLOAT_ROW,
 };
 
-/* ---- DepthToSpace, SpaceToDepth
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- DepthToSpace, SpaceToDepth ---- */
 
 enum { BLOCK, MODE };
 enum { DCR, CRD };

@@ -154,8 +154,7 @@ static tarn_err infer_float(tarn_infer *c)
 	ROW(word, Name, since, spelling, infer_float, grad_##word)
 FLOAT_LIST(FLOAT)
 
-/* ---- operators that also take integers, or give BOOL
- * ------------------------------------------------------------------------- */
+/* ---- operators that also take integers, or give BOOL ---- */
 
 static tarn_err infer_number(tarn_infer *c)
 {
@@ -325,8 +324,7 @@ const tarn_op_def tarn_op_is_inf = {
 	.quant = {.weight = -1, .bias = -1},
 };
 
-/* ---- Not, which conditions of If are made of
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Not, which conditions of If are made of ---- */
 
 static tarn_err bounds_not(tarn_infer *c)
 {

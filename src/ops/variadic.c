@@ -241,8 +241,7 @@ ROW(min, Min, "Minimum", infer_number, bounds_min, grad_first, TARN_QUANT_INPUTS
 ROW(sum, Sum, NULL, infer_float, NULL, grad_sum, TARN_QUANT_FLOAT)
 ROW(mean, Mean, NULL, infer_float, NULL, grad_mean, TARN_QUANT_FLOAT)
 
-/* ---- Clip
- * ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- Clip ---- */
 
 /* Opset 6 has min and max as attributes. */
 static tarn_err import_clip(const tarn_import *s)

@@ -59,8 +59,7 @@ static void fix_node(quant_channels *c, const tarn_node *n)
 		fix(c, n->out[k]);
 }
 
-/* ---- where the channels are -----------------------------------------------------------------------------------------------
- */
+/* ---- where the channels are ---- */
 
 bool tarn_quant_channels_product(const tarn_node *n)
 {
@@ -167,8 +166,7 @@ static bool propose_axes(quant_channels *c, const tarn_node *n)
 	return news;
 }
 
-/* ---- what is linked -------------------------------------------------------------------------------------------------------
- */
+/* ---- what is linked ---- */
 
 /* Channel by channel, from `offset` of y on. False when sizes or axes do not fit. */
 static bool link_at(quant_channels *c, const tarn_value *x, const tarn_value *y, int64_t offset)

@@ -46,8 +46,7 @@ typedef struct controller {
 	double *share; /* by node: of the multiply-accumulates */
 } controller;
 
-/* ---- measuring ------------------------------------------------------------------------------------------------------------
- */
+/* ---- measuring ---- */
 
 /* A model at work on chosen positions. */
 typedef struct pass {
@@ -158,8 +157,7 @@ static double drop_of(const controller *k, const measure *m)
 	return 100 * (k->c->score ? k->plain.score - m->score : m->error);
 }
 
-/* ---- steps ----------------------------------------------------------------------------------------------------------------
- */
+/* ---- steps ---- */
 
 static int64_t bytes_of(const tarn_model *m)
 {
@@ -247,8 +245,7 @@ static double last_drop(const controller *k)
 	return k->r->control.step.at[k->r->control.step.len - 1].drop;
 }
 
-/* ---- ranking --------------------------------------------------------------------------------------------------------------
- */
+/* ---- ranking ---- */
 
 /* Positions by how much quantization hurt them, the most first. */
 static tarn_err worst_samples(controller *k, size_t *at)
@@ -318,8 +315,7 @@ static tarn_err rank(controller *k, candidate *list, int *n)
 	return TARN_OK;
 }
 
-/* ---- the search -----------------------------------------------------------------------------------------------------------
- */
+/* ---- the search ---- */
 
 /* Layers in order of their rank until the limit holds; `undo`: those that do not help on top of the others go back. The last
  * one in INT8 stays: with all of them restored it is the float model. */

@@ -10,8 +10,7 @@
 
 enum { COLUMNS = 256 };
 
-/* ---- samples --------------------------------------------------------------------------------------------------------------
- */
+/* ---- samples ---- */
 
 static void add_values(tarn_quant_data *d, const tarn_tensor *t, double *sum, double *square, double *count, bool *constant)
 {
@@ -56,8 +55,7 @@ static int by_value(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* ---- against the first layer ----------------------------------------------------------------------------------------------
- */
+/* ---- against the first layer ---- */
 
 typedef struct first_layer {
 	quant_columns c;

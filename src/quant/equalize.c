@@ -32,8 +32,7 @@ typedef struct magnitudes {
 	double *s;            /* by class: the factor */
 } magnitudes;
 
-/* ---- magnitudes -----------------------------------------------------------------------------------------------------------
- */
+/* ---- magnitudes ---- */
 
 static void largest_and_square(const float *x, int64_t n, double *peak, double *square)
 {
@@ -183,8 +182,7 @@ static tarn_err measure(magnitudes *m, const quant_plan *p, const tarn_quant_opt
 	return tarn_quant_run(p->m, m->which, m->n, o, tarn_quant_slice(o, 16, 0), "looking at channels", see, m);
 }
 
-/* ---- factors --------------------------------------------------------------------------------------------------------------
- */
+/* ---- factors ---- */
 
 static double factor(const magnitudes *m, int64_t class, double strength)
 {
@@ -261,8 +259,7 @@ static double scale_of(const magnitudes *m, const tarn_value *v, int64_t i)
 	return m->c.n[v->id] ? m->s[tarn_quant_channels_class(&m->c, v, i)] : 1;
 }
 
-/* ---- strengths ------------------------------------------------------------------------------------------------------------
- */
+/* ---- strengths ---- */
 
 /* The step of the grid that value v would have. */
 static double step_of(const magnitudes *m, const tarn_value *v)
@@ -359,8 +356,7 @@ out:
 	return err;
 }
 
-/* ---- rewriting ------------------------------------------------------------------------------------------------------------
- */
+/* ---- rewriting ---- */
 
 /* Node n of the copy g reads a constant of its own in place of what it read; `t` is taken over. */
 static tarn_err put(tarn_graph *g, tarn_node *n, int slot, tarn_tensor *t)
@@ -448,8 +444,7 @@ static tarn_err scale_node(const magnitudes *m, tarn_graph *g, tarn_node *n)
 	return TARN_OK;
 }
 
-/* ---- the interface --------------------------------------------------------------------------------------------------------
- */
+/* ---- the interface ---- */
 
 struct quant_equalizer {
 	tarn_arena arena;

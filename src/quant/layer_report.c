@@ -38,8 +38,7 @@ typedef struct reporter {
 	size_t kept;
 } reporter;
 
-/* ---- which layers ---------------------------------------------------------------------------------------------------------
- */
+/* ---- which layers ---- */
 
 static const tarn_node *quantizer(const tarn_value *v)
 {
@@ -99,8 +98,7 @@ static tarn_err list_rows(reporter *p, const tarn_graph *q)
 	return err;
 }
 
-/* ---- the watched model ----------------------------------------------------------------------------------------------------
- */
+/* ---- the watched model ---- */
 
 static int watch(reporter *p, const tarn_value *v)
 {
@@ -162,8 +160,7 @@ static tarn_err build(reporter *p, tarn_model *m)
 	return tarn_graph_infer(g);
 }
 
-/* ---- running --------------------------------------------------------------------------------------------------------------
- */
+/* ---- running ---- */
 
 static tarn_err keep(void *ctx, size_t i, tarn_request *r)
 {
@@ -232,8 +229,7 @@ static double decibels(double power, double noise)
 	return power > 0 ? 10 * log10(power / fmax(noise, power * 1e-16)) : NAN;
 }
 
-/* ---- the report -----------------------------------------------------------------------------------------------------------
- */
+/* ---- the report ---- */
 
 /* The layers that v comes from, through nodes that are no layers; -1 stands for an input of the model. */
 static tarn_err add_sources(const reporter *p, const tarn_value *v, int depth, tarn_quant_layer *out, tarn_arena *a)

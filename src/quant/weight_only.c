@@ -50,8 +50,7 @@ static int64_t bytes_of(const tarn_model *m)
 	return sum;
 }
 
-/* ---- which products -------------------------------------------------------------------------------------------------------
- */
+/* ---- which products ---- */
 
 static const char *why_not(const compressor *c, const tarn_node *n)
 {
@@ -108,8 +107,7 @@ static tarn_err find_targets(compressor *c, tarn_graph *g)
 	return TARN_OK;
 }
 
-/* ---- how large the activations are ----------------------------------------------------------------------------------------
- */
+/* ---- how large the activations are ---- */
 
 static void add_squares(double *sum, const tarn_tensor *t, int64_t k, int64_t *rows)
 {
@@ -196,8 +194,7 @@ static tarn_err watch(compressor *c)
 	return TARN_OK;
 }
 
-/* ---- codes and scales -----------------------------------------------------------------------------------------------------
- */
+/* ---- codes and scales ---- */
 
 typedef struct search_job {
 	const target *t;
@@ -285,8 +282,7 @@ static tarn_err search(compressor *c, search_job *j, double *sqnr_db)
 	return err;
 }
 
-/* ---- the graph ------------------------------------------------------------------------------------------------------------
- */
+/* ---- the graph ---- */
 
 static tarn_err put_dequantize(const target *t, const tarn_tensor *code, const tarn_tensor *scale, int64_t block)
 {

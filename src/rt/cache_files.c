@@ -235,8 +235,7 @@ tarn_err tarn_cache_driver_place(tarn_str *dir, uint64_t *limit)
 	return tarn_str_done(dir);
 }
 
-/* ---- what compiling would ask
- * ----------------------------------------------------------------------------------------------- */
+/* ---- what compiling would ask ---- */
 
 void tarn_cache_question_fini(tarn_cache_question *q)
 {

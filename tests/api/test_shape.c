@@ -64,8 +64,7 @@ static void bounds(ov_core_t *core)
 	ov_model_free(m);
 }
 
-/* ---- 200 lengths of the text model
- * ----------------------------------------------------------------------------------------------- */
+/* ---- 200 lengths of the text model ---- */
 
 enum { LONGEST = 128 };
 

@@ -58,8 +58,7 @@ static bool wall_clock_counts(const bench *b)
 	return strcmp(b->s.mode, "exact") != 0;
 }
 
-/* ---- layers
- * ------------------------------------------------------------------------------------------------------------------- */
+/* ---- layers ---- */
 
 static int slowest_first(const void *a, const void *b)
 {
@@ -151,8 +150,7 @@ static int json_layers(const bench *b, json *j)
 	return 0;
 }
 
-/* ---- text
- * ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- text ---- */
 
 int bench_report_text(bench *b)
 {
@@ -201,8 +199,7 @@ int bench_report_text(bench *b)
 	return bench_print_verdict(b);
 }
 
-/* ---- JSON
- * ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- JSON ---- */
 
 static void json_head(const bench *b, json *j, const tarn_load_info *load)
 {

@@ -20,8 +20,7 @@ int cmd_optimize(const options *o);
 
 static const char *const command = "optimize";
 
-/* ---- shapes
- * -------------------------------------------------------------------------------------------------------------------- */
+/* ---- shapes ---- */
 
 static int input_shape(const optimize *z, size_t i, char **name, ov_partial_shape_t *shape)
 {
@@ -76,8 +75,7 @@ static int fix_shapes(optimize *z)
 	return code;
 }
 
-/* ---- folders
- * ------------------------------------------------------------------------------------------------------------------- */
+/* ---- folders ---- */
 
 static void remove_tree(const char *path)
 {
@@ -134,8 +132,7 @@ static int publish(const optimize *z)
 	return 0;
 }
 
-/* ---- steps
- * --------------------------------------------------------------------------------------------------------------------- */
+/* ---- steps ---- */
 
 static void find_npu(optimize *z)
 {

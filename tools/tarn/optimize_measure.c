@@ -95,8 +95,7 @@ int opt_measure_cpu(optimize *z)
 	return 0;
 }
 
-/* ---- device NPU
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- device NPU ---- */
 
 typedef struct loaded {
 	double ms;

@@ -11,8 +11,7 @@
 #include "tarn/diagnose.h"
 #include "training.h"
 
-/* ---- options --------------------------------------------------------------------------------------------------------------
- */
+/* ---- options ---- */
 
 static const char *const estimators[] = {"auto", "sqnr", "mean-min-max", "min-max", "percentile", "mse", "entropy", NULL};
 static const char *const biases[] = {"auto", "off", "fast", "full", NULL};
@@ -68,8 +67,7 @@ int quantized_options(const session *s, tarn_quantize_options *q)
 	return code;
 }
 
-/* ---- costs ----------------------------------------------------------------------------------------------------------------
- */
+/* ---- costs ---- */
 
 /* Free first axes become 1: one sample is what a time is told of. False when that is not all that is free. */
 static bool settle_batch(const ov_model_t *q)
@@ -125,8 +123,7 @@ void quantized_costs_fini(quantized_costs *c)
 	*c = (quantized_costs){0};
 }
 
-/* ---- classes --------------------------------------------------------------------------------------------------------------
- */
+/* ---- classes ---- */
 
 static int by_number(const void *a, const void *b)
 {
@@ -173,8 +170,7 @@ int quantized_classes_read(const session *s, quantized_classes *c)
 	return code;
 }
 
-/* ---- text -----------------------------------------------------------------------------------------------------------------
- */
+/* ---- text ---- */
 
 static void print_data(const tarn_quantize_report *r, const quantized_classes *k)
 {
@@ -210,8 +206,7 @@ void quantized_text(const tarn_quantize_report *r, const quantized_costs *c, con
 	print_data(r, k);
 }
 
-/* ---- JSON -----------------------------------------------------------------------------------------------------------------
- */
+/* ---- JSON ---- */
 
 static void json_data(json *j, const tarn_quantize_report *r, const quantized_classes *k)
 {

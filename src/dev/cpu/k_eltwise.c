@@ -8,8 +8,7 @@
 
 enum { GRAIN = 16384 }; /* elements worth a thread */
 
-/* ---- one input
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- one input ---- */
 
 static tarn_err build_unary(cpu_build *b, const cpu_group *g, bool *taken)
 {
@@ -52,8 +51,7 @@ static tarn_err run_unary(cpu_run *r, const cpu_step *s, void *plan)
 
 const cpu_kernel tarn_cpu_k_unary = {.name = "f32 elementwise", .build = build_unary, .run = run_unary};
 
-/* ---- two inputs
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- two inputs ---- */
 
 static const struct {
 	const char *op;

@@ -36,8 +36,7 @@ static bool is(const tarn_node *n, const char *op)
 	return n->op == tarn_op_find(NULL, op);
 }
 
-/* ---- layout
- * -------------------------------------------------------------------------------------------------------------------- */
+/* ---- layout ---- */
 
 static tarn_err build_never(cpu_build *b, const cpu_group *g, bool *taken)
 {
@@ -79,8 +78,7 @@ static tarn_err run_reorder(cpu_run *r, const cpu_step *s, void *plan)
 
 const cpu_kernel tarn_cpu_k_reorder = {.name = "layout", .build = build_never, .run = run_reorder};
 
-/* ---- views
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- views ---- */
 
 static tarn_err run_view(cpu_run *r, const cpu_step *s, void *plan)
 {
@@ -135,8 +133,7 @@ static tarn_err build_view(cpu_build *b, const cpu_group *g, bool *taken)
 
 const cpu_kernel tarn_cpu_k_view = {.name = "view", .build = build_view, .run = run_view};
 
-/* ---- strided copies
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- strided copies ---- */
 
 /* Copies a box of the target's axes: dst dense (or with strides), src with strides; in elements. */
 typedef struct copy_box {

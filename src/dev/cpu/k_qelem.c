@@ -7,8 +7,7 @@
 #include "ops/ops.h"
 #include "ops/window.h"
 
-/* ---- addition, subtraction, multiplication
- * ---------------------------------------------------------------------------------------- */
+/* ---- addition, subtraction, multiplication ---- */
 
 /* Codes that clamp a result like the activation does; the whole range without one. */
 static void clamp_of(const tarn_node *act, const cpu_code *y, int *lo, int *hi)
@@ -99,8 +98,7 @@ static tarn_err run_qbinary(cpu_run *r, const cpu_step *s, void *plan)
 
 const cpu_kernel tarn_cpu_k_qbinary = {.name = "int8 elementwise", .build = build_qbinary, .run = run_qbinary};
 
-/* ---- pooling
- * ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- pooling ---- */
 
 typedef struct qpool_state {
 	const tarn_node *pool;

@@ -14,8 +14,7 @@ typedef struct code_job {
 	void *out;
 } code_job;
 
-/* ---- dequantize
- * ------------------------------------------------------------------------------------------------------------------- */
+/* ---- dequantize ---- */
 
 static tarn_err build_never(cpu_build *b, const cpu_group *g, bool *taken)
 {
@@ -54,8 +53,7 @@ static tarn_err run_dequantize(cpu_run *r, const cpu_step *s, void *plan)
 
 const cpu_kernel tarn_cpu_k_dequantize = {.name = "dequantize", .build = build_never, .run = run_dequantize};
 
-/* ---- tables
- * ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- tables ---- */
 
 tarn_err tarn_cpu_lut(cpu_build *b, const cpu_group *g, int in, int out, const uint8_t *table)
 {
@@ -86,8 +84,7 @@ static tarn_err run_lut(cpu_run *r, const cpu_step *s, void *plan)
 
 const cpu_kernel tarn_cpu_k_lut = {.name = "table of codes", .build = build_never, .run = run_lut};
 
-/* ---- quantize
- * ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- quantize ---- */
 
 /* The code whose values alone decide v through elementwise nodes and single constants; NULL when there is none or several. */
 static const tarn_value *root_of(cpu_build *b, const tarn_value *v, int depth)

@@ -28,8 +28,7 @@ static bool f32_in(const tarn_node *n)
 	return n->n_in && n->in[0] && n->in[0]->type == TARN_F32 && !n->in[0]->konst && n->in[0]->shape.rank >= 1;
 }
 
-/* ---- softmax
- * ------------------------------------------------------------------------------------------------------------------- */
+/* ---- softmax ---- */
 
 static tarn_err build_softmax(cpu_build *b, const cpu_group *g, bool *taken)
 {
@@ -76,8 +75,7 @@ static tarn_err run_softmax(cpu_run *r, const cpu_step *s, void *plan)
 
 const cpu_kernel tarn_cpu_k_softmax = {.name = "f32 softmax", .build = build_softmax, .run = run_softmax};
 
-/* ---- layer normalisation
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- layer normalisation ---- */
 
 static tarn_err build_layernorm(cpu_build *b, const cpu_group *g, bool *taken)
 {
@@ -136,8 +134,7 @@ static tarn_err run_layernorm(cpu_run *r, const cpu_step *s, void *plan)
 
 const cpu_kernel tarn_cpu_k_layernorm = {.name = "f32 layer normalisation", .build = build_layernorm, .run = run_layernorm};
 
-/* ---- instance and group normalisation: rows of pixels (of a group's channels), then a factor and a shift for each channel
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- instance and group normalisation: rows of pixels (of a group's channels), then a factor and a shift for each channel ---- */
 
 static tarn_err build_groupnorm(cpu_build *b, const cpu_group *g, bool *taken)
 {
@@ -202,8 +199,7 @@ static tarn_err run_groupnorm(cpu_run *r, const cpu_step *s, void *plan)
 
 const cpu_kernel tarn_cpu_k_groupnorm = {.name = "f32 group normalisation", .build = build_groupnorm, .run = run_groupnorm};
 
-/* ---- reductions
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- reductions ---- */
 
 static const struct {
 	const char *op;

@@ -45,8 +45,7 @@ static tarn_model *load(const char *file)
 	return m;
 }
 
-/* ---- scaling, without anything of the equalizer ---------------------------------------------------------------------------
- */
+/* ---- scaling, without anything of the equalizer ---- */
 
 static tarn_node *readers[16];
 static int n_readers;
@@ -125,8 +124,7 @@ static int scale_channels(tarn_graph *scaled)
 	return n;
 }
 
-/* ---- quantizing -----------------------------------------------------------------------------------------------------------
- */
+/* ---- quantizing ---- */
 
 static tarn_quant_options options_of(tarn_quant_repair equalize)
 {

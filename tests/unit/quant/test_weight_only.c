@@ -27,8 +27,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* ---- scales --------------------------------------------------------------------------------------------------------------
- */
+/* ---- scales ---- */
 
 enum { ROWS = 32, N = QUANT_LANES };
 
@@ -128,8 +127,7 @@ static void important_rows_come_first(void **state)
 	assert_true(off[1] < 0.5 * off[0]);
 }
 
-/* ---- graphs --------------------------------------------------------------------------------------------------------------
- */
+/* ---- graphs ---- */
 
 static tarn_err random_sample(void *ctx, size_t i, tarn_tensor *in)
 {
