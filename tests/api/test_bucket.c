@@ -2,6 +2,9 @@
 /* Free dimensions inside bounds, as a user meets them: reshape, compile, run any length, on devices of fixed shapes, too. */
 #include "api.h"
 
+#include <stdatomic.h>
+#include <sched.h>
+
 #include "tarn/buckets.h"
 #include "tarn/sim.h"
 
@@ -197,6 +200,37 @@ static void together(const ov_compiled_model_t *c, double limit)
 	}
 }
 
+/* A request may free itself, and with it the last reference to everything it came from. */
+static atomic_int gone;
+
+static void free_it(void *arg)
+{
+	ov_infer_request_free(arg);
+	atomic_store(&gone, 1);
+}
+
+static void freed_inside(const char *device)
+{
+	ov_core_t *own;
+	ov_model_t *m = text_model(LONGEST);
+	ov_compiled_model_t *c;
+	EXPECT_OK(ov_core_create(&own));
+	EXPECT_OK(ov_core_compile_model(own, m, device, 2, &c, "TARN_BUCKETS", "16,64"));
+	ov_infer_request_t *r = request_of(c);
+	const ov_callback_t callback = {free_it, r};
+	set_inputs(r, 30);
+	EXPECT_OK(ov_infer_request_infer(r));
+	set_inputs(r, 7);
+	EXPECT_OK(ov_infer_request_set_callback(r, &callback));
+	ov_compiled_model_free(c);
+	ov_core_free(own);
+	ov_model_free(m);
+	atomic_store(&gone, 0);
+	EXPECT_OK(ov_infer_request_start_async(r));
+	while (!atomic_load(&gone))
+		sched_yield();
+}
+
 static void lengths(const ov_compiled_model_t *c, double limit)
 {
 	ov_infer_request_t *r = request_of(c);
@@ -378,6 +412,8 @@ int main(void)
 	buckets("CPU", 1e-4);
 	buckets("NPU", 2e-2);
 	one_file();
+	freed_inside("CPU");
+	freed_inside("NPU");
 	results_in_place("CPU");
 	results_in_place("NPU");
 	learning();
