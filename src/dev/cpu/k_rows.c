@@ -134,7 +134,7 @@ static tarn_err run_layernorm(cpu_run *r, const cpu_step *s, void *plan)
 
 const cpu_kernel tarn_cpu_k_layernorm = {.name = "f32 layer normalisation", .build = build_layernorm, .run = run_layernorm};
 
-/* ---- instance and group normalisation: rows of pixels (of a group's channels), then a factor and a shift for each channel ---- */
+/* ---- instance and group normalisation: rows of pixels, then a factor and a shift for each channel ---- */
 
 static tarn_err build_groupnorm(cpu_build *b, const cpu_group *g, bool *taken)
 {

@@ -62,7 +62,8 @@ static tarn_err weight_param(qat_net *net, const tarn_node *dq)
 	int64_t axis = tarn_attr_i(dq, tarn_attr_index(dq->op, "axis")), scales = s ? tarn_tensor_count(s) : 0;
 	qat_param w = {.kind = QAT_WEIGHT, .n = (size_t)tarn_tensor_count(q), .v = dq->in[0], .dq = dq, .inner = 1};
 	axis = axis < 0 ? axis + q->rank : axis;
-	bool by_channel = scales > 1 && axis < q->rank && q->dim[axis] == scales;
+	/* Scales in blocks have the rank of the weights. */
+	bool by_channel = scales > 1 && s->rank == 1 && axis < q->rank && q->dim[axis] == scales;
 	if (!s || s->type != TARN_F32 || !w.n || (scales != 1 && !by_channel))
 		return TARN_OK;
 	if (dq->n_in > 2 && dq->in[2])
