@@ -41,6 +41,10 @@ for i in $(seq 0 59); do echo "$i,$((i % 2))"; done >>labels.csv
 qat -o f.onnx --labels labels.csv --json
 expect_json training.after.samples 12
 
+# Weights of four bits.
+qat -o g.onnx --weight-bits 4 --json
+expect_json training.epochs 4
+
 refused()
 {
 	wanted=$1
@@ -51,6 +55,7 @@ refused()
 	expect_no_file bad.onnx
 }
 refused 2 "need --qat" --epochs 3
+refused 2 "8 and 4 are possible" --weight-bits 5
 refused 2 "at least 1" --qat --epochs 0
 refused 2 "between 0 and 1" --qat --holdout 1.5
 refused 2 "--checkpoint FILE" --qat --resume

@@ -268,6 +268,36 @@ static void learns_from_the_teacher(void **state)
 	tarn_quant_report_fini(&report);
 }
 
+/* Weights of four bits keep to sixteen values, before and after. */
+static void four_bits(void **state)
+{
+	(void)state;
+	tarn_quant_report report = {0};
+	tarn_qat_report r;
+	tarn_model *m[2];
+	network();
+	tarn_quant_options d = samples(48);
+	d.weight_bits = 4;
+	assert_ok(tarn_quant_ptq(model, &d, &m[0], &report));
+	tarn_qat_options o = {.data = &d, .epochs = 4, .batch = 8, .threads = 2};
+	assert_ok(tarn_qat_train(model, m[0], &o, &m[1], &r));
+	assert_true(r.after.loss < r.before.loss);
+	for (int k = 0; k < 2; k++) {
+		int weights_seen = 0;
+		for (size_t i = 0; i < m[k]->main->value.len; i++) {
+			const tarn_tensor *t = m[k]->main->value.at[i]->konst;
+			if (!t || t->type != TARN_I8 || t->rank < 2)
+				continue;
+			weights_seen++;
+			for (int64_t e = 0; e < tarn_tensor_count(t); e++)
+				assert_in_range(tarn_tensor_i64(t, e) + 7, 0, 14);
+		}
+		assert_int_equal(weights_seen, 3);
+		tarn_model_unref(m[k]);
+	}
+	tarn_quant_report_fini(&report);
+}
+
 /* A rate that ruins the network: what leaves is what came. */
 static void never_worse(void **state)
 {
@@ -301,6 +331,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(gradients_of_the_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(export_without_training, setup, teardown),
 		cmocka_unit_test_setup_teardown(learns_from_the_teacher, setup, teardown),
+		cmocka_unit_test_setup_teardown(four_bits, setup, teardown),
 		cmocka_unit_test_setup_teardown(never_worse, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
