@@ -79,7 +79,7 @@ static void sway(const quant_columns *c, double top, double *ratio, double *abov
 	const tarn_tensor *w = tarn_quant_weights_of(c->n, &axis);
 	const tarn_tensor *b = c->n->n_in > 2 && c->n->in[2] ? c->n->in[2]->konst : NULL;
 	int64_t outputs = w->dim[axis], per_group = outputs / c->groups, apart = axis ? outputs : 1;
-	double deviation = 0, bias = 0, over = 0;
+	double deviation = 0, bias = 0, over = 0, positive = 0;
 	for (int64_t o = 0; o < outputs; o++) {
 		double sum = 0, square = 0, off = b ? tarn_tensor_f64(b, o) : 0;
 		for (int64_t n = 0; n < c->count; n++) {
@@ -90,13 +90,14 @@ static void sway(const quant_columns *c, double top, double *ratio, double *abov
 			sum += y;
 			square += y * y;
 			over += y + off > top;
+			positive += y + off > 0;
 		}
 		double mean = sum / (double)c->count;
 		deviation += sqrt(fmax(0, square / (double)c->count - mean * mean));
 		bias += fabs(off);
 	}
 	*ratio = bias > 0 ? deviation / bias : (double)INFINITY;
-	*above = over / (double)(outputs * c->count);
+	*above = positive > 0 ? over / positive : 0;
 }
 
 /* The upper end of a Clip that alone reads v; INFINITY: there is none. */
@@ -126,9 +127,9 @@ static tarn_err judge_range(const quant_plan *p, const tarn_quant_options *o, si
 		double ratio, above;
 		sway(&f.c, cut_behind(g, n->out[0]), &ratio, &above);
 		if (above > 0.5)
-			d->warning =
-				"most outputs of the first layer lie above its activation's upper end: the data's range is "
-				"probably too wide for the model; check mean and scale";
+			d->warning = "most positive outputs of the first layer lie above its activation's upper end: the "
+				     "data's range is "
+				     "probably too wide for the model; check mean and scale";
 		else if (ratio < 0.02)
 			d->warning =
 				"the data hardly moves the first layer, next to its biases: its range is probably too narrow "

@@ -204,6 +204,44 @@ static void patterns_stay_float(void **state)
 	tarn_model_unref(q);
 }
 
+static float factor = 1;
+static tarn_err scaled_sample(void *ctx, size_t i, tarn_tensor *in)
+{
+	/* Every second sample is the one before it. */
+	assert_ok(random_sample(ctx, i / 2, in));
+	for (int64_t k = 0; k < tarn_tensor_count(&in[0]); k++)
+		((float *)in[0].data)[k] *= factor;
+	return TARN_OK;
+}
+
+/* Data of another range than the first layer was made for, and equal samples, are noticed. */
+static void data_is_looked_at(void **state)
+{
+	(void)state;
+	tarn_value *c = node(g, "Clip", conv(input(g, dims(4, 1, 3, 8, 8)), 3, 8, 1), scalar(g, 0), scalar(g, 6));
+	output(g, conv(c, 8, 4, 1));
+	assert_ok(tarn_graph_infer(g));
+	static const struct {
+		float factor;
+		const char *says;
+	} row[] = {{1, NULL}, {255, "too wide"}, {1e-3f, "too narrow"}};
+	for (int i = 0; i < 3; i++) {
+		tarn_device d = {.api = &tarn_dev_cpu};
+		tarn_quant_options o = {.sample = scaled_sample, .n_sample = 6, .device = &d};
+		tarn_quant_report r = {0};
+		tarn_model *q;
+		factor = row[i].factor;
+		assert_ok(tarn_quant_ptq(model, &o, &q, &r));
+		assert_int_equal(r.n_data, 1);
+		assert_int_equal(r.duplicates, 3);
+		assert_true(fabs(r.data[0].hi / row[i].factor - 1) < 0.1 && fabs(r.data[0].mean) < 0.1 * row[i].factor);
+		assert_true(row[i].says ? r.data[0].warning && strstr(r.data[0].warning, row[i].says) : !r.data[0].warning);
+		tarn_model_unref(q);
+		tarn_quant_report_fini(&r);
+		tarn_device_close(&d);
+	}
+}
+
 static void bad_requests_are_refused(void **state)
 {
 	(void)state;
@@ -224,8 +262,13 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(grids_cover_their_range),  T(convolutional_network), T(ignored_nodes_stay_float),
-		T(concat_shares_a_grid),     T(patterns_stay_float),   T(cpu_runs_what_the_reference_says),
+		T(grids_cover_their_range),
+		T(convolutional_network),
+		T(ignored_nodes_stay_float),
+		T(concat_shares_a_grid),
+		T(patterns_stay_float),
+		T(data_is_looked_at),
+		T(cpu_runs_what_the_reference_says),
 		T(bad_requests_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
