@@ -71,17 +71,35 @@ bool tarn_json_bool(const tarn_json *j, bool *v)
 	return true;
 }
 
+/* Bytes of the UTF-8 character at s; 0: they are none. A NUL ends it like any other byte that does not go on. */
+static size_t utf8_bytes(const unsigned char *s)
+{
+	unsigned lead = s[0], second = s[1];
+	size_t n = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+	for (size_t i = 1; i < n; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	/* Longer than need be, halves of pairs, beyond the last character. */
+	bool no = (lead == 0xe0 && second < 0xa0) || (lead == 0xed && second >= 0xa0) || (lead == 0xf0 && second < 0x90) ||
+		  (lead == 0xf4 && second >= 0x90);
+	return no ? 0 : n;
+}
+
 void tarn_json_quote(tarn_str *s, const char *text)
 {
 	tarn_str_add(s, "\"");
-	for (; *text; text++) {
+	while (*text) {
 		unsigned char c = (unsigned char)*text;
+		size_t n = utf8_bytes((const unsigned char *)text);
 		if (c == '"' || c == '\\')
 			tarn_str_addf(s, "\\%c", c);
 		else if (c < 32)
 			tarn_str_addf(s, "\\u%04x", c);
+		else if (n)
+			tarn_str_add_n(s, text, n);
 		else
-			tarn_str_add_n(s, text, 1);
+			tarn_str_add(s, "\\ufffd");
+		text += n ? n : 1;
 	}
 	tarn_str_add(s, "\"");
 }

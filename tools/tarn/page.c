@@ -46,14 +46,14 @@ static void escaped(FILE *out, const char *s)
 		}
 }
 
-/* Inside a script element, "</" would end it, wherever it stands in a text; JSON reads \/ as /. */
+/* Inside a script element, "</" would end it and "<!--" change what does; JSON has '<' in texts only. */
 static void embedded(FILE *out, const char *text)
 {
-	for (const char *s = text; *s; s++) {
-		if (*s == '/' && s > text && s[-1] == '<')
-			fputc('\\', out);
-		fputc(*s, out);
-	}
+	for (const char *s = text; *s; s++)
+		if (*s == '<')
+			fputs("\\u003c", out);
+		else
+			fputc(*s, out);
 }
 
 static void print_page(FILE *out, const char *kind, const char *title, const char *text)

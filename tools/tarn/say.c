@@ -68,17 +68,40 @@ void note(const char *fmt, ...)
 		fprintf(stderr, "tarn: note: %s\n", text);
 }
 
+/* How many bytes after the lead byte of a UTF-8 character follow; -1: it is none. Names in models may hold any bytes. */
+static int utf8_rest(const unsigned char *s)
+{
+	static const struct {
+		unsigned char lead, last, from, to; /* lead bytes, and what the first byte after them may be */
+		int rest;
+	} row[] = {{0x01, 0x7f, 0, 0xff, 0},    {0xc2, 0xdf, 0x80, 0xbf, 1}, {0xe0, 0xe0, 0xa0, 0xbf, 2},
+		   {0xe1, 0xec, 0x80, 0xbf, 2}, {0xed, 0xed, 0x80, 0x9f, 2}, {0xee, 0xef, 0x80, 0xbf, 2},
+		   {0xf0, 0xf0, 0x90, 0xbf, 3}, {0xf1, 0xf3, 0x80, 0xbf, 3}, {0xf4, 0xf4, 0x80, 0x8f, 3}};
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		if (*s < row[i].lead || *s > row[i].last || s[1] < row[i].from || s[1] > row[i].to)
+			continue;
+		for (int k = 2; k <= row[i].rest; k++)
+			if ((s[k] & 0xc0) != 0x80)
+				return -1;
+		return row[i].rest;
+	}
+	return -1;
+}
+
 static void quoted(FILE *out, const char *s)
 {
 	fputc('"', out);
-	for (; *s; s++) {
+	for (int rest; *s; s++) {
 		unsigned char c = (unsigned char)*s;
 		if (c == '"' || c == '\\')
 			fprintf(out, "\\%c", c);
 		else if (c < 0x20)
 			fprintf(out, "\\u%04x", c);
+		else if ((rest = utf8_rest((const unsigned char *)s)) < 0)
+			fputs("\\ufffd", out);
 		else
-			fputc(c, out);
+			for (fputc(c, out); rest > 0; rest--)
+				fputc(*++s, out);
 	}
 	fputc('"', out);
 }
