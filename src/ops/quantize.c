@@ -104,6 +104,14 @@ static tarn_err infer_dequantize(tarn_infer *c)
 	return TARN_OK;
 }
 
+/* Shapes that are known late are checked late. */
+static tarn_err zeros_check(const tarn_tensor *s, const tarn_tensor *z)
+{
+	CHECK(!z || tarn_tensor_count(z) == tarn_tensor_count(s), TARN_SHAPE, "%" PRId64 " scales but %" PRId64 " zero points",
+	      tarn_tensor_count(s), tarn_tensor_count(z));
+	return TARN_OK;
+}
+
 static double quotient(double x, double s, bool wide)
 {
 	return wide ? rint(x / s) : (double)rintf((float)x / (float)s);
@@ -118,6 +126,7 @@ static tarn_err eval_quantize(tarn_eval *e)
 	bool wide = s->type == TARN_F64;
 	int64_t count = tarn_tensor_count(x);
 	TRY(layout_of(e->node, &sx, &ss, &l));
+	TRY(zeros_check(s, z));
 	TRY(tarn_real_load(x, &v));
 	tarn_err err;
 	TRY_GOTO(done, tarn_real_load(s, &vs));
@@ -143,6 +152,7 @@ static tarn_err eval_dequantize(tarn_eval *e)
 	bool wide = s->type == TARN_F64;
 	int64_t count = tarn_tensor_count(x);
 	TRY(layout_of(e->node, &sx, &ss, &l));
+	TRY(zeros_check(s, z));
 	TRY(tarn_real_load(x, &v));
 	tarn_err err;
 	TRY_GOTO(done, tarn_real_load(s, &vs));
