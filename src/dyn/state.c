@@ -305,6 +305,15 @@ static tarn_err take_sizes(state_plan *p)
 	return TARN_OK;
 }
 
+/* Before any of them becomes a size. */
+static tarn_err check_numbers(const tarn_state_spec *s)
+{
+	CHECK(s->window <= 1 << 24 && s->step <= 1 << 24 && s->batch >= 0 && s->batch <= 1 << 20, TARN_USAGE,
+	      "a window of %" PRId64 ", a step of %" PRId64 " or a batch of %" PRId64 " is out of range", s->window, s->step,
+	      s->batch);
+	return TARN_OK;
+}
+
 static tarn_err check_spec(const state_plan *p)
 {
 	const tarn_state_spec *s = p->spec;
@@ -312,9 +321,6 @@ static tarn_err check_spec(const state_plan *p)
 	      p->slot.at[0].in_name);
 	CHECK(!p->step || s->step >= 1, TARN_USAGE, "dimension '%s' is free: say how many positions one call has",
 	      dim_name(p, p->step));
-	CHECK(s->window <= 1 << 24 && s->step <= 1 << 24 && s->batch >= 0 && s->batch <= 1 << 20, TARN_USAGE,
-	      "a window of %" PRId64 ", a step of %" PRId64 " or a batch of %" PRId64 " is out of range", s->window, s->step,
-	      s->batch);
 	CHECK(!p->grows || s->step <= s->window, TARN_USAGE, "%" PRId64 " positions of a call do not fit a window of %" PRId64,
 	      s->step, s->window);
 	return TARN_OK;
@@ -508,6 +514,7 @@ static tarn_err rewrite(state_plan *p)
 	tarn_str text = {0};
 	tarn_err err;
 	TRY(tarn_graph_infer(p->m->main));
+	TRY(check_numbers(p->spec));
 	TRY(take_slots(p));
 	TRY(take_sizes(p));
 	TRY(check_spec(p));

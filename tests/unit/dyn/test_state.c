@@ -332,6 +332,11 @@ static void refused_models(void **state)
 	spec = (tarn_state_spec){&wrong, 1, 8, 4, 0};
 	assert_int_equal(tarn_model_stateful(&m, &spec), TARN_NOT_FOUND);
 	assert_non_null(strstr(tarn_err_text(), "no output is called 'nothing'"));
+	const tarn_state_spec beyond[] = {{NULL, 0, INT64_MAX, 4, 0}, {NULL, 0, 8, INT64_MAX, 0}, {NULL, 0, 8, 4, -77}};
+	for (size_t i = 0; i < sizeof beyond / sizeof *beyond; i++) {
+		assert_int_equal(tarn_model_stateful(&m, &beyond[i]), TARN_USAGE);
+		assert_non_null(strstr(tarn_err_text(), "is out of range"));
+	}
 	spec = (tarn_state_spec){NULL, 0, 3, 4, 0};
 	assert_int_equal(tarn_model_stateful(&m, &spec), TARN_USAGE);
 	assert_ptr_equal(m, before);
