@@ -268,12 +268,18 @@ static tarn_err read_lines(const tarn_file_map *map, const char *path, lengths *
 static tarn_err read_array(const char *path, lengths *l)
 {
 	tarn_tensor t;
+	tarn_err err;
 	TRY(tarn_npy_read(path, &t));
-	tarn_err err = tarn_dtype_is_float(t.type) || t.type == TARN_STRING
-			       ? tarn_err_set(TARN_TYPE, "%s: lengths are integers", path)
-			       : VEC_RESERVE(l, (size_t)tarn_tensor_count(&t));
-	for (int64_t i = 0, n = tarn_tensor_count(&t); i < n && !err; i++)
-		l->at[l->len++] = tarn_tensor_i64(&t, i);
+	int64_t n = tarn_tensor_count(&t);
+	CHECK_GOTO(out, !tarn_dtype_is_float(t.type) && t.type != TARN_STRING, TARN_TYPE, "%s: lengths are integers", path);
+	CHECK_GOTO(out, n <= MAX_LENGTHS, TARN_LIMIT, "%s has more than %d lengths", path, MAX_LENGTHS);
+	TRY_GOTO(out, VEC_RESERVE(l, (size_t)n));
+	for (int64_t i = 0; i < n; i++) {
+		int64_t v = tarn_tensor_i64(&t, i);
+		CHECK_GOTO(out, v >= 1, TARN_BAD_FILE, "%s: %lld is no length", path, (long long)v);
+		l->at[l->len++] = v;
+	}
+out:
 	tarn_tensor_fini(&t);
 	return err;
 }
