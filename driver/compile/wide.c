@@ -219,13 +219,24 @@ static tarn_err function(carrier *c, const tarn_node *n, moments *y)
 
 /* ---- sums and products of two ---- */
 
+/* A factor that is one number for all channels and is computed, such as a maximum over a valid length, makes good what masks
+ * took away: together they count as nothing. */
+static tarn_err get_factor(carrier *c, const tarn_node *n, int i, int64_t count, moments *m)
+{
+	int axis;
+	TRY(get(c, n->in[i], count, m));
+	if (!m->known && tarn_npu_is(n, "Mul") && !n->in[i]->konst && channels_of(n->in[i], &axis) == 1)
+		TRY(make(c, 1, 1, 0, m));
+	return TARN_OK;
+}
+
 static tarn_err combine(carrier *c, const tarn_node *n, moments *y)
 {
 	int axis;
 	int64_t count = channels_of(n->out[0], &axis);
 	moments a, b;
-	TRY(get(c, n->in[0], count, &a));
-	TRY(get(c, n->in[1], count, &b));
+	TRY(get_factor(c, n, 0, count, &a));
+	TRY(get_factor(c, n, 1, count, &b));
 	if (!a.known || !b.known || count > MAX_CHANNELS)
 		return TARN_OK;
 	TRY(make(c, a.n > b.n ? a.n : b.n, 0, 0, y));
@@ -267,15 +278,34 @@ static tarn_err concat(carrier *c, const tarn_node *n, moments *y)
 
 /* ---- what keeps values, and what makes them anew ---- */
 
+/* The input whose values pass: of a choice between values and a constant, the values; what a mask clears does not count. */
+static int passing_input(const tarn_node *n)
+{
+	if (!tarn_npu_is(n, "Where"))
+		return 0;
+	return n->in[1]->konst ? 2 : 1;
+}
+
+static bool shuffles_channels(const tarn_node *n, int channel_axis, int rank)
+{
+	if (tarn_npu_is(n, "Transpose"))
+		return true;
+	if (!tarn_npu_is(n, "Gather"))
+		return false;
+	int64_t along = tarn_attr_i(n, tarn_attr_index(n->op, "axis"));
+	return (along < 0 ? along + rank : along) == channel_axis;
+}
+
 /* One input's values in other places: channel by channel where channels stay, else all alike. */
 static tarn_err moved(carrier *c, const tarn_node *n, bool averaged, moments *y)
 {
 	int axis_in, axis_out;
-	int64_t in = channels_of(n->in[0], &axis_in), out = channels_of(n->out[0], &axis_out);
-	bool stays = in == out && axis_in == axis_out && !tarn_npu_is(n, "Transpose");
+	const tarn_value *from = n->in[passing_input(n)];
+	int64_t in = channels_of(from, &axis_in), out = channels_of(n->out[0], &axis_out);
+	bool stays = in == out && axis_in == axis_out && !shuffles_channels(n, axis_in, from->shape.rank);
 	moments x;
 	double mean, var;
-	TRY(get(c, n->in[0], in, &x));
+	TRY(get(c, from, in, &x));
 	if (!x.known || x.n > MAX_CHANNELS)
 		return TARN_OK;
 	blend(&x, &mean, &var);
@@ -316,6 +346,8 @@ static const struct row {
 	{"SpaceToDepth", MOVED},
 	{"Expand", MOVED},
 	{"Tile", MOVED},
+	{"Gather", MOVED},
+	{"Where", MOVED},
 	{"GlobalAveragePool", AVERAGED},
 	{"ReduceMean", AVERAGED},
 	{"LayerNormalization", NORMAL},

@@ -49,6 +49,18 @@ static void expectations_follow_the_formula(void **state)
 	assert_ok(tarn_graph_infer(g));
 	double want = 0.25 * 2e-4 * sqrt(3) * 5 * sqrt(2 * log(64));
 	assert_true(fabs(expected(m) - want) < 1e-3 * want);
+	/* The same behind a mask and its making good, as bounded models have them: one more rounding, of the product. */
+	assert_ok(tarn_model_new(&m));
+	g = m->main;
+	x = input(g, dims(4, 1, 1, 8, 8));
+	tarn_value *n = input(g, dims(1, 1));
+	x = node(g, "Where", node(g, "Less", weights(g, dims(1, 8)), n, NULL), x, scalar(g, 0));
+	x = node(g, "Mul", x, node(g, "Div", scalar(g, 8), n, NULL), NULL);
+	y = node(g, "Add", node(g, "Mul", x, scalar(g, 3), NULL), scalar(g, 4), NULL);
+	output(g, node(g, "Sigmoid", y, NULL, NULL));
+	assert_ok(tarn_graph_infer(g));
+	want = 0.25 * 2e-4 * sqrt(4) * 5 * sqrt(2 * log(64));
+	assert_true(fabs(expected(m) - want) < 1e-3 * want);
 	/* Steeper, deeper: more. */
 	assert_true(expected(decisions(6, 40)) > 1.9 * expected(decisions(6, 20)));
 	/* Nothing steep at the end: nothing is said. */
