@@ -38,6 +38,7 @@ static tarn_err training_in(const tarn_training_options *o, const tarn_quant_opt
 	      TARN_USAGE, "a training option is out of range: holdout and label_weight lie between 0 and 1, none is negative");
 	*q = (tarn_qat_options){.data = data,
 				.label = o->labels,
+				.rows = o->labels ? o->n_labels / data->n_sample : 0,
 				.epochs = o->epochs,
 				.batch = o->batch,
 				.rate = o->rate,

@@ -115,6 +115,8 @@ tarn_err qat_data_init(qat_data *d, const tarn_qat_options *o, const tarn_model 
 	}
 	if (g->output.at[0]->shape.rank >= 2 && g->output.at[0]->shape.dim[0] > 1)
 		d->rows = (size_t)g->output.at[0]->shape.dim[0];
+	CHECK(!o->label || !o->rows || o->rows == d->rows, TARN_SHAPE, "%zu labels for each sample, but output 0 has %zu rows",
+	      o->rows, d->rows);
 	return teacher ? ask_teacher(d, teacher) : TARN_OK;
 }
 

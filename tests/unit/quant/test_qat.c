@@ -125,6 +125,20 @@ static void fits_a_few_samples(void **state)
 	qat_net_fini(&net);
 }
 
+/* Labels are read as far as they go only. */
+static void labels_fit_the_output(void **state)
+{
+	(void)state;
+	tarn_quant_options d = samples(8);
+	tarn_model *out = NULL;
+	tarn_qat_report r;
+	network();
+	tarn_qat_options o = {.data = &d, .label = label, .rows = 2, .epochs = 1};
+	assert_int_equal(tarn_qat_train(NULL, model, &o, &out, &r), TARN_SHAPE);
+	assert_string_equal(tarn_err_text(), "2 labels for each sample, but output 0 has 1 rows");
+	assert_null(out);
+}
+
 /* The gradient of theta, by differences of the loss, through a float network. */
 static void gradients_of_the_whole(void **state)
 {
@@ -328,6 +342,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(fits_a_few_samples, setup, teardown),
+		cmocka_unit_test_setup_teardown(labels_fit_the_output, setup, teardown),
 		cmocka_unit_test_setup_teardown(gradients_of_the_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(export_without_training, setup, teardown),
 		cmocka_unit_test_setup_teardown(learns_from_the_teacher, setup, teardown),
