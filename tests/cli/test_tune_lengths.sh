@@ -34,7 +34,7 @@ expect_json ways[0].sizes 2
 "$BUILD/bin/examples/text-lengths" --arrays "$SRC/examples/text/samples.tsv" 4 4 small || fail "no data"
 expect_exit 0 "$TARN" tune -m text.onnx --sim 4000 -d NPU --lengths small/input_ids.npy --bound length=128 -json -o array.json
 expect_json inputs 16
-expect_exit 2 "$TARN" tune -m text.onnx --sim 4000 -d NPU --lengths small/position_ids.npy --bound length=128
+expect_exit 3 "$TARN" tune -m text.onnx --sim 4000 -d NPU --lengths small/position_ids.npy --bound length=128
 expect_stderr_contains "0 is no length"
 
 # measured on the CPU; stored beside the model
