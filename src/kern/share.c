@@ -205,6 +205,15 @@ tarn_err tarn_share_wgemm(const tarn_wgemm_weights *w, tarn_wgemm **gemm)
 	SHARE(key, tarn_wgemm_pack(w, gemm), release_wgemm, gemm);
 }
 
+/* Of kernels that take a convolution's weights in ONNX's order. */
+static tarn_err conv_key(const char *kind, const tarn_conv_spec *spec, const float *weights, const float *bias,
+			 tarn_hash128 *key)
+{
+	size_t count = count_weights(spec, spec->groups > 0 ? spec->ic / spec->groups : 0, spec->oc);
+	const part list[] = {{spec, sizeof *spec}, {weights, count * sizeof *weights}, {bias, (size_t)spec->oc * sizeof *bias}};
+	return key_of(kind, list, 3, key);
+}
+
 static void release_conv(void *p)
 {
 	tarn_conv_f32_free(p);
@@ -212,10 +221,8 @@ static void release_conv(void *p)
 
 tarn_err tarn_share_conv(const tarn_conv_spec *spec, const float *weights, const float *bias, tarn_conv_f32 **conv)
 {
-	size_t count = count_weights(spec, spec->groups > 0 ? spec->ic / spec->groups : 0, spec->oc);
-	const part list[] = {{spec, sizeof *spec}, {weights, count * sizeof *weights}, {bias, (size_t)spec->oc * sizeof *bias}};
 	tarn_hash128 key;
-	TRY(key_of("conv", list, 3, &key));
+	TRY(conv_key("conv", spec, weights, bias, &key));
 	SHARE(key, tarn_conv_f32_pack(spec, weights, bias, conv), release_conv, conv);
 }
 
@@ -242,10 +249,8 @@ static void release_winograd(void *p)
 
 tarn_err tarn_share_winograd(const tarn_conv_spec *spec, const float *weights, const float *bias, tarn_winograd_f32 **conv)
 {
-	size_t count = count_weights(spec, spec->groups > 0 ? spec->ic / spec->groups : 0, spec->oc);
-	const part list[] = {{spec, sizeof *spec}, {weights, count * sizeof *weights}, {bias, (size_t)spec->oc * sizeof *bias}};
 	tarn_hash128 key;
-	TRY(key_of("winograd", list, 3, &key));
+	TRY(conv_key("winograd", spec, weights, bias, &key));
 	SHARE(key, tarn_winograd_f32_pack(spec, weights, bias, conv), release_winograd, conv);
 }
 

@@ -13,7 +13,7 @@ while [ "$(json vs.shown)" != true ] && [ $attempts -lt 5 ]; do
 	expect_exit 0 $NPU --json --vs '-p "NPU_TILES=1"'
 done
 expect_json vs.shown true
-expect_json_number vs.gain "<" 1
+expect_json_number vs.gain "<" 0.9
 expect_json_number "vs.ci95[1]" "<" 1
 expect_json vs.state.turbo NO
 expect_json_number throughput_fps.value ">" 0

@@ -6,25 +6,14 @@
 #include "dev/cpu/cpu.h"
 #include "pass/pass.h"
 
-enum { MAX_IO = 4 };
+#include "devices/fixture.h" /* last: its names are short */
 
-static tarn_model *model;
-static tarn_graph *g;
+enum { MAX_IO = 4 };
 
 static int setup(void **state)
 {
 	(void)state;
-	seed = 12345;
-	assert_ok(tarn_model_new(&model));
-	g = model->main;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	tarn_model_unref(model);
-	return 0;
+	return fixture_start(12345);
 }
 
 /* Runs seeded inputs at both places, `times` times (sizes: of the inputs, one shape each and run). */
@@ -240,7 +229,7 @@ static void recurrent(void **state)
 		for (int i = 0; i < 3; i++)
 			output(g, n->out[i]);
 		same(1e-5);
-		teardown(NULL);
+		fixture_teardown(NULL);
 		assert_ok(tarn_model_new(&model));
 		g = model->main;
 	}
@@ -349,7 +338,7 @@ static void resizing(void **state)
 		output(g, node(g, "Add", resize(line, false, "nearest", coordinates[3 - i], nearest[i], few, NULL),
 			       resize(line, false, "linear", coordinates[i], nearest[i], few, NULL), NULL));
 		same(1e-5);
-		teardown(NULL);
+		fixture_teardown(NULL);
 		assert_ok(tarn_model_new(&model));
 		g = model->main;
 	}
@@ -511,7 +500,7 @@ static void random_networks(void **state)
 		if (keep != x)
 			output(g, keep);
 		same(1e-4);
-		teardown(NULL);
+		fixture_teardown(NULL);
 		assert_ok(tarn_model_new(&model));
 		g = model->main;
 	}
@@ -519,7 +508,7 @@ static void random_networks(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		T(fused_patterns),
 		T(resizing),

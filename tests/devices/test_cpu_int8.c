@@ -7,23 +7,12 @@
 #include "ops/resize.h"
 #include "pass/pass.h"
 
-static tarn_model *model;
-static tarn_graph *g;
+#include "devices/fixture.h" /* last: its names are short */
 
 static int setup(void **state)
 {
 	(void)state;
-	seed = 4711;
-	assert_ok(tarn_model_new(&model));
-	g = model->main;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	tarn_model_unref(model);
-	return 0;
+	return fixture_start(4711);
 }
 
 static tarn_value *code_const(const void *data, tarn_dtype type, tarn_shape s)
@@ -230,14 +219,14 @@ static void resize_of_floats(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(first_layer, setup, teardown),
-		cmocka_unit_test_setup_teardown(layer_with_u8_weights_and_s8_codes, setup, teardown),
-		cmocka_unit_test_setup_teardown(depthwise_layer, setup, teardown),
-		cmocka_unit_test_setup_teardown(residual_addition, setup, teardown),
-		cmocka_unit_test_setup_teardown(concat_of_several_grids, setup, teardown),
-		cmocka_unit_test_setup_teardown(concat_of_rows, setup, teardown),
-		cmocka_unit_test_setup_teardown(resize_of_codes, setup, teardown),
-		cmocka_unit_test_setup_teardown(resize_of_floats, setup, teardown),
+		cmocka_unit_test_setup_teardown(first_layer, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(layer_with_u8_weights_and_s8_codes, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(depthwise_layer, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(residual_addition, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(concat_of_several_grids, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(concat_of_rows, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(resize_of_codes, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(resize_of_floats, setup, fixture_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

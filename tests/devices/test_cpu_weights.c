@@ -6,23 +6,12 @@
 #include "kern/isa.h"
 #include "pass/pass.h"
 
-static tarn_model *model;
-static tarn_graph *g;
+#include "devices/fixture.h" /* last: its names are short */
 
 static int setup(void **state)
 {
 	(void)state;
-	seed = 99;
-	assert_ok(tarn_model_new(&model));
-	g = model->main;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	tarn_model_unref(model);
-	return 0;
+	return fixture_start(99);
 }
 
 /* Codes of any value the type has. */
@@ -241,21 +230,21 @@ static void an_output_needs_floats(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(int8_by_column, setup, teardown),
-		cmocka_unit_test_setup_teardown(int8_of_one_scale, setup, teardown),
-		cmocka_unit_test_setup_teardown(uint8_with_zero_points, setup, teardown),
-		cmocka_unit_test_setup_teardown(uint8_without_zero_points, setup, teardown),
-		cmocka_unit_test_setup_teardown(int4_by_column, setup, teardown),
-		cmocka_unit_test_setup_teardown(int4_in_blocks, setup, teardown),
-		cmocka_unit_test_setup_teardown(uint4_in_blocks_with_zero_points, setup, teardown),
-		cmocka_unit_test_setup_teardown(int8_in_blocks_that_do_not_divide, setup, teardown),
-		cmocka_unit_test_setup_teardown(many_rows_of_a_batch, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_stands_around, setup, teardown),
-		cmocka_unit_test_setup_teardown(turned_weights, setup, teardown),
-		cmocka_unit_test_setup_teardown(through_f16, setup, teardown),
-		cmocka_unit_test_setup_teardown(turned_right_side, setup, teardown),
-		cmocka_unit_test_setup_teardown(other_spreads_are_unpacked, setup, teardown),
-		cmocka_unit_test_setup_teardown(an_output_needs_floats, setup, teardown),
+		cmocka_unit_test_setup_teardown(int8_by_column, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(int8_of_one_scale, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(uint8_with_zero_points, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(uint8_without_zero_points, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(int4_by_column, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(int4_in_blocks, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(uint4_in_blocks_with_zero_points, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(int8_in_blocks_that_do_not_divide, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(many_rows_of_a_batch, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(what_stands_around, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(turned_weights, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(through_f16, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(turned_right_side, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(other_spreads_are_unpacked, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(an_output_needs_floats, setup, fixture_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,22 +9,12 @@
 #include "fmt/fmt.h"
 #include "pass/pass.h"
 
-static tarn_model *model;
-static tarn_graph *g;
+#include "devices/fixture.h" /* last: its names are short */
 
 static int setup(void **state)
 {
 	(void)state;
-	assert_ok(tarn_model_new(&model));
-	g = model->main;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	tarn_model_unref(model);
-	return 0;
+	return fixture_start(1);
 }
 
 static tarn_value *codes(tarn_dtype type, tarn_shape s)
@@ -158,14 +148,14 @@ static void parts_must_be_equal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(int4_onnx, setup, teardown),
-		cmocka_unit_test_setup_teardown(uint4_onnx, setup, teardown),
-		cmocka_unit_test_setup_teardown(int8_onnx, setup, teardown),
-		cmocka_unit_test_setup_teardown(int4_ir, setup, teardown),
-		cmocka_unit_test_setup_teardown(uint4_ir, setup, teardown),
-		cmocka_unit_test_setup_teardown(int8_ir, setup, teardown),
-		cmocka_unit_test_setup_teardown(otherwise_opset_17, setup, teardown),
-		cmocka_unit_test_setup_teardown(parts_must_be_equal, setup, teardown),
+		cmocka_unit_test_setup_teardown(int4_onnx, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(uint4_onnx, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(int8_onnx, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(int4_ir, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(uint4_ir, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(int8_ir, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(otherwise_opset_17, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(parts_must_be_equal, setup, fixture_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,24 +5,14 @@
 #include "ops/grad.h"
 #include "quant/qat/net.h"
 
+#include "devices/fixture.h" /* last: its names are short */
+
 enum { MOST = 4 };
-static tarn_model *model;
-static tarn_graph *g;
 
 static int setup(void **state)
 {
 	(void)state;
-	seed = 5;
-	assert_ok(tarn_model_new(&model));
-	g = model->main;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	tarn_model_unref(model);
-	return 0;
+	return fixture_start(5);
 }
 
 static void close_to(const tarn_tensor *a, const tarn_tensor *b, double tol, const char *what)
@@ -143,10 +133,10 @@ static void elementwise(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(convolutions, setup, teardown),
-		cmocka_unit_test_setup_teardown(products, setup, teardown),
-		cmocka_unit_test_setup_teardown(quantizers, setup, teardown),
-		cmocka_unit_test_setup_teardown(elementwise, setup, teardown),
+		cmocka_unit_test_setup_teardown(convolutions, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(products, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(quantizers, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(elementwise, setup, fixture_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
