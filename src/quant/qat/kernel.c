@@ -10,24 +10,30 @@
 #include "kern/layout.h"
 #include "ops/gemm_core.h"
 #include "ops/ops.h"
-#include "quant/qat/net.h"
+#include "quant/qat/kernel.h"
 
 /* ---- matrix products ---- */
 
-/* The transpose of x [rows][cols] in memory of its own. */
-static tarn_err turned(const float *x, int64_t rows, int64_t cols, float **y)
+/* The transpose of x [rows][cols], rows `ld` apart, in memory of its own. */
+static tarn_err turned(const float *x, int64_t ld, int64_t rows, int64_t cols, float **y)
 {
 	*y = tarn_mem_alloc_aligned((size_t)(rows * cols) * sizeof **y);
 	if (!*y)
 		return tarn_err_nomem((size_t)(rows * cols) * sizeof **y);
-	tarn_transpose_2d(sizeof **y, x, (size_t)cols, *y, (size_t)rows, (size_t)rows, (size_t)cols);
+	tarn_transpose_2d(sizeof **y, x, (size_t)ld, *y, (size_t)rows, (size_t)rows, (size_t)cols);
 	return TARN_OK;
+}
+
+static int64_t or_dense(int64_t ld, int64_t dense)
+{
+	return ld ? ld : dense;
 }
 
 tarn_err qat_multiply(const qat_product *p)
 {
 	float *a = NULL, *c = p->c;
 	size_t count = (size_t)(p->m * p->n);
+	int64_t ldc = or_dense(p->ldc, p->n), lda = or_dense(p->lda, p->ta ? p->m : p->k);
 	if (!count || !p->k)
 		return TARN_OK;
 	tarn_err err = TARN_OK;
@@ -36,22 +42,22 @@ tarn_err qat_multiply(const qat_product *p)
 		CHECK_GOTO(out, c, TARN_NOMEM, "out of memory");
 	}
 	if (p->ta)
-		TRY_GOTO(out, turned(p->a, p->k, p->m, &a));
+		TRY_GOTO(out, turned(p->a, lda, p->k, p->m, &a));
 	tarn_matmul_f32_args args = {.batch = {1, 1},
 				     .m = (size_t)p->m,
 				     .n = (size_t)p->n,
 				     .k = (size_t)p->k,
 				     .alpha = p->alpha,
 				     .a = a ? a : p->a,
-				     .lda = (size_t)p->k,
+				     .lda = (size_t)(a ? p->k : lda),
 				     .b = p->b,
-				     .ldb = (size_t)(p->tb ? p->k : p->n),
+				     .ldb = (size_t)or_dense(p->ldb, p->tb ? p->k : p->n),
 				     .b_transposed = p->tb,
 				     .c = c,
-				     .ldc = (size_t)p->n};
+				     .ldc = (size_t)(p->add ? p->n : ldc)};
 	tarn_matmul_f32_run(&args, 0, tarn_matmul_f32_tasks(&args));
-	if (p->add)
-		tarn_binary_f32(TARN_BINARY_ADD, p->c, c, p->c, count);
+	for (int64_t i = 0; p->add && i < p->m; i++)
+		tarn_binary_f32(TARN_BINARY_ADD, p->c + i * ldc, c + i * p->n, p->c + i * ldc, (size_t)p->n);
 out:
 	tarn_mem_free_aligned(a);
 	if (p->add)
@@ -299,29 +305,6 @@ static tarn_err dequantize_backward(const tarn_node *n, const tarn_tensor *const
 
 /* ---- elementwise ---- */
 
-static tarn_err relu_forward(const tarn_node *n, const tarn_tensor *const *in, tarn_tensor *out, bool *done)
-{
-	(void)n;
-	*done = in[0]->type == TARN_F32;
-	if (!*done)
-		return TARN_OK;
-	TRY(tarn_tensor_new(TARN_F32, in[0]->rank, in[0]->dim, &out[0]));
-	tarn_unary_f32(TARN_UNARY_RELU, 0, 0, in[0]->data, out[0].data, (size_t)tarn_tensor_count(in[0]));
-	return TARN_OK;
-}
-
-static tarn_err relu_backward(const tarn_node *n, const tarn_tensor *const *in, const tarn_tensor *out, const tarn_tensor *dout,
-			      tarn_tensor *din, bool *done)
-{
-	(void)n, (void)out;
-	*done = in[0]->type == TARN_F32;
-	const float *x = in[0]->data, *dy = dout[0].data;
-	float *dx = din[0].data;
-	for (int64_t i = 0, count = tarn_tensor_count(in[0]); *done && i < count; i++)
-		dx[i] += x[i] > 0 ? dy[i] : 0;
-	return TARN_OK;
-}
-
 /* Clip between two constants. */
 static bool clip_limits(const tarn_node *n, const tarn_tensor *const *in, float *lo, float *hi)
 {
@@ -364,36 +347,20 @@ static tarn_err clip_backward(const tarn_node *n, const tarn_tensor *const *in, 
 	return TARN_OK;
 }
 
-static bool same_size(const tarn_tensor *const *in)
-{
-	return in[0]->type == TARN_F32 && in[1]->type == TARN_F32 && in[0]->rank == in[1]->rank &&
-	       !memcmp(in[0]->dim, in[1]->dim, (size_t)in[0]->rank * sizeof *in[0]->dim);
-}
-
-static tarn_err add_forward(const tarn_node *n, const tarn_tensor *const *in, tarn_tensor *out, bool *done)
-{
-	(void)n;
-	*done = same_size(in);
-	if (!*done)
-		return TARN_OK;
-	TRY(tarn_tensor_new(TARN_F32, in[0]->rank, in[0]->dim, &out[0]));
-	tarn_binary_f32(TARN_BINARY_ADD, in[0]->data, in[1]->data, out[0].data, (size_t)tarn_tensor_count(in[0]));
-	return TARN_OK;
-}
-
-static tarn_err add_backward(const tarn_node *n, const tarn_tensor *const *in, const tarn_tensor *out, const tarn_tensor *dout,
-			     tarn_tensor *din, bool *done)
-{
-	(void)n, (void)out;
-	*done = same_size(in);
-	for (int k = 0; *done && k < 2; k++)
-		if (din[k].type != TARN_DTYPE_NONE)
-			tarn_binary_f32(TARN_BINARY_ADD, din[k].data, dout[0].data, din[k].data,
-					(size_t)tarn_tensor_count(in[k]));
-	return TARN_OK;
-}
-
 /* ---- the table ---- */
+
+#define QAT_UNARY(name) \
+	{ \
+		name, qat_unary_forward, qat_unary_backward \
+	}
+#define QAT_BINARY(name) \
+	{ \
+		name, qat_binary_forward, qat_binary_backward \
+	}
+#define QAT_VIEW(name) \
+	{ \
+		name, NULL, qat_view_backward \
+	}
 
 static const struct kernel {
 	const char *op;
@@ -406,9 +373,52 @@ static const struct kernel {
 	{"MatMul", product_forward, product_backward},
 	{"QuantizeLinear", quantize_forward, quantize_backward},
 	{"DequantizeLinear", dequantize_forward, dequantize_backward},
-	{"Relu", relu_forward, relu_backward},
 	{"Clip", clip_forward, clip_backward},
-	{"Add", add_forward, add_backward},
+	{"Softmax", qat_softmax_forward, qat_softmax_backward},
+	{"LogSoftmax", qat_softmax_forward, qat_softmax_backward},
+	{"LayerNormalization", qat_layer_norm_forward, qat_layer_norm_backward},
+	{"ReduceMean", qat_reduce_forward, qat_reduce_backward},
+	{"ReduceSum", qat_reduce_forward, qat_reduce_backward},
+	{"MaxPool", qat_pool_forward, qat_pool_backward},
+	{"AveragePool", qat_pool_forward, qat_pool_backward},
+	{"GlobalAveragePool", qat_global_pool_forward, qat_global_pool_backward},
+	QAT_BINARY("Add"),
+	QAT_BINARY("Sub"),
+	QAT_BINARY("Mul"),
+	QAT_BINARY("Div"),
+	QAT_BINARY("Max"),
+	QAT_BINARY("Min"),
+	QAT_BINARY("PRelu"),
+	{"Pow", qat_pow_forward, qat_pow_backward},
+	QAT_UNARY("Abs"),
+	QAT_UNARY("Elu"),
+	QAT_UNARY("Erf"),
+	QAT_UNARY("Exp"),
+	QAT_UNARY("Gelu"),
+	QAT_UNARY("HardSigmoid"),
+	QAT_UNARY("HardSwish"),
+	QAT_UNARY("LeakyRelu"),
+	QAT_UNARY("Log"),
+	QAT_UNARY("Mish"),
+	QAT_UNARY("Neg"),
+	QAT_UNARY("Reciprocal"),
+	QAT_UNARY("Relu"),
+	QAT_UNARY("Selu"),
+	QAT_UNARY("Sigmoid"),
+	QAT_UNARY("Softplus"),
+	QAT_UNARY("Softsign"),
+	QAT_UNARY("Sqrt"),
+	QAT_UNARY("Swish"),
+	QAT_UNARY("Tanh"),
+	QAT_VIEW("Reshape"),
+	QAT_VIEW("Flatten"),
+	QAT_VIEW("Squeeze"),
+	QAT_VIEW("Unsqueeze"),
+	QAT_VIEW("Identity"),
+	{"Transpose", NULL, qat_transpose_backward},
+	{"Concat", NULL, qat_concat_backward},
+	{"Split", NULL, qat_split_backward},
+	{"Gather", NULL, qat_gather_backward},
 };
 
 static const struct kernel *kernel_of(const tarn_node *n)
@@ -423,7 +433,7 @@ tarn_err qat_forward(const tarn_node *n, const tarn_tensor *const *in, tarn_tens
 {
 	const struct kernel *k = kernel_of(n);
 	*done = false;
-	return k ? k->forward(n, in, out, done) : TARN_OK;
+	return k && k->forward ? k->forward(n, in, out, done) : TARN_OK;
 }
 
 tarn_err qat_backward(const tarn_node *n, const tarn_tensor *const *in, const tarn_tensor *out, const tarn_tensor *dout,

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Convolution over one or two spatial axes, planes in NCHW: the taps of all output positions side by side (im2col), then matrix
- * products. Groups of one input channel (depthwise) go tap by tap instead.
+ * Convolution over one or two spatial axes, planes in NCHW: the taps of some rows of the output side by side (im2col), then
+ * matrix products. Groups of one input channel (depthwise) go tap by tap instead.
  */
 #include <string.h>
 
 #include "base/mem.h"
 #include "ops/window.h"
-#include "quant/qat/net.h"
+#include "quant/qat/kernel.h"
+
+enum { COLUMN_FLOATS = 1 << 16 };
 
 typedef struct conv {
 	tarn_window w; /* widened: axes 1 and 2 are used */
@@ -66,13 +68,25 @@ static void inside(int64_t n, int64_t stride, int64_t offset, int64_t size, int6
 	*lo = *lo > *hi ? *hi : *lo;
 }
 
-/* One tap of one plane for all positions, gathered into col, or (back) added from it. */
-static void tap(const conv *c, float *plane, float *col, int64_t ky, int64_t kx, bool back)
+/* Rows of the result that are worked on together, so that their taps stay in the cache. */
+typedef struct rows {
+	int64_t from, to;
+} rows;
+
+static rows rows_at(const conv *c, int64_t from)
+{
+	int64_t most = COLUMN_FLOATS / (c->taps * c->out[2]);
+	most = most < 1 ? 1 : most;
+	return (rows){from, from + most < c->out[1] ? from + most : c->out[1]};
+}
+
+/* One tap of one plane for some rows of positions, gathered into col, or (back) added from it. */
+static void tap(const conv *c, float *plane, float *col, int64_t ky, int64_t kx, rows r, bool back)
 {
 	const tarn_window *w = &c->w;
 	int64_t lo, hi, s = w->stride[2], offset = kx * w->dilation[2] - w->begin[2];
 	inside(c->out[2], s, offset, c->in[2], &lo, &hi);
-	for (int64_t y = 0; y < c->out[1]; y++, col += c->out[2]) {
+	for (int64_t y = r.from; y < r.to; y++, col += c->out[2]) {
 		int64_t iy = y * w->stride[1] + ky * w->dilation[1] - w->begin[1];
 		bool row = iy >= 0 && iy < c->in[1];
 		float *line = row ? plane + iy * c->in[2] + offset : NULL;
@@ -92,22 +106,23 @@ static void tap(const conv *c, float *plane, float *col, int64_t ky, int64_t kx,
 	}
 }
 
-static void columns(const conv *c, float *x, float *col, bool back)
+static void columns(const conv *c, float *x, float *col, rows r, bool back)
 {
 	for (int64_t i = 0; i < c->ci; i++)
 		for (int64_t ky = 0; ky < c->w.kernel[1]; ky++)
-			for (int64_t kx = 0; kx < c->w.kernel[2]; kx++, col += c->positions)
-				tap(c, x + i * c->in[1] * c->in[2], col, ky, kx, back);
+			for (int64_t kx = 0; kx < c->w.kernel[2]; kx++, col += (r.to - r.from) * c->out[2])
+				tap(c, x + i * c->in[1] * c->in[2], col, ky, kx, r, back);
 }
 
 /* Depthwise: y += k * (the tap's inputs), the same backwards, and the sums of products for the weights. col: one tap. */
 static void depthwise(const conv *c, float *x, const float *k, float *y, float *dx, float *dk, float *col)
 {
+	rows all = {0, c->out[1]};
 	for (int64_t ky = 0; ky < c->w.kernel[1]; ky++)
 		for (int64_t kx = 0; kx < c->w.kernel[2]; kx++) {
 			int64_t at = ky * c->w.kernel[2] + kx;
 			if (!dx || dk)
-				tap(c, x, col, ky, kx, false);
+				tap(c, x, col, ky, kx, all, false);
 			for (int64_t o = 0; o < c->co; o++) {
 				float f = k[o * c->area + at], *yo = y + o * c->positions, sum = 0;
 				if (!dk && !dx)
@@ -123,7 +138,7 @@ static void depthwise(const conv *c, float *x, const float *k, float *y, float *
 				const float *yo = y + o * c->positions;
 				for (int64_t p = 0; p < c->positions; p++)
 					col[p] = f * yo[p];
-				tap(c, dx, col, ky, kx, true);
+				tap(c, dx, col, ky, kx, all, true);
 			}
 		}
 }
@@ -134,16 +149,28 @@ static tarn_err forward_group(const conv *c, float *x, const float *k, float *y,
 		depthwise(c, x, k, y, NULL, NULL, col);
 		return TARN_OK;
 	}
-	if (!pointwise(c))
-		columns(c, x, col, false);
-	return qat_multiply(&(qat_product){.m = c->co,
-					   .n = c->positions,
-					   .k = c->taps,
-					   .a = k,
-					   .b = pointwise(c) ? x : col,
-					   .alpha = 1,
-					   .c = y,
-					   .add = true});
+	if (pointwise(c))
+		return qat_multiply(
+			&(qat_product){.m = c->co, .n = c->positions, .k = c->taps, .a = k, .b = x, .alpha = 1, .c = y});
+	for (rows r = rows_at(c, 0); r.from < r.to; r = rows_at(c, r.to)) {
+		columns(c, x, col, r, false);
+		TRY(qat_multiply(&(qat_product){.m = c->co,
+						.n = (r.to - r.from) * c->out[2],
+						.k = c->taps,
+						.a = k,
+						.b = col,
+						.alpha = 1,
+						.c = y + r.from * c->out[2],
+						.ldc = c->positions}));
+	}
+	return TARN_OK;
+}
+
+static size_t column_bytes(const conv *c)
+{
+	rows r = rows_at(c, 0);
+	int64_t many = c->taps * (r.to - r.from) * c->out[2];
+	return (size_t)(many > c->positions ? many : c->positions) * sizeof(float);
 }
 
 tarn_err qat_conv_forward(const tarn_node *n, const tarn_tensor *const *in, tarn_tensor *out, bool *done)
@@ -156,14 +183,14 @@ tarn_err qat_conv_forward(const tarn_node *n, const tarn_tensor *const *in, tarn
 	int64_t dim[4] = {c.batch, c.co * c.group, x->rank == 4 ? c.out[1] : c.out[2], c.out[2]};
 	int64_t plane = c.in[1] * c.in[2];
 	TRY(tarn_tensor_new(TARN_F32, x->rank, dim, &out[0]));
-	float *col = tarn_mem_alloc_aligned((size_t)(c.taps * c.positions) * sizeof *col), *y = out[0].data;
-	tarn_err err = col ? TARN_OK : tarn_err_nomem((size_t)(c.taps * c.positions) * sizeof *col);
-	for (int64_t i = 0; bias && i < c.batch * c.co * c.group; i++)
-		for (int64_t p = 0; p < c.positions; p++)
-			y[i * c.positions + p] = ((const float *)bias->data)[i % (c.co * c.group)];
+	float *col = tarn_mem_alloc_aligned(column_bytes(&c)), *y = out[0].data;
+	tarn_err err = col ? TARN_OK : tarn_err_nomem(column_bytes(&c));
 	for (int64_t i = 0; i < c.batch * c.group && err == TARN_OK; i++)
 		err = forward_group(&c, (float *)x->data + i * c.ci * plane,
 				    (const float *)in[1]->data + i % c.group * c.co * c.taps, y + i * c.co * c.positions, col);
+	for (int64_t i = 0; bias && i < c.batch * c.co * c.group; i++)
+		for (int64_t p = 0; p < c.positions; p++)
+			y[i * c.positions + p] += ((const float *)bias->data)[i % (c.co * c.group)];
 	tarn_mem_free_aligned(col);
 	if (err != TARN_OK)
 		tarn_tensor_fini(&out[0]);
@@ -181,32 +208,36 @@ static tarn_err backward_group(const conv *c, float *x, const float *k, float *d
 			depthwise(c, x, k, dy, dx, NULL, col);
 		return TARN_OK;
 	}
-	if (dk && !flat)
-		columns(c, x, col, false);
-	qat_product to_k = {.m = c->co,
-			    .n = c->taps,
-			    .k = c->positions,
-			    .a = dy,
-			    .b = flat ? x : col,
-			    .tb = true,
-			    .alpha = 1,
-			    .c = dk,
-			    .add = true};
-	if (dk)
-		TRY(qat_multiply(&to_k));
-	qat_product to_x = {.m = c->taps,
-			    .n = c->positions,
-			    .k = c->co,
-			    .a = k,
-			    .ta = true,
-			    .b = dy,
-			    .alpha = 1,
-			    .c = flat ? dx : col,
-			    .add = flat};
-	if (dx) {
-		TRY(qat_multiply(&to_x));
-		if (!flat)
-			columns(c, dx, col, true);
+	for (rows r = flat ? (rows){0, c->out[1]} : rows_at(c, 0); r.from < r.to; r = flat ? (rows){0} : rows_at(c, r.to)) {
+		int64_t n = (r.to - r.from) * c->out[2];
+		if (dk && !flat)
+			columns(c, x, col, r, false);
+		qat_product to_k = {.m = c->co,
+				    .n = c->taps,
+				    .k = n,
+				    .a = dy + r.from * c->out[2],
+				    .lda = c->positions,
+				    .b = flat ? x : col,
+				    .tb = true,
+				    .alpha = 1,
+				    .c = dk,
+				    .add = true};
+		if (dk)
+			TRY(qat_multiply(&to_k));
+		qat_product to_x = {.m = c->taps,
+				    .n = n,
+				    .k = c->co,
+				    .a = k,
+				    .ta = true,
+				    .b = dy + r.from * c->out[2],
+				    .ldb = c->positions,
+				    .alpha = 1,
+				    .c = flat ? dx : col,
+				    .add = flat};
+		if (dx)
+			TRY(qat_multiply(&to_x));
+		if (dx && !flat)
+			columns(c, dx, col, r, true);
 	}
 	return TARN_OK;
 }
@@ -223,8 +254,8 @@ tarn_err qat_conv_backward(const tarn_node *n, const tarn_tensor *const *in, con
 	float *x = in[0]->data, *dy = dout[0].data;
 	float *dx = din[0].type != TARN_DTYPE_NONE ? din[0].data : NULL,
 	      *dk = din[1].type != TARN_DTYPE_NONE ? din[1].data : NULL;
-	float *col = tarn_mem_alloc_aligned((size_t)(c.taps * c.positions) * sizeof *col);
-	tarn_err err = col ? TARN_OK : tarn_err_nomem((size_t)(c.taps * c.positions) * sizeof *col);
+	float *col = tarn_mem_alloc_aligned(column_bytes(&c));
+	tarn_err err = col ? TARN_OK : tarn_err_nomem(column_bytes(&c));
 	for (int64_t i = 0; i < c.batch * c.group && err == TARN_OK; i++) {
 		int64_t k = i % c.group * c.co * c.taps;
 		err = backward_group(&c, x + i * c.ci * plane, (const float *)in[1]->data + k, dy + i * c.co * c.positions,

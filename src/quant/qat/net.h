@@ -78,20 +78,6 @@ void qat_walk_clear(qat_walk *w);
 TARN_MUST tarn_err qat_forward(const tarn_node *n, const tarn_tensor *const *in, tarn_tensor *out, bool *done);
 TARN_MUST tarn_err qat_backward(const tarn_node *n, const tarn_tensor *const *in, const tarn_tensor *out,
 				const tarn_tensor *dout, tarn_tensor *din, bool *done);
-/* kernel_conv.c */
-TARN_MUST tarn_err qat_conv_forward(const tarn_node *n, const tarn_tensor *const *in, tarn_tensor *out, bool *done);
-TARN_MUST tarn_err qat_conv_backward(const tarn_node *n, const tarn_tensor *const *in, const tarn_tensor *out,
-				     const tarn_tensor *dout, tarn_tensor *din, bool *done);
-/* c [m][n] (+)= op(a) op(b), all dense. */
-typedef struct qat_product {
-	int64_t m, n, k;
-	const float *a, *b;
-	bool ta, tb; /* stored [k][m], [n][k] */
-	float alpha;
-	float *c;
-	bool add;
-} qat_product;
-TARN_MUST tarn_err qat_multiply(const qat_product *p);
 
 /* ---- loss.c ---- */
 typedef enum qat_head {
