@@ -5,7 +5,9 @@
  *   fetch (one at a time, in order) -> fill (workers side by side) -> device -> result (one at a time)
  *
  * Nothing is queued beyond the requests: when all are busy, workers wait, and so does the source. Workers write into the
- * requests' own tensors, which are the device's memory where it has such, so nothing is copied. Rules as in <tarn/model.h>.
+ * requests' own tensors, which are the device's memory where it has such, so nothing is copied. On a timeline
+ * (tarn/profile.h) a request was asked for when its worker began to wait for it, and is prepared from then on.
+ * Rules as in <tarn/model.h>.
  */
 #ifndef TARN_PIPELINE_H
 #define TARN_PIPELINE_H
@@ -50,6 +52,9 @@ typedef struct tarn_pipeline_options {
 	/* Looks at the outputs; may be NULL. The request is used again as soon as it returns. */
 	tarn_pipeline_answer (*result)(void *ctx, size_t ticket, ov_infer_request_t *request, const tarn_pipeline_times *times);
 	void *ctx;
+	/* NULL: the pipeline makes its own requests. Else `requests` of the caller's, of that model, idle, with tensors bound
+	 * as the caller likes; their callbacks are the pipeline's while it runs, and none afterwards. */
+	ov_infer_request_t *const *use;
 } tarn_pipeline_options;
 
 typedef struct tarn_pipeline_report {

@@ -3,7 +3,8 @@
  * Source, workers, device, results: one lock, and requests that go round.
  *
  * Whoever is free does what is next: give a result that is due, else take a free request and prepare it. The source is a second
- * lock; a worker takes its number there, so numbers are in the source's order.
+ * lock; a worker takes its number there, so numbers are in the source's order. All workers can do all of it, so one wakes for
+ * each thing that is to be done; all of them only for the end.
  */
 #include "tarn/pipeline.h"
 
@@ -11,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "tarn/profile.h"
 
 enum { MAX_REQUESTS = 4096, MAX_WORKERS = 1024 };
 
@@ -22,15 +24,24 @@ typedef struct turn {
 	turn_state state;
 	size_t ticket;
 	int64_t started_ns, ended_ns;
+	ov_status_e status; /* of the inference that is done */
+	tarn_last_error failure;
 	tarn_pipeline_times times;
 } turn;
+
+/* First in, first out; never more than there are requests. */
+typedef struct line_up {
+	turn **at;
+	size_t first, n;
+} line_up;
 
 typedef struct pipeline {
 	const tarn_pipeline_options *o;
 	turn *turn;
 	size_t n_turn, n_worker;
-	tarn_mutex source; /* held while fetching; taken before lock */
-	tarn_mutex lock;   /* guards all that follows, and the turns' states */
+	line_up idle, done; /* in order: `done` is not looked at */
+	tarn_mutex source;  /* held while fetching; taken before lock */
+	tarn_mutex lock;    /* guards all that follows, and the turns' states */
 	tarn_cond changed;
 	size_t ticket;  /* the next to be fetched; guarded by source */
 	size_t due;     /* in order: the next result to be given */
@@ -65,42 +76,65 @@ static void answer(pipeline *p, tarn_pipeline_answer a)
 		end(p, a == TARN_PIPELINE_END ? OK : GENERAL_ERROR);
 }
 
+static void push(const pipeline *p, line_up *l, turn *t)
+{
+	l->at[(l->first + l->n++) % p->n_turn] = t;
+}
+
+static turn *pop(const pipeline *p, line_up *l)
+{
+	turn *t = l->at[l->first];
+	l->first = (l->first + 1) % p->n_turn;
+	l->n--;
+	return t;
+}
+
+static void wake(pipeline *p)
+{
+	if (p->ended)
+		tarn_cond_broadcast(&p->changed);
+	else
+		tarn_cond_signal(&p->changed);
+}
+
 static void release(pipeline *p, turn *t)
 {
 	t->state = TURN_FREE;
+	push(p, &p->idle, t);
 	p->in_hand--;
-	tarn_cond_broadcast(&p->changed);
+	wake(p);
 }
 
-/* From a thread of the device. */
+/* From a thread of the device. The status is taken here: a worker that asks for it would wait for the end of this callback. */
 static void on_done(void *arg)
 {
 	turn *t = arg;
 	pipeline *p = t->line;
-	int64_t now = tarn_clock_ns();
+	t->ended_ns = tarn_clock_ns();
+	t->status = ov_infer_request_wait(t->request);
+	if (t->status != OK)
+		tarn_last_error_get(&t->failure);
 	tarn_mutex_lock(&p->lock);
-	t->ended_ns = now;
 	t->state = TURN_DONE;
-	tarn_cond_broadcast(&p->changed);
+	if (!p->o->in_order)
+		push(p, &p->done, t);
+	wake(p);
 	tarn_mutex_unlock(&p->lock);
 }
 
 /* ---- results ---- */
 
 /* One at a time; in order when that was asked for, else the one that waits longest. */
-static turn *due_result(const pipeline *p)
+static turn *due_result(pipeline *p)
 {
-	turn *best = NULL;
 	if (p->giving)
 		return NULL;
-	for (size_t i = 0; i < p->n_turn; i++) {
-		turn *t = &p->turn[i];
-		if (t->state != TURN_DONE || (p->o->in_order && t->ticket != p->due))
-			continue;
-		if (!best || t->ended_ns < best->ended_ns)
-			best = t;
-	}
-	return best;
+	if (!p->o->in_order)
+		return p->done.n ? pop(p, &p->done) : NULL;
+	for (size_t i = 0; i < p->n_turn; i++)
+		if (p->turn[i].state == TURN_DONE && p->turn[i].ticket == p->due)
+			return &p->turn[i];
+	return NULL;
 }
 
 static void add_times(tarn_pipeline_times *sum, const tarn_pipeline_times *t)
@@ -119,34 +153,26 @@ static void give(pipeline *p, turn *t)
 	tarn_pipeline_answer a = TARN_PIPELINE_GO_ON;
 	p->giving = true;
 	tarn_mutex_unlock(&p->lock);
-	ov_status_e status = ov_infer_request_wait(t->request);
 	t->times.inference = ms_between(t->started_ns, t->ended_ns);
 	t->times.held = ms_between(t->ended_ns, tarn_clock_ns());
-	if (status == OK && p->o->result)
+	if (t->status == OK && p->o->result)
 		a = p->o->result(p->o->ctx, t->ticket, t->request, &t->times);
 	tarn_mutex_lock(&p->lock);
 	p->giving = false;
 	p->due = t->ticket + 1;
 	p->last_ns = tarn_clock_ns();
-	if (status == OK) {
+	if (t->status == OK) {
 		p->report.inferences++;
 		add_times(&p->report.total, &t->times);
 		answer(p, a);
 	} else {
-		end(p, status);
+		tarn_last_error_set(&t->failure);
+		end(p, t->status);
 	}
 	release(p, t);
 }
 
 /* ---- inputs ---- */
-
-static turn *free_turn(pipeline *p)
-{
-	for (size_t i = 0; i < p->n_turn; i++)
-		if (p->turn[i].state == TURN_FREE)
-			return &p->turn[i];
-	return NULL;
-}
 
 /* Numbers and input in the source's order. False when there is no more. */
 static bool fetch(pipeline *p, size_t worker, turn *t)
@@ -205,10 +231,12 @@ static void start(pipeline *p, size_t worker, turn *t)
 static void skip_gaps(pipeline *p)
 {
 	size_t lowest = SIZE_MAX;
+	if (!p->ended || !p->o->in_order)
+		return;
 	for (size_t i = 0; i < p->n_turn; i++)
 		if (p->turn[i].state != TURN_FREE && p->turn[i].ticket < lowest)
 			lowest = p->turn[i].ticket;
-	if (p->ended && lowest != SIZE_MAX && lowest > p->due)
+	if (lowest != SIZE_MAX && lowest > p->due)
 		p->due = lowest;
 }
 
@@ -222,12 +250,14 @@ static void work(pipeline *p, size_t worker)
 		if ((t = due_result(p))) {
 			give(p, t);
 			since = tarn_clock_ns();
-		} else if (!p->ended && (t = free_turn(p))) {
+		} else if (!p->ended && p->idle.n) {
+			t = pop(p, &p->idle);
 			t->state = TURN_TAKEN;
 			t->ticket = SIZE_MAX; /* none yet */
-			t->times = (tarn_pipeline_times){.idle = ms_between(since, tarn_clock_ns())};
 			p->in_hand++;
 			tarn_mutex_unlock(&p->lock);
+			t->times = (tarn_pipeline_times){.idle = ms_between(since, tarn_clock_ns())};
+			(void)tarn_begin_preparation(t->request, since); /* it is idle */
 			start(p, worker, t);
 			since = tarn_clock_ns();
 			tarn_mutex_lock(&p->lock);
@@ -301,17 +331,24 @@ static tarn_err choose(pipeline *p, const ov_compiled_model_t *m)
 	p->report.requests = p->n_turn;
 	p->report.workers = p->n_worker;
 	p->turn = tarn_mem_zalloc(p->n_turn, sizeof *p->turn);
-	return p->turn ? TARN_OK : tarn_err_nomem(p->n_turn * sizeof *p->turn);
+	p->idle.at = tarn_mem_zalloc(p->n_turn, sizeof *p->idle.at);
+	p->done.at = tarn_mem_zalloc(p->n_turn, sizeof *p->done.at);
+	return p->turn && p->idle.at && p->done.at ? TARN_OK : tarn_err_nomem(p->n_turn * sizeof *p->turn);
 }
 
 static ov_status_e make_requests(pipeline *p, const ov_compiled_model_t *m)
 {
 	for (size_t i = 0; i < p->n_turn; i++) {
 		turn *t = &p->turn[i];
+		ov_status_e status = OK;
 		t->line = p;
-		ov_status_e status = ov_compiled_model_create_infer_request(m, &t->request);
+		if (p->o->use)
+			t->request = p->o->use[i];
+		else
+			status = ov_compiled_model_create_infer_request(m, &t->request);
 		if (status != OK)
 			return status;
+		push(p, &p->idle, t);
 		const ov_callback_t callback = {on_done, t};
 		status = ov_infer_request_set_callback(t->request, &callback);
 		if (status != OK)
@@ -320,15 +357,21 @@ static ov_status_e make_requests(pipeline *p, const ov_compiled_model_t *m)
 	return OK;
 }
 
-/* A request's callback may still hold the lock it signalled with: freeing a request waits for it. */
+/* A request's callback may still hold the lock it signalled with: what waits for the request waits for that, too. */
 static void close_line(pipeline *p)
 {
 	for (size_t i = 0; p->turn && i < p->n_turn; i++) {
-		if (p->turn[i].request)
-			(void)ov_infer_request_wait(p->turn[i].request);
-		ov_infer_request_free(p->turn[i].request);
+		ov_infer_request_t *q = p->turn[i].request;
+		if (q && p->turn[i].started_ns)
+			(void)ov_infer_request_wait(q);
+		if (!p->o->use)
+			ov_infer_request_free(q);
+		else if (q && tarn_request_set_callback(q->r, NULL, NULL))
+			continue; /* the caller runs it */
 	}
 	tarn_mem_free(p->turn);
+	tarn_mem_free(p->idle.at);
+	tarn_mem_free(p->done.at);
 	tarn_cond_fini(&p->changed);
 	tarn_mutex_fini(&p->lock);
 	tarn_mutex_fini(&p->source);
@@ -337,7 +380,7 @@ static void close_line(pipeline *p)
 ov_status_e tarn_run_pipeline(ov_compiled_model_t *compiled_model, const tarn_pipeline_options *options,
 			      tarn_pipeline_report *report)
 {
-	NEED(compiled_model && options && options->fill);
+	NEED(compiled_model && options && options->fill && (!options->use || options->requests));
 	pipeline p = {.o = options};
 	tarn_mutex_init(&p.source);
 	tarn_mutex_init(&p.lock);
@@ -347,12 +390,12 @@ ov_status_e tarn_run_pipeline(ov_compiled_model_t *compiled_model, const tarn_pi
 		status = make_requests(&p, compiled_model);
 	if (status == OK)
 		status = tarn_status(run(&p));
+	if (report)
+		*report = p.report;
+	close_line(&p);
 	if (status == OK && p.status != OK) {
 		tarn_last_error_set(&p.failure);
 		status = p.status;
 	}
-	if (report)
-		*report = p.report;
-	close_line(&p);
 	return status;
 }

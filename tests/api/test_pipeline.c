@@ -6,6 +6,7 @@
 
 #include "api.h"
 #include "tarn/pipeline.h"
+#include "tarn/profile.h"
 
 enum { FRAMES = 200 };
 
@@ -133,6 +134,39 @@ static void early_ends(ov_compiled_model_t *cm)
 	}
 }
 
+/* Requests of the caller's: the same ones in each run, without a callback afterwards, the preparation on the timeline. */
+static void given_requests(ov_compiled_model_t *cm)
+{
+	enum { N = 3 };
+	ov_infer_request_t *q[N];
+	tarn_timeline t;
+	for (int i = 0; i < N; i++)
+		EXPECT_OK(ov_compiled_model_create_infer_request(cm, &q[i]));
+	for (int round = 0; round < 2; round++) {
+		stream s = stream_of(FRAMES);
+		tarn_pipeline_options o = {
+			.requests = N, .workers = 2, .use = q, .fetch = fetch, .fill = fill, .result = result};
+		o.ctx = &s;
+		EXPECT_OK(tarn_start_timeline(FRAMES));
+		EXPECT_OK(tarn_run_pipeline(cm, &o, NULL));
+		EXPECT_OK(tarn_stop_timeline());
+		EXPECT(s.given == FRAMES);
+		EXPECT_OK(tarn_list_timeline(&t));
+		EXPECT(t.size == FRAMES);
+		for (size_t i = 0; i < t.size; i++)
+			EXPECT(t.at[i].asked_ns > 0 && t.at[i].prepare_ns >= t.at[i].asked_ns &&
+			       t.at[i].start_ns >= t.at[i].prepare_ns);
+		tarn_free_timeline(&t);
+	}
+	stream none = stream_of(0);
+	EXPECT(tarn_run_pipeline(cm, &(tarn_pipeline_options){.use = q, .fill = fill, .ctx = &none}, NULL) == INVALID_C_PARAM);
+	for (int i = 0; i < N; i++) {
+		EXPECT_OK(ov_infer_request_start_async(q[i])); /* and nobody is called back */
+		EXPECT_OK(ov_infer_request_wait(q[i]));
+		ov_infer_request_free(q[i]);
+	}
+}
+
 static tarn_pipeline_answer no_input(void *ctx, size_t worker, size_t ticket, ov_infer_request_t *r)
 {
 	(void)ctx, (void)worker, (void)ticket, (void)r;
@@ -185,6 +219,7 @@ int main(void)
 	EXPECT_OK(ov_core_compile_model(core, m, "CPU", 0, &cm));
 	every_frame_once(cm);
 	early_ends(cm);
+	given_requests(cm);
 	wrong_options(cm);
 	frames();
 	ov_compiled_model_free(cm);

@@ -77,8 +77,8 @@ int bench_report_json(bench *b, json *j);
 int bench_json_body(bench *b, json *j); /* the same within an object that is begun */
 /* --trace: of what was measured last. */
 int bench_write_trace(const bench *b);
-/* Fills the inputs of request i anew: from the next samples, with --live or --stdin, by that worker; else with other random
- * values. BENCH_NO_MORE: the source has ended. */
+/* Fills the inputs of request i anew: from the samples of that number, or what that worker fetched, with --live and --stdin;
+ * else with other random values. */
 enum { BENCH_NO_MORE = -1 };
 int bench_fill(bench *b, long i, long worker, long ticket);
 
@@ -88,6 +88,9 @@ extern volatile sig_atomic_t bench_stop;
 /* --live and --stdin: opens the source for each worker; before it, the requests have their tensors. */
 int bench_live_open(bench *b, size_t input);
 void bench_live_close(bench *b);
+/* Reads what one inference takes from standard input, by one worker at a time; nothing to be done with --live. BENCH_NO_MORE:
+ * it has ended. */
+int bench_live_fetch(bench *b, long worker);
 int bench_live_fill(bench *b, long i, long worker, long ticket);
 /* Are JPEGs decoded in a size that is at least twice what the input takes? */
 bool bench_live_decodes_in_full(const bench *b);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "bench.h"
 #include "host.h"
@@ -66,8 +67,8 @@ static int open_frames(bench *b, const tarn_data_options_t *prep, ov_element_typ
 		b->live->batch = (long)dims[0];
 		dims[0] = 1;
 	}
-	return frames_open("bench", b->o->frames, b->workers, type, &(ov_shape_t){n, dims}, prep, &bench_stop,
-			   &b->live->frames);
+	const frames_source from = {"bench", b->o->frames, STDIN_FILENO, &bench_stop};
+	return frames_open(&from, b->workers, b->live->batch, type, &(ov_shape_t){n, dims}, prep, &b->live->frames);
 }
 
 int bench_live_open(bench *b, size_t input)
@@ -114,11 +115,18 @@ void bench_live_close(bench *b)
 	b->live = NULL;
 }
 
-static int fill_one(const struct live *l, long worker, size_t number, void *to, size_t bytes)
+int bench_live_fetch(bench *b, long worker)
+{
+	int code = b->live->frames ? frames_read(b->live->frames, worker) : 0;
+	return code == FRAMES_END ? BENCH_NO_MORE : code;
+}
+
+static int fill_one(const struct live *l, long worker, long k, long ticket, void *to, size_t bytes)
 {
 	if (l->frames)
-		return frames_fill(l->frames, worker, to);
-	return tarn_read_sample(l->data[worker], number % l->samples, to, bytes) == OK ? 0 : fail_last("bench");
+		return frames_prepare(l->frames, worker, k, to);
+	size_t number = (size_t)(ticket * l->batch + k) % l->samples;
+	return tarn_read_sample(l->data[worker], number, to, bytes) == OK ? 0 : fail_last("bench");
 }
 
 int bench_live_fill(bench *b, long i, long worker, long ticket)
@@ -127,15 +135,11 @@ int bench_live_fill(bench *b, long i, long worker, long ticket)
 	const ov_tensor_t *t = b->tensor[(size_t)i * b->n_in + l->input];
 	void *at;
 	size_t bytes;
-	if (ov_tensor_data(t, &at) != OK || ov_tensor_get_byte_size(t, &bytes) != OK)
-		return fail_last("bench");
-	bytes /= (size_t)l->batch;
-	for (long k = 0; k < l->batch; k++) {
-		int code = fill_one(l, worker, (size_t)(ticket * l->batch + k), (char *)at + (size_t)k * bytes, bytes);
-		if (code)
-			return code == FRAMES_END ? BENCH_NO_MORE : code;
-	}
-	return 0;
+	int code = ov_tensor_data(t, &at) == OK && ov_tensor_get_byte_size(t, &bytes) == OK ? 0 : fail_last("bench");
+	for (long k = 0; k < l->batch && !code; k++)
+		code = fill_one(l, worker, k, ticket, (char *)at + (size_t)k * (bytes / (size_t)l->batch),
+				bytes / (size_t)l->batch);
+	return code;
 }
 
 /* The shorter side from a JPEG's frame header; 0 when the file is none, or is cut short. */

@@ -11,6 +11,7 @@
 #include "bench.h"
 #include "host.h"
 #include "say.h"
+#include "tarn/pipeline.h"
 #include "tarn/sim.h"
 
 enum { TIMELINE_EVENTS = 1 << 18 };
@@ -98,18 +99,18 @@ static void pace(const bench *b, long started, double begin)
 		nanosleep(&t, NULL);
 }
 
-/* Fills the inputs unless they stay as they are; *ms and *cpu_ms are what that took. asked_ns: since when the worker waited for
- * the request.
- */
-static int prepare(bench *b, long i, long worker, long ticket, int64_t asked_ns, double *ms, double *cpu_ms)
+/* Fills the inputs unless they stay as they are; *ms and *cpu_ms are what that took. */
+static int prepare(bench *b, long ticket, double *ms, double *cpu_ms)
 {
 	*ms = *cpu_ms = 0;
-	if (tarn_begin_preparation(b->request[i], asked_ns) != OK)
+	if (tarn_begin_preparation(b->request[0], 0) != OK)
 		return fail_last("bench");
 	if (b->inference_only)
 		return 0;
 	double begin = now_ms(), cpu = host_thread_cpu_ms();
-	int code = bench_fill(b, i, worker, ticket);
+	int code = b->live ? bench_live_fetch(b, 0) : 0;
+	if (!code)
+		code = bench_fill(b, 0, 0, ticket);
 	*ms = now_ms() - begin;
 	*cpu_ms = host_thread_cpu_ms() - cpu;
 	return code;
@@ -121,7 +122,7 @@ static int measure_sync(bench *b)
 	int code = 0;
 	for (long i = 0; !code && !done(b, i, begin); i++) {
 		pace(b, i, begin);
-		code = prepare(b, 0, 0, i, 0, &ms, &cpu_ms);
+		code = prepare(b, i, &ms, &cpu_ms);
 		if (code == BENCH_NO_MORE) {
 			code = 0;
 			break;
@@ -140,216 +141,123 @@ static int measure_sync(bench *b)
 	return code;
 }
 
-/* Requests go round: idle ones stand in a queue, in the order they became so; a worker takes one, looks at its last result,
- * gives it the next input and starts it; its callback puts it back. The lock guards everything here, and the sums in bench. */
+/* What a worker counts for itself; `delay` is asked of the system now and then, since that costs as much as a small inference.
+ */
+typedef struct hand {
+	double prepare, prepare_cpu;            /* ms */
+	double delay_before, delay, delay_read; /* ms it could run and did not; when that was asked */
+	double begun, begun_cpu;                /* while it prepares */
+} hand;
+
 typedef struct crew {
 	bench *b;
-	pthread_mutex_t lock;
-	pthread_cond_t idle;
-	struct turn {
-		struct crew *crew;
-		long index;
-		double start, end;
-		bool ran;
-	} * turn;
-	long *queue, first, n, size;
-	long started, running;
+	hand *hand;
 	double begin;
-	bool over; /* nothing more is started */
+	pthread_mutex_t lock; /* of code */
 	int code;
 } crew;
 
-static void on_done(void *arg)
+static void read_delay(hand *h, double now)
 {
-	struct turn *t = arg;
-	crew *c = t->crew;
-	t->end = now_ms();
+	enum { EVERY_MS = 10 };
+	if (now - h->delay_read < EVERY_MS)
+		return;
+	h->delay_read = now;
+	h->delay = host_thread_delay_ms();
+}
+
+/* The pipeline ends with the first failure, whose message was given. */
+static tarn_pipeline_answer answer(crew *c, int code)
+{
+	if (!code)
+		return TARN_PIPELINE_GO_ON;
+	if (code == BENCH_NO_MORE)
+		return TARN_PIPELINE_END;
 	pthread_mutex_lock(&c->lock);
-	c->queue[(c->first + c->n++) % c->size] = t->index;
-	pthread_cond_signal(&c->idle);
+	c->code = c->code ? c->code : code;
 	pthread_mutex_unlock(&c->lock);
+	return TARN_PIPELINE_FAIL;
 }
 
-/* The lock is held. */
-static struct turn *take(crew *c)
+static void begin_preparing(const bench *b, hand *h)
 {
-	struct turn *t = &c->turn[c->queue[c->first]];
-	c->first = (c->first + 1) % c->size;
-	c->n--;
-	return t;
+	h->begun = b->inference_only ? 0 : now_ms();
+	h->begun_cpu = b->inference_only ? 0 : host_thread_cpu_ms();
 }
 
-/* The result of a finished inference, if the request ran. The lock is held. */
-static int collect(crew *c, struct turn *t)
+static void end_preparing(const bench *b, hand *h)
 {
-	if (!t->ran)
-		return 0;
-	t->ran = false;
-	c->running--;
-	const ov_infer_request_t *r = c->b->request[t->index];
-	if (ov_infer_request_wait((ov_infer_request_t *)(uintptr_t)r) != OK || !record(c->b, r, t->end - t->start))
-		return fail_last("bench");
-	return 0;
+	if (b->inference_only)
+		return;
+	double now = now_ms();
+	h->prepare += now - h->begun;
+	h->prepare_cpu += host_thread_cpu_ms() - h->begun_cpu;
+	read_delay(h, now);
 }
 
-static void end_crew(crew *c, int code)
+static tarn_pipeline_answer fetch(void *ctx, size_t worker, size_t ticket)
 {
-	if (!c->code)
-		c->code = code;
-	c->over = true;
-	pthread_cond_broadcast(&c->idle);
+	crew *c = ctx;
+	hand *h = &c->hand[worker];
+	if (done(c->b, (long)ticket, c->begin))
+		return TARN_PIPELINE_END;
+	pace(c->b, (long)ticket, c->begin);
+	begin_preparing(c->b, h);
+	return answer(c, c->b->live ? bench_live_fetch(c->b, (long)worker) : 0);
 }
 
-/* Next idle request and number of its inference; NULL when there is nothing more to start. */
-static struct turn *next_turn(crew *c, long *ticket)
+static tarn_pipeline_answer fill(void *ctx, size_t worker, size_t ticket, ov_infer_request_t *request)
 {
-	struct turn *t = NULL;
-	pthread_mutex_lock(&c->lock);
-	for (;;) { /* while it waits, another may take the last */
-		if (!c->over && done(c->b, c->started, c->begin))
-			end_crew(c, 0);
-		if (c->over || c->n)
-			break;
-		pthread_cond_wait(&c->idle, &c->lock);
-	}
-	if (!c->over) {
-		t = take(c);
-		*ticket = c->started++;
-		int code = collect(c, t);
-		if (code) {
-			end_crew(c, code);
-			t = NULL;
-		}
-	}
-	pthread_mutex_unlock(&c->lock);
-	return t;
-}
-
-static void work(crew *c, long worker)
-{
+	crew *c = ctx;
 	bench *b = c->b;
-	long ticket;
-	struct turn *t;
-	double ms, cpu_ms, delay = host_thread_delay_ms();
-	for (;;) {
-		int64_t asked_ns = tarn_get_clock();
-		t = next_turn(c, &ticket);
-		if (!t)
-			break;
-		if (b->o->max_irate > 0) {
-			pace(b, ticket, c->begin);
-			asked_ns = 0; /* it is not a request that was waited for */
-		}
-		int code = prepare(b, t->index, worker, ticket, asked_ns, &ms, &cpu_ms);
-		if (code == BENCH_NO_MORE) {
-			pthread_mutex_lock(&c->lock);
-			end_crew(c, 0);
-			pthread_mutex_unlock(&c->lock);
-			break;
-		}
-		pthread_mutex_lock(&c->lock);
-		b->prepare += ms;
-		b->prepare_cpu += cpu_ms;
-		t->start = now_ms();
-		t->ran = !code;
-		c->running += t->ran;
-		pthread_mutex_unlock(&c->lock);
-		if (!code && ov_infer_request_start_async(b->request[t->index]) != OK)
-			code = fail_last("bench");
-		if (code) {
-			pthread_mutex_lock(&c->lock);
-			c->running -= t->ran;
-			t->ran = false;
-			end_crew(c, code);
-			pthread_mutex_unlock(&c->lock);
-		}
-		if (worker == 0)
-			progress(b, c->begin, false);
-	}
-	pthread_mutex_lock(&c->lock);
-	b->delay += host_thread_delay_ms() - delay;
-	pthread_mutex_unlock(&c->lock);
+	long i = 0;
+	/* With -max_irate it is not a request that was waited for. */
+	if (b->o->max_irate > 0 && tarn_begin_preparation(request, 0) != OK)
+		return answer(c, fail_last("bench"));
+	if (b->inference_only)
+		return TARN_PIPELINE_GO_ON;
+	while (b->request[i] != request)
+		i++;
+	int code = bench_fill(b, i, (long)worker, (long)ticket);
+	end_preparing(b, &c->hand[worker]);
+	return answer(c, code);
 }
 
-struct hand {
-	crew *crew;
-	long worker;
-	pthread_t thread;
-	bool started;
-};
-
-static void *hand_main(void *arg)
+static tarn_pipeline_answer result(void *ctx, size_t ticket, ov_infer_request_t *request, const tarn_pipeline_times *times)
 {
-	const struct hand *h = arg;
-	work(h->crew, h->worker);
-	return NULL;
-}
-
-/* Results of what is still running when nothing more is started. */
-static void drain(crew *c)
-{
-	double end = c->begin;
-	pthread_mutex_lock(&c->lock);
-	while (c->running > 0) {
-		while (!c->n)
-			pthread_cond_wait(&c->idle, &c->lock);
-		struct turn *t = take(c);
-		end = t->ran && t->end > end ? t->end : end;
-		int code = collect(c, t);
-		c->code = c->code ? c->code : code;
-	}
-	pthread_mutex_unlock(&c->lock);
-	c->b->duration_ms = end - c->begin;
-}
-
-static int run_crew(bench *b, crew *c)
-{
-	struct hand *hand = calloc((size_t)b->workers, sizeof *hand);
-	if (!hand)
-		return fail(1, "bench", "out of memory");
-	c->begin = now_ms();
-	for (long i = 1; i < b->workers; i++) {
-		hand[i] = (struct hand){.crew = c, .worker = i};
-		hand[i].started = !pthread_create(&hand[i].thread, NULL, hand_main, &hand[i]);
-		if (!hand[i].started) {
-			pthread_mutex_lock(&c->lock);
-			end_crew(c, fail(1, "bench", "thread %ld cannot be started; use fewer -workers", i));
-			pthread_mutex_unlock(&c->lock);
-		}
-	}
-	work(c, 0);
-	for (long i = 1; i < b->workers; i++)
-		if (hand[i].started)
-			pthread_join(hand[i].thread, NULL);
-	free(hand);
-	drain(c);
-	return c->code;
+	crew *c = ctx;
+	(void)ticket;
+	if (!record(c->b, request, times->inference))
+		return answer(c, fail_last("bench"));
+	progress(c->b, c->begin, false);
+	return TARN_PIPELINE_GO_ON;
 }
 
 static int measure_async(bench *b)
 {
-	crew c = {.b = b,
-		  .lock = PTHREAD_MUTEX_INITIALIZER,
-		  .idle = PTHREAD_COND_INITIALIZER,
-		  .turn = calloc((size_t)b->nireq, sizeof *c.turn),
-		  .queue = calloc((size_t)b->nireq, sizeof *c.queue),
-		  .n = b->nireq,
-		  .size = b->nireq};
-	int code = c.turn && c.queue ? 0 : fail(1, "bench", "out of memory");
-	for (long i = 0; i < b->nireq && !code; i++) {
-		c.turn[i] = (struct turn){.crew = &c, .index = i};
-		c.queue[i] = i;
-		ov_callback_t callback = {on_done, &c.turn[i]};
-		if (ov_infer_request_set_callback(b->request[i], &callback) != OK)
-			code = fail_last("bench");
+	crew c = {.b = b, .hand = calloc((size_t)b->workers, sizeof *c.hand), .lock = PTHREAD_MUTEX_INITIALIZER};
+	const tarn_pipeline_options o = {.requests = (size_t)b->nireq,
+					 .workers = (size_t)b->workers,
+					 .use = b->request,
+					 .fetch = fetch,
+					 .fill = fill,
+					 .result = result,
+					 .ctx = &c};
+	tarn_pipeline_report report = {.seconds = 0};
+	if (!c.hand)
+		return fail(1, "bench", "out of memory");
+	c.hand[0].delay_before = c.hand[0].delay = host_thread_delay_ms();
+	c.begin = now_ms();
+	ov_status_e status = tarn_run_pipeline(b->s.compiled, &o, &report);
+	c.hand[0].delay = host_thread_delay_ms();
+	int code = c.code ? c.code : status != OK ? fail_last("bench") : 0;
+	b->duration_ms = report.seconds * 1e3;
+	for (long i = 0; i < b->workers; i++) {
+		b->prepare += c.hand[i].prepare;
+		b->prepare_cpu += c.hand[i].prepare_cpu;
+		b->delay += c.hand[i].delay - c.hand[i].delay_before;
 	}
-	if (!code)
-		code = run_crew(b, &c);
-	/* A request's callback may still hold the lock it signalled with. */
-	for (long i = 0; i < b->nireq; i++)
-		(void)ov_infer_request_wait(b->request[i]);
-	free(c.turn);
-	free(c.queue);
+	free(c.hand);
 	return code;
 }
 
@@ -398,7 +306,9 @@ int bench_warm(bench *b)
 	catch_interrupt();
 	/* A stream is not read ahead of what runs. */
 	for (long i = 0; b->live && i < (b->o->frames ? 1 : b->nireq); i++) {
-		int code = bench_fill(b, i, 0, i);
+		int code = bench_live_fetch(b, 0);
+		if (!code)
+			code = bench_fill(b, i, 0, i);
 		if (code == BENCH_NO_MORE)
 			return fail(3, "bench", "standard input has no whole frame; pipe raw frames into it");
 		if (code)

@@ -3,7 +3,8 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,49 +13,59 @@
 
 enum { STOP_MS = 100 }; /* how long a signal may go unnoticed while input is awaited */
 
+enum { MOST_MB = 1024 }; /* of frames in memory, for all workers together */
+
 struct frames {
-	const char *command;
+	frames_source from;
 	char format[16];
 	int width, height;
-	size_t bytes;
-	const volatile sig_atomic_t *stop;
-	pthread_mutex_t lock; /* of standard input and `ended` */
+	size_t bytes; /* of a frame */
+	long batch;
 	bool ended;
 	long n;
 	struct {
 		tarn_preparer_t *preparer;
-		void *frame;
+		char *frame; /* batch of them */
 	} * worker;
 };
 
-static int parse(frames *f, const char *spec)
+static int parse(frames *f)
 {
 	char end;
-	if (sscanf(spec, "%15[^:]:%dx%d%c", f->format, &f->width, &f->height, &end) != 3)
-		return fail(2, f->command, "--stdin cannot be '%s'; write FORMAT:WxH, such as nv12:1280x720", spec);
-	return tarn_get_frame_size(f->format, f->width, f->height, &f->bytes) == OK ? 0 : fail_last(f->command);
+	if (sscanf(f->from.spec, "%15[^:]:%dx%d%c", f->format, &f->width, &f->height, &end) != 3)
+		return fail(2, f->from.command, "--stdin cannot be '%s'; write FORMAT:WxH, such as nv12:1280x720",
+			    f->from.spec);
+	return tarn_get_frame_size(f->format, f->width, f->height, &f->bytes) == OK ? 0 : fail_last(f->from.command);
 }
 
-int frames_open(const char *command, const char *spec, long workers, ov_element_type_e type, const ov_shape_t *shape,
-		const tarn_data_options_t *prep, const volatile sig_atomic_t *stop, frames **out)
+static int open_worker(frames *f, ov_element_type_e type, const ov_shape_t *shape, const tarn_data_options_t *prep)
+{
+	f->worker[f->n].frame = malloc(f->bytes * (size_t)f->batch);
+	if (!f->worker[f->n].frame)
+		return fail(1, f->from.command, "out of memory for %ld frames of %zu bytes", f->batch, f->bytes);
+	bool opened = tarn_open_preparer(type, *shape, prep, &f->worker[f->n++].preparer) == OK;
+	return opened ? 0 : fail_last(f->from.command);
+}
+
+int frames_open(const frames_source *from, long workers, long batch, ov_element_type_e type, const ov_shape_t *shape,
+		const tarn_data_options_t *prep, frames **out)
 {
 	frames *f = calloc(1, sizeof *f);
 	if (!f)
-		return fail(1, command, "out of memory");
-	f->command = command;
-	f->stop = stop;
-	pthread_mutex_init(&f->lock, NULL);
-	int code = parse(f, spec);
+		return fail(1, from->command, "out of memory");
+	f->from = *from;
+	f->batch = batch;
+	int code = parse(f);
+	if (!code && f->bytes > ((size_t)MOST_MB << 20) / (size_t)(workers * batch))
+		code = fail(2, from->command,
+			    "%ld workers with %ld frames of %zu bytes each take more than %d MB; use smaller frames, or fewer "
+			    "-workers",
+			    workers, batch, f->bytes, MOST_MB);
 	f->worker = calloc((size_t)workers, sizeof *f->worker);
-	for (; !code && f->worker && f->n < workers; f->n++) {
-		f->worker[f->n].frame = malloc(f->bytes);
-		if (!f->worker[f->n].frame)
-			code = fail(1, command, "out of memory for a frame of %zu bytes", f->bytes);
-		else if (tarn_open_preparer(type, *shape, prep, &f->worker[f->n].preparer) != OK)
-			code = fail_last(command);
-	}
 	if (!code && !f->worker)
-		code = fail(1, command, "out of memory");
+		code = fail(1, from->command, "out of memory");
+	while (!code && f->n < workers)
+		code = open_worker(f, type, shape, prep);
 	if (code)
 		frames_close(f);
 	else
@@ -71,22 +82,21 @@ void frames_close(frames *f)
 		free(f->worker[i].frame);
 	}
 	free(f->worker);
-	pthread_mutex_destroy(&f->lock);
 	free(f);
 }
 
 /* Bytes read; fewer than wanted at the end of the input, or after a signal. -1: reading failed. */
-static ssize_t read_all(const frames *f, char *to)
+static ssize_t read_all(const frames *f, char *to, size_t want)
 {
 	size_t n = 0;
-	while (n < f->bytes && !*f->stop) {
-		struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+	while (n < want && !*f->from.stop) {
+		struct pollfd p = {.fd = f->from.fd, .events = POLLIN};
 		int ready = poll(&p, 1, STOP_MS);
 		if (ready < 0 && errno != EINTR)
 			return -1;
 		if (ready <= 0)
 			continue;
-		ssize_t got = read(STDIN_FILENO, to + n, f->bytes - n);
+		ssize_t got = read(f->from.fd, to + n, want - n);
 		if (got < 0 && errno != EINTR && errno != EAGAIN)
 			return -1;
 		if (got == 0)
@@ -96,30 +106,27 @@ static ssize_t read_all(const frames *f, char *to)
 	return (ssize_t)n;
 }
 
-/* The lock is held. */
-static int next_frame(frames *f, char *to)
+int frames_read(frames *f, long worker)
 {
+	size_t want = f->bytes * (size_t)f->batch;
 	if (f->ended)
 		return FRAMES_END;
-	ssize_t n = read_all(f, to);
-	if (n == (ssize_t)f->bytes)
+	ssize_t n = read_all(f, f->worker[worker].frame, want);
+	if (n == (ssize_t)want)
 		return 0;
 	f->ended = true;
 	if (n < 0)
-		return fail(1, f->command, "standard input cannot be read: %s", strerror(errno));
-	if (n > 0 && !*f->stop)
-		note("the last %zd bytes of standard input are no whole frame of %zu; check --stdin's format and size", n,
-		     f->bytes);
+		return fail(1, f->from.command, "standard input cannot be read: %s", strerror(errno));
+	if ((size_t)n % f->bytes && !*f->from.stop)
+		note("the last %zu bytes of standard input are no whole frame of %zu; check --stdin's format and size",
+		     (size_t)n % f->bytes, f->bytes);
 	return FRAMES_END;
 }
 
-int frames_fill(frames *f, long worker, void *dst)
+int frames_prepare(frames *f, long worker, long k, void *dst)
 {
-	pthread_mutex_lock(&f->lock);
-	int code = next_frame(f, f->worker[worker].frame);
-	pthread_mutex_unlock(&f->lock);
-	if (!code && tarn_prepare_frame(f->worker[worker].preparer, f->format, f->width, f->height, f->worker[worker].frame,
-					f->bytes, dst) != OK)
-		code = fail_last(f->command);
-	return code;
+	const char *frame = f->worker[worker].frame + (size_t)k * f->bytes;
+	if (tarn_prepare_frame(f->worker[worker].preparer, f->format, f->width, f->height, frame, f->bytes, dst) == OK)
+		return 0;
+	return fail_last(f->from.command);
 }

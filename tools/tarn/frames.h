@@ -9,14 +9,23 @@
 
 typedef struct frames frames;
 
-/* `spec` is FORMAT:WxH. Each worker has a preparer of its own for an input of that type and shape. `stop`: set by a signal,
- * ends the waiting for input. 0, or an exit code after its message. */
-int frames_open(const char *command, const char *spec, long workers, ov_element_type_e type, const ov_shape_t *shape,
-		const tarn_data_options_t *prep, const volatile sig_atomic_t *stop, frames **out);
+typedef struct frames_source {
+	const char *command;               /* for messages */
+	const char *spec;                  /* FORMAT:WxH */
+	int fd;                            /* of standard input */
+	const volatile sig_atomic_t *stop; /* set by a signal, ends the waiting for input */
+} frames_source;
+
+/* Each worker has room for `batch` frames and a preparer of its own for an input of that type and shape. 0, or an exit code
+ * after its message. */
+int frames_open(const frames_source *from, long workers, long batch, ov_element_type_e type, const ov_shape_t *shape,
+		const tarn_data_options_t *prep, frames **out);
 void frames_close(frames *f);
-/* The next frame, prepared into dst. FRAMES_END when there is none, 0, or an exit code after its message. From any thread;
- * workers read one after the other and prepare side by side. */
+/* The next frames, a batch of them, into the worker's memory; by one worker at a time. FRAMES_END when there are no more, 0, or
+ * an exit code after its message. */
 enum { FRAMES_END = -1 };
-int frames_fill(frames *f, long worker, void *dst);
+int frames_read(frames *f, long worker);
+/* Frame k of those the worker has read, prepared into dst. Workers prepare side by side. */
+int frames_prepare(frames *f, long worker, long k, void *dst);
 
 #endif
