@@ -47,6 +47,7 @@ typedef struct tarn_diag_counters {
 	double stall_weights, stall_activations, compute, array, vector, fixed, recurrent;
 	int tiles, device_tiles; /* in use, there; on the CPU: threads and processors */
 	double clock;            /* times the nominal clock: 1 or more is healthy; 0: not known */
+	bool efficient;          /* a lower clock was asked for (WORKLOAD_TYPE=EFFICIENT) */
 	/* What device_ms would be with layers on 8 bits; on all tiles; at the highest clock. */
 	double int8_ms, tiles_ms, turbo_ms;
 	double batch_ms; /* of one of `batch` samples that go together */

@@ -123,6 +123,7 @@ ov_status_e tarn_make_waterfall(const tarn_device_account *a, double device_ms, 
 		.stalls = a->stall_weights_ms + a->stall_inputs_ms + a->stall_stores_ms,
 		.other_engines = a->shave_ms + a->copy_ms,
 		.fixed = a->fixed_ms,
+		.total = a->total_ms,
 		.device = device_ms,
 		.interval = interval_ms,
 	};

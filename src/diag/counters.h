@@ -12,6 +12,9 @@ typedef struct tarn_counters {
 #undef COUNTER
 } tarn_counters;
 
+/* Times the nominal clock: below it counts as slowed down. */
+#define TARN_NOMINAL_CLOCK 0.93
+
 /* 0 and NAN: not known. */
 static inline bool tarn_counter_known(double v)
 {

@@ -120,6 +120,19 @@ static bool device_takes(const tarn_counters *c, double ms, tarn_pipeline *p)
 	return true;
 }
 
+static bool is_slowed(const tarn_counters *c)
+{
+	return tarn_counter_known(c->clock) && c->clock < TARN_NOMINAL_CLOCK;
+}
+
+/* Times that the device's model gave are those at its nominal clock. Without transfers, the multipliers alone are slower. */
+static double at_this_clock(const tarn_counters *c, tarn_change change, double ms)
+{
+	if (!is_slowed(c) || !tarn_counter_known(ms) || change == TARN_CHANGE_FREE_COMPUTE)
+		return ms;
+	return change == TARN_CHANGE_FREE_BANDWIDTH ? ms + c->device_ms * (1 - c->clock) : ms / c->clock;
+}
+
 bool tarn_change_apply(const tarn_counters *c, tarn_change change, tarn_pipeline *p)
 {
 	switch (change) {
@@ -140,17 +153,19 @@ bool tarn_change_apply(const tarn_counters *c, tarn_change change, tarn_pipeline
 		p->copy_in = p->copy_out = 0;
 		return c->copy_in + c->copy_out > 0;
 	case TARN_CHANGE_INT8:
-		return device_takes(c, c->int8_ms, p);
+		return device_takes(c, at_this_clock(c, change, c->int8_ms), p);
 	case TARN_CHANGE_TILES:
-		return c->tiles < c->device_tiles && device_takes(c, c->tiles_ms, p);
+		return c->tiles < c->device_tiles && device_takes(c, at_this_clock(c, change, c->tiles_ms), p);
+	case TARN_CHANGE_CLOCK:
+		return is_slowed(c) && device_takes(c, c->device_ms * c->clock, p);
 	case TARN_CHANGE_TURBO:
-		return device_takes(c, c->turbo_ms, p);
+		return device_takes(c, is_slowed(c) ? c->device_ms : c->turbo_ms, p); /* no turbo below the nominal clock */
 	case TARN_CHANGE_BATCH:
-		return c->batch > 1 && device_takes(c, c->batch_ms, p);
+		return c->batch > 1 && device_takes(c, at_this_clock(c, change, c->batch_ms), p);
 	case TARN_CHANGE_FREE_BANDWIDTH:
-		return device_takes(c, c->free_bandwidth_ms, p);
+		return device_takes(c, at_this_clock(c, change, c->free_bandwidth_ms), p);
 	case TARN_CHANGE_FREE_COMPUTE:
-		return device_takes(c, c->free_compute_ms, p);
+		return device_takes(c, at_this_clock(c, change, c->free_compute_ms), p);
 	default:
 		return false;
 	}

@@ -14,7 +14,6 @@
 #define MAC_LIMIT 0.5
 #define WORTH 1.25 /* a gain that names a cause */
 #define TILES_WORTH 1.15
-#define NOMINAL 0.93 /* of the nominal clock */
 #define MEMORY_WORTH 1.2
 #define HALF 0.5
 #define SERIAL_LIMIT 0.3
@@ -118,7 +117,12 @@ static bool others_run_here(const tarn_counters *c)
 
 static bool slow_clock(const tarn_counters *c)
 {
-	return is_busy(c) && tarn_counter_known(c->clock) && c->clock < NOMINAL;
+	return is_busy(c) && tarn_counter_known(c->clock) && c->clock < TARN_NOMINAL_CLOCK;
+}
+
+static bool efficient_clock(const tarn_counters *c)
+{
+	return slow_clock(c) && c->efficient;
 }
 
 static bool tiles_unused(const tarn_counters *c)

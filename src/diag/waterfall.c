@@ -3,6 +3,9 @@
 
 #include <math.h>
 
+/* Times of a device are told in ticks of its timer. */
+#define TARN_CLOCK_SLACK 1.005
+
 static const struct {
 	const char *word, *what;
 } losses[] = {
@@ -25,14 +28,21 @@ const char *tarn_loss_what(tarn_loss loss)
 static void find_levels(const tarn_waterfall_input *in, double level[TARN_LOSS_COUNT])
 {
 	double ops = 2e-9 * in->macs; /* of one inference; over ms this is TOPS */
-	double stalled = in->dpu + in->stalls, engines = stalled + in->other_engines;
+	double dpu = in->dpu, slow = 1;
+	if (dpu > 0 && in->total > 0 && in->device > TARN_CLOCK_SLACK * in->total)
+		slow = (dpu + in->device - in->total) / dpu;
+	double mhz = in->mhz / slow, stalled = slow * dpu + in->stalls, engines = stalled + in->other_engines;
 	const double ms[] = {
-		[TARN_LOSS_PRECISION] = in->mixed, [TARN_LOSS_PADDING] = in->padded, [TARN_LOSS_ARRAY] = in->dpu,
-		[TARN_LOSS_STALLS] = stalled,      [TARN_LOSS_ENGINES] = engines,    [TARN_LOSS_FIXED] = in->device,
+		[TARN_LOSS_PRECISION] = slow * in->mixed,
+		[TARN_LOSS_PADDING] = slow * in->padded,
+		[TARN_LOSS_ARRAY] = slow * dpu,
+		[TARN_LOSS_STALLS] = stalled,
+		[TARN_LOSS_ENGINES] = engines,
+		[TARN_LOSS_FIXED] = in->device,
 		[TARN_LOSS_IDLE] = in->interval,
 	};
 	level[TARN_LOSS_TILES] = in->tiles > 0 && in->device_tiles > 0 ? in->tops * in->tiles / in->device_tiles : NAN;
-	level[TARN_LOSS_CLOCK] = in->mhz > 0 && in->mhz_highest > 0 ? level[TARN_LOSS_TILES] * in->mhz / in->mhz_highest : NAN;
+	level[TARN_LOSS_CLOCK] = mhz > 0 && in->mhz_highest > 0 ? level[TARN_LOSS_TILES] * mhz / in->mhz_highest : NAN;
 	for (int i = TARN_LOSS_PRECISION; i < TARN_LOSS_COUNT; i++)
 		level[i] = ms[i] > 0 ? ops / ms[i] : NAN;
 }

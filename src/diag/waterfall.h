@@ -24,8 +24,10 @@ typedef struct tarn_waterfall_input {
 	int tiles, device_tiles;
 	double mhz, mhz_highest;
 	double macs;
-	double int8, mixed, padded, dpu, stalls, other_engines, fixed, device; /* device: all of these */
-	double interval;                                                       /* between two inferences on the host's clock */
+	double int8, mixed, padded, dpu, stalls, other_engines, fixed; /* at that clock */
+	double total;                                                  /* of these */
+	double device;   /* as it was: longer than the total where the multipliers ran slower */
+	double interval; /* between two inferences on the host's clock */
 } tarn_waterfall_input;
 
 typedef struct tarn_waterfall {

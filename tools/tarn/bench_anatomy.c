@@ -26,6 +26,16 @@ double bench_device_roof(const bench *b)
 	return ms > 0 && !isnan(bench_busy(b)) ? (double)b->batch * 1e3 * (double)b->streams / ms : NAN;
 }
 
+double bench_device_mhz(const bench *b)
+{
+	const tarn_device_account *a = &b->account;
+	double longer = bench_device_ms(b) - a->total_ms;
+	if (!b->accounted || !(a->mhz > 0))
+		return NAN;
+	/* The simulated device's multipliers have a clock of their own: what takes longer is their part. */
+	return a->dpu_ms > 0 && longer > 0.005 * a->total_ms ? a->mhz * a->dpu_ms / (a->dpu_ms + longer) : a->mhz;
+}
+
 /* ---- JSON ---- */
 
 /* Mean phases of one inference, and the device's idle time by cause. */
@@ -151,7 +161,9 @@ void bench_json_state(const bench *b, json *j)
 	if (!strcmp(b->s.runs_on, "NPU"))
 		(void)ov_compiled_model_get_property(b->s.compiled, "NPU_TURBO", &turbo);
 	json_text(j, "turbo", turbo);
-	json_num(j, "device_mhz", b->accounted ? b->account.mhz : NAN);
+	json_num(j, "device_mhz", bench_device_mhz(b));
+	json_num(j, "device_mhz_nominal", b->accounted ? b->account.mhz : NAN);
+	json_text(j, "device_mhz_source", !b->accounted || isnan(bench_device_mhz(b)) ? NULL : device_source(b));
 	json_num(j, "host_load", h.load);
 	json_num(j, "host_mhz", h.mhz);
 	json_text(j, "host_governor", *h.governor ? h.governor : NULL);

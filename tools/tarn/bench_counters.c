@@ -116,6 +116,10 @@ void bench_get_counters(const bench *b, tarn_diag_counters *c)
 	/* On the CPU device all threads do the work, not only those that prepare. */
 	if (c->on_cpu && b->duration_ms > 0)
 		c->run_delay = fmax(c->run_delay, b->delay_all / (b->duration_ms * c->processors));
+	char *type = NULL;
+	c->efficient =
+		ov_compiled_model_get_property(b->s.compiled, "WORKLOAD_TYPE", &type) == OK && !strcmp(type, "EFFICIENT");
+	ov_free(type);
 	add_summary(b, c);
 	if (b->accounted)
 		(void)tarn_count_device(b->s.compiled, c);

@@ -124,6 +124,15 @@ static void waterfalls(void **state)
 		assert_int_equal(w.loss[i], expected[i]);
 	}
 	assert_int_equal(sum_of(&w), w.advertised);
+	/* The multipliers at half that clock: their 3 ms are 6, and all of that is the clock's loss. */
+	in.total = 5;
+	in.device = 8;
+	assert_true(tarn_waterfall_make(&in, &w));
+	assert_int_equal(w.loss[TARN_LOSS_CLOCK], 24000 - 6000);
+	assert_int_equal(w.loss[TARN_LOSS_PRECISION], 3000);
+	assert_int_equal(w.loss[TARN_LOSS_ARRAY], 400);
+	assert_int_equal(w.loss[TARN_LOSS_STALLS], 2000 - 1714);
+	assert_int_equal(sum_of(&w), w.advertised);
 	/* A device that tells its peak and its time only: everything inside is one loss. */
 	in = (tarn_waterfall_input){.tops = 48,
 				    .macs = 6e9,
@@ -200,6 +209,16 @@ static void promises(void **state)
 	assert_near(gain(&c, TARN_CHANGE_INT8), 2); /* the requests alone would allow four times that */
 	assert_near(gain(&c, TARN_CHANGE_TURBO), 1);
 	assert_true(isnan(gain(&c, TARN_CHANGE_TILES)));
+	assert_true(isnan(gain(&c, TARN_CHANGE_CLOCK)));
+	/* At a clock that takes twice as long as the model of the device says: its times are those of the nominal clock. */
+	c.clock = 0.5;
+	c.free_bandwidth_ms = 1;
+	c.free_compute_ms = 1;
+	assert_near(gain(&c, TARN_CHANGE_CLOCK), 2);
+	assert_near(gain(&c, TARN_CHANGE_INT8), 1);
+	assert_near(gain(&c, TARN_CHANGE_TURBO), 1);
+	assert_near(gain(&c, TARN_CHANGE_FREE_BANDWIDTH), 3 / 2.5); /* what the clock adds stays */
+	assert_near(gain(&c, TARN_CHANGE_FREE_COMPUTE), 3);
 }
 
 int main(void)

@@ -134,6 +134,13 @@ static void the_device(void **state)
 	/* The device does not report what it is busy with. */
 	p.mac = p.ddr = 0;
 	expect_pipeline(&p, "healthy", "100 %", "-pc");
+	/* Slower than its nominal clock, asked for or not. */
+	tarn_counters c = counters_of(&p);
+	c.clock = 0.5;
+	c.device_ms = 10;
+	expect(&c, "clock", "2.0 times the rate", "power-saving");
+	c.efficient = true;
+	expect(&c, "clock", "EFFICIENT", "-p WORKLOAD_TYPE=DEFAULT");
 	/* One request, no overlap possible: the host takes nothing. */
 	expect_pipeline(&(pipeline){.device = 97, .other = 3, .requests = 1}, "healthy", "97 %", "-pc");
 	p.mac = 0.1;
