@@ -16,6 +16,15 @@ awk -v p="$(gain_of tiles predicted_gain)" 'BEGIN {exit !(p > 0.99 && p < 2)}' |
 expect_json turbo.read_back YES
 [ -n "$(json turbo.sentence)" ] || fail "no word on turbo"
 expect_json_number waterfall.achieved ">" 0
+# The clock as it is modelled, and what is asked for can be left out.
+TARN_NPU_CLOCK=50 expect_exit 0 "$TARN" bench -m net.onnx -d NPU --sim 3720 -paced -t 0.2 --json
+expect_json_number state.device_mhz ">" 640
+expect_json_number state.device_mhz "<" 660
+expect_json state.device_mhz_nominal 1300
+# What finds no time is listed.
+expect_exit 0 "$TARN" diagnose -m net.onnx -d NPU --sim 3720 -p NPU_TILES=1 -t 0.1 --time-budget 0.01
+expect_stdout_contains "the time budget is spent"
+expect_exit 2 "$TARN" diagnose -m net.onnx -t 0.1 --time-budget 0
 # On the CPU, as text.
 "$BUILD/tests/write_model" m.onnx 1 3 48 64
 expect_exit 0 "$TARN" diagnose -m m.onnx -t 0.1

@@ -26,7 +26,7 @@ int bench_vs_run(bench *a)
 	if (!code)
 		code = bench_warm(&x->b);
 	if (!code)
-		code = ab_run(a, &x->b, a->seconds, &x->r);
+		code = ab_run(a, &x->b, a->seconds, INFINITY, &x->r);
 	if (!code)
 		bench_find_counters(&x->b);
 	return code;

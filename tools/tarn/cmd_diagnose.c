@@ -11,6 +11,8 @@
 
 int cmd_diagnose(const options *o);
 
+enum { BUDGET = 60 };
+
 /* A simulated device takes its time on the clock in a process of its own: only then has the host's side a meaning. */
 static bool wants_child(const options *o)
 {
@@ -21,6 +23,7 @@ static bool wants_child(const options *o)
 
 static int look(diagnosis *d)
 {
+	diagnose_progress(d, "measuring as it is");
 	int code = bench_open(&d->base);
 	if (!code)
 		code = bench_measure(&d->base);
@@ -57,15 +60,19 @@ int cmd_diagnose(const options *o)
 		return paced_run("diagnose", o->argc, o->argv);
 	if (o->seconds == 0)
 		return fail(2, "diagnose", "-t must be more than 0 seconds");
+	if (o->time_budget == 0)
+		return fail(2, "diagnose", "--time-budget must be more than 0 seconds");
 	if (o->peak)
 		return diagnose_peak(o);
 	options with = *o;
 	if (with.seconds < 0)
 		with.seconds = 2;
 	diagnosis d = {.o = o, .base = {.o = &with, .quiet = true}, .seconds = with.seconds};
+	d.end_ms = now_ms() + (o->time_budget > 0 ? o->time_budget : BUDGET) * 1e3;
 	int code = look(&d);
 	if (!code)
 		code = diagnose_try(&d);
+	diagnose_progress(&d, NULL);
 	if (!code)
 		code = tell(&d);
 	diagnose_clean(&d);

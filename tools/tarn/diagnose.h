@@ -25,13 +25,17 @@ typedef struct diagnosis {
 	trial *trial;
 	size_t n_trial;
 	char int8_model[64]; /* a file made for a trial; "" when there is none */
-	double seconds;      /* of each side of a trial */
+	double seconds;      /* of each side of a trial, at most */
+	double end_ms;       /* when the time budget is spent */
+	double int8_end_ms;  /* until then the model is quantized, else not */
 } diagnosis;
 
 /* What the device would take otherwise, by its model: into base.suppose_... */
 void diagnose_suppose(diagnosis *d);
-/* Tries what applies, each in turns with the baseline. 0, or an exit code after its message. */
+/* Tries what applies, each in turns with the baseline, what is advised first. 0, or an exit code after its message. */
 int diagnose_try(diagnosis *d);
+/* On a terminal: what is being done; NULL takes the line away. */
+void diagnose_progress(const diagnosis *d, const char *what);
 void diagnose_clean(diagnosis *d); /* removes the file */
 
 /* --peak. */

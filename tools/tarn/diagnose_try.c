@@ -12,7 +12,14 @@
 #include "tarn/model.h"
 #include "tarn/quantize.h"
 
-enum { BATCH = 4, CALIBRATION = 2 };
+enum { BATCH = 4, CALIBRATION = 1 };
+
+void diagnose_progress(const diagnosis *d, const char *what)
+{
+	if (!isatty(2) || d->o->json)
+		return;
+	fprintf(stderr, what ? "\r\033[K%s ..." : "\r\033[K", what);
+}
 
 /* ---- what the device would take ---- */
 
@@ -38,7 +45,7 @@ static double estimate_batch(const bench *b)
 /* Made-up samples: times do not depend on values. */
 static ov_status_e make_sample(void *ctx, size_t i, size_t input, ov_tensor_t **tensor)
 {
-	const bench *b = ctx;
+	const bench *b = &((const diagnosis *)ctx)->base;
 	const ov_tensor_t *like = b->tensor[input];
 	uint64_t seed = 0x9e3779b97f4a7c15u * (i + 1);
 	ov_shape_t shape = {0, NULL};
@@ -56,11 +63,28 @@ static ov_status_e make_sample(void *ctx, size_t i, size_t input, ov_tensor_t **
 	return status;
 }
 
-/* The model on 8 bits, as a file that a trial reads; its modelled time. */
+/* Half of what is left, at most: the file is for one trial of several. */
+static bool late(void *ctx)
+{
+	const diagnosis *d = ctx;
+	return bench_stop || now_ms() >= d->int8_end_ms;
+}
+
+/* The model on 8 bits, as a file that a trial reads; its modelled time. It is not made with care: times do not depend on
+ * values. */
 static double make_int8(diagnosis *d)
 {
 	const bench *b = &d->base;
-	const tarn_quantize_options q = {.sample = make_sample, .n_sample = CALIBRATION, .ctx = &d->base};
+	const tarn_quantize_options q = {.preset = TARN_QUANTIZE_PERFORMANCE,
+					 .estimator = TARN_ESTIMATOR_MIN_MAX,
+					 .equalize = TARN_REPAIR_OFF,
+					 .bias = TARN_BIAS_OFF,
+					 .round = TARN_REPAIR_OFF,
+					 .sample = make_sample,
+					 .n_sample = CALIBRATION,
+					 .stop = late,
+					 .ctx = d};
+	d->int8_end_ms = (now_ms() + d->end_ms) / 2;
 	ov_model_t *quantized = NULL;
 	double ms = 0;
 	if (!b->s.model || b->int8 >= 0.5 || b->n_in == 0)
@@ -101,6 +125,7 @@ void diagnose_suppose(diagnosis *d)
 		return;
 	if (!strcmp(b->s.runs_on, "CPU"))
 		compare_with_peak(d);
+	diagnose_progress(d, "asking what other batches and precisions would take");
 	b->suppose_batch_ms = estimate_batch(b);
 	b->suppose_batch = b->suppose_batch_ms > 0 ? BATCH : 0;
 	b->suppose_int8 = make_int8(d);
@@ -133,6 +158,9 @@ static bool worth_trying(const diagnosis *d, const tarn_diag_change *change)
 	bool inside = !strncmp(change->word, "free ", 5);
 	if (inside)
 		return d->base.s.simulated && c->busy >= 0.5 && change->gain >= 1;
+	/* Only what was asked for can be left out. */
+	if (!strcmp(change->word, "clock"))
+		return d->counters.efficient;
 	if (!strcmp(change->word, "precision"))
 		return *d->int8_model && c->busy >= 0.5;
 	if (!strcmp(change->word, "own memory"))
@@ -181,7 +209,7 @@ static int try_one(diagnosis *d, trial *t)
 		snprintf(t->why_not, sizeof t->why_not, "%s", say_last());
 		code = bench_stop ? code : 0;
 	} else {
-		code = ab_run(&d->base, &b, d->seconds, &r);
+		code = ab_run(&d->base, &b, d->seconds, d->end_ms, &r);
 	}
 	if (!code && r.n) {
 		t->c = r.c;
@@ -196,28 +224,47 @@ static int try_one(diagnosis *d, trial *t)
 	return code;
 }
 
-static int try_all(diagnosis *d)
+static void add_trial(diagnosis *d, const tarn_diag_change *change)
+{
+	trial *t = &d->trial[d->n_trial++];
+	*t = (trial){.word = change->word, .what = change->what, .predicted = change->gain, .c = {NAN, NAN, NAN, false}};
+	flags_of(d, change, t->flags, sizeof t->flags);
+	snprintf(t->advice, sizeof t->advice, "%s", change->flags);
+}
+
+static bool is_advised(const diagnosis *d, const tarn_diag_change *change)
+{
+	return d->verdict.change && !strcmp(d->verdict.change, change->word);
+}
+
+/* What is advised comes first: it is what the time is for. */
+static int list_trials(diagnosis *d)
 {
 	tarn_change_list list;
-	int code = 0;
 	if (tarn_list_changes(&d->counters, &list) != OK)
 		return fail_last("diagnose");
 	d->trial = calloc(list.size + 1, sizeof *d->trial);
-	if (!d->trial)
-		code = fail(1, "diagnose", "out of memory");
-	for (size_t i = 0; i < list.size && !code && !bench_stop; i++) {
-		if (!worth_trying(d, &list.at[i]))
-			continue;
-		trial *t = &d->trial[d->n_trial++];
-		*t = (trial){.word = list.at[i].word,
-			     .what = list.at[i].what,
-			     .predicted = list.at[i].gain,
-			     .c = {NAN, NAN, NAN, false}};
-		flags_of(d, &list.at[i], t->flags, sizeof t->flags);
-		snprintf(t->advice, sizeof t->advice, "%s", list.at[i].flags);
-		code = try_one(d, t);
-	}
+	for (int advised = 1; advised >= 0 && d->trial; advised--)
+		for (size_t i = 0; i < list.size; i++)
+			if (is_advised(d, &list.at[i]) == advised && worth_trying(d, &list.at[i]))
+				add_trial(d, &list.at[i]);
 	tarn_free_changes(&list);
+	return d->trial ? 0 : fail(1, "diagnose", "out of memory");
+}
+
+static int try_all(diagnosis *d)
+{
+	int code = list_trials(d);
+	for (size_t i = 0; i < d->n_trial && !code && !bench_stop; i++) {
+		trial *t = &d->trial[i];
+		char what[128];
+		snprintf(what, sizeof what, "trying %s (%zu of %zu)", t->what, i + 1, d->n_trial);
+		diagnose_progress(d, what);
+		if (now_ms() < d->end_ms)
+			code = try_one(d, t);
+		else
+			snprintf(t->why_not, sizeof t->why_not, "the time budget is spent; --time-budget gives more");
+	}
 	return code;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "say.h"
 
 /* Cuts text into words in place, as a shell does with blanks and quotes; counts them when word is NULL. -1: an open quote. */
 static int cut(char *text, char **word)
@@ -60,28 +61,39 @@ void variant_fini(variant *v)
 	*v = (variant){.text = NULL};
 }
 
-enum { ROUNDS = 10 };
+enum { ROUNDS = 10, FEWEST = 5 };
+#define NARROW 0.03 /* an interval this wide, of the gain, tells all that is asked for */
 
-int ab_run(bench *a, bench *b, double seconds, ab *r)
+/* Which goes first alternates. */
+static int ab_round(bench *a, bench *b, double seconds, ab *r)
+{
+	bench *first = r->n % 2 ? b : a, *second = r->n % 2 ? a : b;
+	int code = bench_again(first, seconds / ROUNDS);
+	if (!code)
+		code = bench_again(second, seconds / ROUNDS);
+	if (code || bench_stop)
+		return code;
+	r->a[r->n] = bench_rate(a);
+	r->b[r->n++] = bench_rate(b);
+	if (r->n < 2)
+		return 0;
+	return tarn_compare_rates(r->a, r->b, r->n, &r->c) == OK ? 0 : fail_last(a->s.command);
+}
+
+int ab_run(bench *a, bench *b, double seconds, double until_ms, ab *r)
 {
 	*r = (ab){calloc(ROUNDS, sizeof(double)), calloc(ROUNDS, sizeof(double)), 0, {NAN, 0, INFINITY, false}};
 	if (!r->a || !r->b)
 		return fail(1, a->s.command, "out of memory");
-	for (int i = 0; i < ROUNDS; i++) {
-		bench *first = i % 2 ? b : a, *second = i % 2 ? a : b;
-		int code = bench_again(first, seconds / ROUNDS);
-		if (!code)
-			code = bench_again(second, seconds / ROUNDS);
+	while (r->n < ROUNDS && !bench_stop) {
+		int code = ab_round(a, b, seconds, r);
 		if (code)
 			return code;
-		if (bench_stop)
+		bool narrow = isfinite(until_ms) && r->n >= FEWEST && r->c.high - r->c.low <= NARROW * r->c.gain;
+		if (r->n >= 2 && (narrow || now_ms() >= until_ms))
 			break;
-		r->a[r->n] = bench_rate(a);
-		r->b[r->n++] = bench_rate(b);
 	}
-	if (r->n < 2)
-		return fail(1, a->s.command, "interrupted before the two could be compared");
-	return tarn_compare_rates(r->a, r->b, r->n, &r->c) == OK ? 0 : fail_last(a->s.command);
+	return r->n < 2 ? fail(1, a->s.command, "interrupted before the two could be compared") : 0;
 }
 
 void ab_fini(ab *r)

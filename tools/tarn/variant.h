@@ -20,9 +20,10 @@ typedef struct ab {
 	size_t n;
 	tarn_comparison_info c;
 } ab;
-/* Measures both for that long each, in rounds whose order alternates. Both are open and warm. 0, or an exit code after its
- * message; an interrupt ends it early. */
-int ab_run(bench *a, bench *b, double seconds, ab *r);
+/* Measures both for that long each, in rounds whose order alternates. When until_ms is finite, that is the most: it ends after
+ * the round in which the clock (now_ms) reaches that, or the interval has become narrow. Both are open and warm. 0, or an exit
+ * code after its message; an interrupt ends it early. */
+int ab_run(bench *a, bench *b, double seconds, double until_ms, ab *r);
 void ab_fini(ab *r);
 /* "1.52 times the rate [1.49, 1.55]", or that no difference is shown. */
 void ab_text(const tarn_comparison_info *c, char *text, size_t size);
