@@ -11,7 +11,7 @@
 #include "ir/op.h"
 
 #define MAGIC "TARNNPU"
-enum { VERSION = 1, MAX_ARGS = 4096, MAX_ROWS = 1 << 22, MAX_BYTES_LOG2 = 40 };
+enum { VERSION = 2, MAX_ARGS = 4096, MAX_ROWS = 1 << 22, MAX_BYTES_LOG2 = 40 };
 
 typedef struct header {
 	char magic[8];
@@ -22,112 +22,45 @@ typedef struct header {
 } header;
 _Static_assert(sizeof(header) == 64, "layout");
 
-/* ---- bytes ---- */
-
-void tarn_npu_put(npu_writer *w, const void *p, size_t n)
-{
-	tarn_str_add_n(&w->out, p, n);
-}
-
-void tarn_npu_put_u32(npu_writer *w, uint32_t v)
-{
-	tarn_npu_put(w, &v, sizeof v);
-}
-
-void tarn_npu_put_u64(npu_writer *w, uint64_t v)
-{
-	tarn_npu_put(w, &v, sizeof v);
-}
-
-void tarn_npu_put_text(npu_writer *w, const char *s)
-{
-	size_t n = s ? strlen(s) : 0;
-	tarn_npu_put_u32(w, s ? (uint32_t)n + 1 : 0);
-	tarn_npu_put(w, s ? s : "", n);
-}
-
-const void *tarn_npu_get(npu_reader *r, size_t n)
-{
-	if (r->bad || n > r->left) {
-		r->bad = true;
-		return NULL;
-	}
-	const void *p = r->at;
-	r->at += n;
-	r->left -= n;
-	return p;
-}
-
-uint32_t tarn_npu_get_u32(npu_reader *r)
-{
-	uint32_t v = 0;
-	const void *p = tarn_npu_get(r, sizeof v);
-	if (p)
-		memcpy(&v, p, sizeof v);
-	return v;
-}
-
-uint64_t tarn_npu_get_u64(npu_reader *r)
-{
-	uint64_t v = 0;
-	const void *p = tarn_npu_get(r, sizeof v);
-	if (p)
-		memcpy(&v, p, sizeof v);
-	return v;
-}
-
-const char *tarn_npu_get_text(npu_reader *r, tarn_arena *a)
-{
-	uint32_t n = tarn_npu_get_u32(r);
-	const char *p = n ? tarn_npu_get(r, n - 1) : NULL;
-	if (!p || memchr(p, 0, n - 1)) {
-		r->bad |= p != NULL;
-		return NULL;
-	}
-	char *s = tarn_arena_strndup(a, p, n - 1);
-	r->bad |= !s;
-	return s;
-}
-
 /* ---- writing ---- */
 
 static void put_args(npu_writer *w, const npu_args *args)
 {
-	tarn_npu_put_u32(w, args->n_inputs);
-	tarn_npu_put_u32(w, args->n - args->n_inputs);
+	tarn_bytes_put_u32(&w->out, args->n_inputs);
+	tarn_bytes_put_u32(&w->out, args->n - args->n_inputs);
 	for (uint32_t i = 0; i < args->n; i++) {
 		const tarn_npu_arg *a = &args->at[i];
-		tarn_npu_put_text(w, a->name);
-		tarn_npu_put_text(w, a->friendly_name);
-		tarn_npu_put_u32(w, a->n_tensor_names);
+		tarn_bytes_put_text(&w->out, a->name);
+		tarn_bytes_put_text(&w->out, a->friendly_name);
+		tarn_bytes_put_u32(&w->out, a->n_tensor_names);
 		for (uint32_t k = 0; k < a->n_tensor_names; k++)
-			tarn_npu_put_text(w, a->tensor_name[k]);
-		tarn_npu_put_u32(w, (uint32_t)a->precision);
-		tarn_npu_put_u32(w, (uint32_t)a->ir_precision);
+			tarn_bytes_put_text(&w->out, a->tensor_name[k]);
+		tarn_bytes_put_u32(&w->out, (uint32_t)a->precision);
+		tarn_bytes_put_u32(&w->out, (uint32_t)a->ir_precision);
 	}
 }
 
 static void put_times(npu_writer *w, const npu_plan *plan)
 {
-	tarn_npu_put_u32(w, (uint32_t)plan->layers.n);
+	tarn_bytes_put_u32(&w->out, (uint32_t)plan->layers.n);
 	for (int turbo = 0; turbo < 2; turbo++) {
 		const npu_timeline *t = &plan->time[turbo];
-		tarn_npu_put_u64(w, t->total_ns);
+		tarn_bytes_put_u64(&w->out, t->total_ns);
 		for (int i = 0; i < plan->layers.n; i++) {
 			const npu_row *r = &t->row[i];
 			const uint64_t v[] = {r->start_ns, r->on_path_ns, r->dpu_ns,
 					      r->shave_ns, r->dma_ns,     plan->job[i].engine == NPU_NONE};
-			tarn_npu_put(w, v, sizeof v);
+			tarn_bytes_put(&w->out, v, sizeof v);
 		}
-		tarn_npu_put_u32(w, t->n_tasks);
+		tarn_bytes_put_u32(&w->out, t->n_tasks);
 		for (uint32_t i = 0; i < t->n_tasks; i++) {
 			const npu_task *k = &t->task[i];
-			tarn_npu_put_u32(w, k->layer);
-			tarn_npu_put_u32(w, (uint32_t)k->engine);
-			tarn_npu_put_u64(w, k->start_ns);
-			tarn_npu_put_u64(w, k->duration_ns);
-			tarn_npu_put_u32(w, k->active_cycles);
-			tarn_npu_put_u32(w, k->stall_cycles);
+			tarn_bytes_put_u32(&w->out, k->layer);
+			tarn_bytes_put_u32(&w->out, (uint32_t)k->engine);
+			tarn_bytes_put_u64(&w->out, k->start_ns);
+			tarn_bytes_put_u64(&w->out, k->duration_ns);
+			tarn_bytes_put_u32(&w->out, k->active_cycles);
+			tarn_bytes_put_u32(&w->out, k->stall_cycles);
 		}
 	}
 }
@@ -140,10 +73,10 @@ static void put_shares(npu_writer *w, const tarn_arch *arch, const npu_plan *pla
 		cycles += (double)plan->job[i].dpu_ideal;
 	for (int turbo = 0; turbo < 2; turbo++) {
 		double mhz = turbo ? arch->dpu_mhz_turbo : arch->dpu_mhz;
-		tarn_npu_put_u64(w, (uint64_t)(cycles / (arch->tiles * arch->dpus_per_tile) / mhz * 1e3));
-		tarn_npu_put_u64(w, (uint64_t)((double)plan->ddr_bytes / arch->ddr_total_gbps));
+		tarn_bytes_put_u64(&w->out, (uint64_t)(cycles / (arch->tiles * arch->dpus_per_tile) / mhz * 1e3));
+		tarn_bytes_put_u64(&w->out, (uint64_t)((double)plan->ddr_bytes / arch->ddr_total_gbps));
 	}
-	tarn_npu_put_u32(w, (uint32_t)(tarn_npu_plan_band(arch, plan) * 1e6f));
+	tarn_bytes_put_u32(&w->out, (uint32_t)(tarn_npu_plan_band(arch, plan) * 1e6f));
 }
 
 static tarn_err put_accounts(npu_writer *w, const tarn_arch *arch, const npu_plan *plan)
@@ -151,7 +84,7 @@ static tarn_err put_accounts(npu_writer *w, const tarn_arch *arch, const npu_pla
 	for (int turbo = 0; turbo < 2; turbo++) {
 		tarn_npu_account account;
 		TRY(tarn_npu_account_of(arch, plan, turbo, &account));
-		tarn_npu_put(w, &account, sizeof account);
+		tarn_bytes_put(&w->out, &account, sizeof account);
 	}
 	return TARN_OK;
 }
@@ -232,29 +165,29 @@ static tarn_err check_header(const uint8_t *bytes, size_t size, int platform, he
 static tarn_err get_arg(npu_reader *r, tarn_arena *a, bool output, tarn_npu_arg *arg)
 {
 	*arg = (tarn_npu_arg){.output = output};
-	arg->name = tarn_npu_get_text(r, a);
-	arg->friendly_name = tarn_npu_get_text(r, a);
-	arg->n_tensor_names = tarn_npu_get_u32(r);
-	if (r->bad || !arg->name || !arg->friendly_name || arg->n_tensor_names > ZE_MAX_GRAPH_TENSOR_NAMES_SIZE)
+	arg->name = tarn_bytes_get_text(&r->in, a);
+	arg->friendly_name = tarn_bytes_get_text(&r->in, a);
+	arg->n_tensor_names = tarn_bytes_get_u32(&r->in);
+	if (r->in.bad || !arg->name || !arg->friendly_name || arg->n_tensor_names > ZE_MAX_GRAPH_TENSOR_NAMES_SIZE)
 		return damaged("an argument is cut off");
 	const char **names = tarn_arena_zalloc(a, arg->n_tensor_names + 1u, sizeof *names);
 	if (!names)
 		return tarn_err_nomem(arg->n_tensor_names * sizeof *names);
 	for (uint32_t k = 0; k < arg->n_tensor_names; k++)
-		if (!(names[k] = tarn_npu_get_text(r, a)))
+		if (!(names[k] = tarn_bytes_get_text(&r->in, a)))
 			return damaged("a name is missing");
 	arg->tensor_name = names;
-	arg->precision = (ze_graph_argument_precision_t)tarn_npu_get_u32(r);
-	arg->ir_precision = (ze_graph_argument_precision_t)tarn_npu_get_u32(r);
-	return r->bad || !tarn_npu_dtype(arg->precision) || !tarn_npu_dtype(arg->ir_precision)
+	arg->precision = (ze_graph_argument_precision_t)tarn_bytes_get_u32(&r->in);
+	arg->ir_precision = (ze_graph_argument_precision_t)tarn_bytes_get_u32(&r->in);
+	return r->in.bad || !tarn_npu_dtype(arg->precision) || !tarn_npu_dtype(arg->ir_precision)
 		       ? damaged("an argument has no type")
 		       : TARN_OK;
 }
 
 static tarn_err get_args(npu_reader *r, tarn_npu_program *p)
 {
-	uint32_t in = tarn_npu_get_u32(r), out = tarn_npu_get_u32(r);
-	if (r->bad || in > MAX_ARGS || out > MAX_ARGS)
+	uint32_t in = tarn_bytes_get_u32(&r->in), out = tarn_bytes_get_u32(&r->in);
+	if (r->in.bad || in > MAX_ARGS || out > MAX_ARGS)
 		return damaged("too many arguments");
 	p->args = (npu_args){tarn_arena_zalloc(&p->arena, in + out + 1u, sizeof *p->args.at), in + out, in};
 	if (!p->args.at)
@@ -303,19 +236,19 @@ static tarn_err get_tasks(npu_reader *r, tarn_npu_program *p, tarn_npu_times *t)
 {
 	static const ze_task_execute_type_t kind[] = {ZE_TASK_EXECUTE_NONE, ZE_TASK_EXECUTE_DPU, ZE_TASK_EXECUTE_SW,
 						      ZE_TASK_EXECUTE_DMA};
-	t->n_tasks = tarn_npu_get_u32(r);
-	if (r->bad || t->n_tasks > MAX_ROWS || t->n_tasks > r->left / 32)
+	t->n_tasks = tarn_bytes_get_u32(&r->in);
+	if (r->in.bad || t->n_tasks > MAX_ROWS || t->n_tasks > r->in.left / 32)
 		return damaged("too many tasks");
 	tarn_npu_task_time *task = tarn_arena_zalloc(&p->arena, t->n_tasks + 1u, sizeof *task);
 	if (!task)
 		return tarn_err_nomem(t->n_tasks * sizeof *task);
 	for (uint32_t i = 0; i < t->n_tasks; i++) {
-		task[i].layer = tarn_npu_get_u32(r);
-		uint32_t engine = tarn_npu_get_u32(r);
-		task[i].start_ns = tarn_npu_get_u64(r);
-		task[i].duration_ns = tarn_npu_get_u64(r);
-		task[i].active_cycles = tarn_npu_get_u32(r);
-		task[i].stall_cycles = tarn_npu_get_u32(r);
+		task[i].layer = tarn_bytes_get_u32(&r->in);
+		uint32_t engine = tarn_bytes_get_u32(&r->in);
+		task[i].start_ns = tarn_bytes_get_u64(&r->in);
+		task[i].duration_ns = tarn_bytes_get_u64(&r->in);
+		task[i].active_cycles = tarn_bytes_get_u32(&r->in);
+		task[i].stall_cycles = tarn_bytes_get_u32(&r->in);
 		if (task[i].layer >= t->n_layers || engine > NPU_DMA)
 			return damaged("a task belongs to no layer");
 		task[i].engine = kind[engine];
@@ -330,7 +263,7 @@ static tarn_err get_accounts(npu_reader *r, tarn_npu_program *p)
 {
 	for (int turbo = 0; turbo < 2; turbo++) {
 		tarn_npu_account *account = tarn_arena_zalloc(&p->arena, 1, sizeof *account);
-		const void *from = tarn_npu_get(r, sizeof *account);
+		const void *from = tarn_bytes_get(&r->in, sizeof *account);
 		if (!account)
 			return tarn_err_nomem(sizeof *account);
 		if (from)
@@ -342,24 +275,24 @@ static tarn_err get_accounts(npu_reader *r, tarn_npu_program *p)
 
 static tarn_err get_times(npu_reader *r, uint32_t flags, tarn_npu_program *p)
 {
-	uint32_t n = tarn_npu_get_u32(r);
-	if (r->bad || n != (uint32_t)p->layers.n)
+	uint32_t n = tarn_bytes_get_u32(&r->in);
+	if (r->in.bad || n != (uint32_t)p->layers.n)
 		return damaged("its times are not its layers'");
 	for (int turbo = 0; turbo < 2; turbo++) {
 		tarn_npu_times *t = &p->times[turbo];
 		tarn_npu_layer_time *row = tarn_arena_zalloc(&p->arena, n + 1u, sizeof *row);
 		if (!row)
 			return tarn_err_nomem(n * sizeof *row);
-		t->total_ns = tarn_npu_get_u64(r);
+		t->total_ns = tarn_bytes_get_u64(&r->in);
 		for (uint32_t i = 0; i < n; i++) {
 			row[i].name = p->layers.at[i].main->name;
 			row[i].type = p->layers.at[i].main->op->name;
-			row[i].start_ns = tarn_npu_get_u64(r);
-			row[i].duration_ns = tarn_npu_get_u64(r);
-			row[i].dpu_ns = tarn_npu_get_u64(r);
-			row[i].sw_ns = tarn_npu_get_u64(r);
-			row[i].dma_ns = tarn_npu_get_u64(r);
-			row[i].optimized_out = tarn_npu_get_u64(r) != 0;
+			row[i].start_ns = tarn_bytes_get_u64(&r->in);
+			row[i].duration_ns = tarn_bytes_get_u64(&r->in);
+			row[i].dpu_ns = tarn_bytes_get_u64(&r->in);
+			row[i].sw_ns = tarn_bytes_get_u64(&r->in);
+			row[i].dma_ns = tarn_bytes_get_u64(&r->in);
+			row[i].optimized_out = tarn_bytes_get_u64(&r->in) != 0;
 		}
 		t->layer = row;
 		t->n_layers = n;
@@ -367,20 +300,19 @@ static tarn_err get_times(npu_reader *r, uint32_t flags, tarn_npu_program *p)
 	}
 	if (flags & 2) {
 		for (int turbo = 0; turbo < 2; turbo++) {
-			p->times[turbo].mac_ns = tarn_npu_get_u64(r);
-			p->times[turbo].ddr_ns = tarn_npu_get_u64(r);
+			p->times[turbo].mac_ns = tarn_bytes_get_u64(&r->in);
+			p->times[turbo].ddr_ns = tarn_bytes_get_u64(&r->in);
 		}
-		p->times[0].band = p->times[1].band = (float)tarn_npu_get_u32(r) * 1e-6f;
+		p->times[0].band = p->times[1].band = (float)tarn_bytes_get_u32(&r->in) * 1e-6f;
 	}
 	if (flags & 4)
 		TRY(get_accounts(r, p));
-	return r->bad || r->left > 63 ? damaged("its tables do not end where they should") : TARN_OK;
+	return r->in.bad || r->in.left > 63 ? damaged("its tables do not end where they should") : TARN_OK;
 }
 
 static tarn_err load(const uint8_t *bytes, size_t size, const header *h, tarn_npu_program *p)
 {
-	npu_reader r = {.at = bytes + sizeof *h,
-			.left = (size_t)h->weight_at - sizeof *h,
+	npu_reader r = {.in = {bytes + sizeof *h, (size_t)h->weight_at - sizeof *h, false},
 			.weight = bytes + h->weight_at,
 			.weight_size = size - (size_t)h->weight_at};
 	p->arch = tarn_arch_find((int)h->platform);

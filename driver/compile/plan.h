@@ -11,6 +11,7 @@
 #define TARN_DRIVER_COMPILE_PLAN_H
 
 #include "arch/arch.h"
+#include "base/bytes.h"
 #include "driver/compile/compile.h"
 #include "ir/graph.h"
 #include "timing/timing.h"
@@ -253,23 +254,12 @@ typedef struct npu_writer {
 } npu_writer;
 
 typedef struct npu_reader {
-	const uint8_t *at;
-	size_t left;
+	tarn_bytes in; /* tables */
 	const uint8_t *weight;
 	size_t weight_size;
 	tarn_buffer *weight_buf; /* NULL: misaligned, constants are copied */
-	bool bad;
 } npu_reader;
 
-void tarn_npu_put(npu_writer *w, const void *p, size_t n);
-void tarn_npu_put_u32(npu_writer *w, uint32_t v);
-void tarn_npu_put_u64(npu_writer *w, uint64_t v);
-void tarn_npu_put_text(npu_writer *w, const char *s); /* NULL allowed */
-/* Zeros, and r->bad, beyond the end. */
-uint32_t tarn_npu_get_u32(npu_reader *r);
-uint64_t tarn_npu_get_u64(npu_reader *r);
-const char *tarn_npu_get_text(npu_reader *r, tarn_arena *a);
-const void *tarn_npu_get(npu_reader *r, size_t n); /* NULL beyond the end */
 /* wide: weights keep 22 bits. */
 TARN_MUST tarn_err tarn_npu_graph_write(npu_writer *w, const tarn_graph *g, bool wide);
 TARN_MUST tarn_err tarn_npu_graph_read(npu_reader *r, tarn_model *m);
