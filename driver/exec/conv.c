@@ -95,9 +95,9 @@ static tarn_err pack(npu_step *step)
 		s->dw.shape = (tarn_depthwise_shape){c.shape.n,       c.shape.ih,       c.shape.iw, c.shape.oh, c.shape.ow,
 						     c.shape.pad_top, c.shape.pad_left, 0,          0,          0};
 		s->dw.epilogue = e;
-		return tarn_share_depthwise(&d, n->in[1]->konst->data, bias_of(n), &s->depthwise);
+		return tarn_share_depthwise(NULL, &d, n->in[1]->konst->data, bias_of(n), &s->depthwise);
 	}
-	TRY(tarn_share_conv(k, n->in[1]->konst->data, bias_of(n), &s->dense));
+	TRY(tarn_share_conv(NULL, k, n->in[1]->konst->data, bias_of(n), &s->dense));
 	return tarn_conv_f32_plan_new(s->dense, &c.shape, &e, &s->plan);
 }
 
@@ -169,7 +169,7 @@ static tarn_err pack_transposed(npu_step *step)
 		return tarn_err_nomem(sizeof *s);
 	step->state = s;
 	s->tr = (tarn_conv_transpose_f32_args){.shape = c.shape, .epilogue = tarn_npu_epilogue(step->layer->act)};
-	return tarn_share_conv_transpose(&c.spec, n->in[1]->konst->data, bias_of(n), &s->transposed);
+	return tarn_share_conv_transpose(NULL, &c.spec, n->in[1]->konst->data, bias_of(n), &s->transposed);
 }
 
 static const npu_kernel k_transposed = {"transposed convolution", pack_transposed, run, state_free};

@@ -62,7 +62,8 @@ static tarn_err pack(npu_step *step)
 	step->state = s;
 	s->args = (tarn_gemm_f32_args){.m = (size_t)tarn_npu_count(n->out[0]) / cols, .lda = k, .ldc = cols};
 	s->args.epilogue = tarn_npu_epilogue(step->layer->act);
-	return tarn_share_gemm(k, cols, w->konst->data, (size_t)w->shape.dim[1], turned, b ? b->konst->data : NULL, &s->packed);
+	return tarn_share_gemm(NULL, k, cols, w->konst->data, (size_t)w->shape.dim[1], turned, b ? b->konst->data : NULL,
+			       &s->packed);
 }
 
 typedef struct gemm_job {

@@ -126,7 +126,7 @@ static tarn_err pack_weights(const tarn_node *n, const qconv_sizes *c, const npu
 		any |= (zero[k] = (int32_t)nth(z, k)) != 0;
 	tarn_qconv_input in = {x->type == TARN_I8 ? TARN_CODE_S8 : TARN_CODE_U8, x->zero};
 	if (err == TARN_OK)
-		err = tarn_share_qconv(&c->spec, copy ? copy : q->data, q->type == TARN_I8 ? TARN_CODE_S8 : TARN_CODE_U8,
+		err = tarn_share_qconv(NULL, &c->spec, copy ? copy : q->data, q->type == TARN_I8 ? TARN_CODE_S8 : TARN_CODE_U8,
 				       any ? zero : NULL, in, &s->packed);
 	tarn_mem_free(copy);
 	tarn_mem_free(zero);

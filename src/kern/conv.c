@@ -41,21 +41,38 @@ static tarn_err check_spec(const tarn_conv_spec *s)
 	return TARN_OK;
 }
 
-tarn_err tarn_conv_f32_pack(const tarn_conv_spec *spec, const float *weights, const float *bias, tarn_conv_f32 **conv)
+tarn_err tarn_conv_f32_open(const tarn_conv_spec *spec, tarn_store *from, tarn_conv_f32 **conv)
 {
 	TRY(check_spec(spec));
-	size_t groups = (size_t)spec->groups, ocg = (size_t)spec->oc / groups, icg = (size_t)spec->ic / groups;
-	size_t taps = (size_t)spec->kh * (size_t)spec->kw;
+	size_t groups = (size_t)spec->groups, depth = (size_t)spec->kh * (size_t)spec->kw * ((size_t)spec->ic / groups);
 	tarn_err err = TARN_OK;
 	tarn_conv_f32 *c = tarn_mem_zalloc(1, sizeof *c);
-	float *columns = tarn_mem_zalloc(taps * icg, TARN_TILE_COLS * sizeof(float));
 	if (c)
 		c->group = tarn_mem_zalloc(groups, sizeof *c->group);
-	CHECK_GOTO(fail, c && columns && c->group, TARN_NOMEM, "out of memory packing a convolution");
+	CHECK_GOTO(fail, c && c->group, TARN_NOMEM, "out of memory packing a convolution");
 	c->spec = *spec;
+	for (size_t g = 0; g < groups; g++)
+		TRY_GOTO(fail, tarn_panels_init(depth, (size_t)spec->oc / groups, from, &c->group[g]));
+	*conv = c;
+	return TARN_OK;
+fail:
+	tarn_conv_f32_free(c);
+	return err;
+}
+
+tarn_err tarn_conv_f32_pack(const tarn_conv_spec *spec, const float *weights, const float *bias, tarn_conv_f32 **conv)
+{
+	tarn_conv_f32 *c;
+	TRY(tarn_conv_f32_open(spec, NULL, &c));
+	size_t groups = (size_t)spec->groups, ocg = (size_t)spec->oc / groups, icg = (size_t)spec->ic / groups;
+	size_t taps = (size_t)spec->kh * (size_t)spec->kw;
+	float *columns = tarn_mem_zalloc(taps * icg, TARN_TILE_COLS * sizeof(float));
+	if (!columns) {
+		tarn_conv_f32_free(c);
+		return tarn_err_nomem(taps * icg * TARN_TILE_COLS * sizeof(float));
+	}
 	for (size_t g = 0; g < groups; g++) {
 		tarn_panels *b = &c->group[g];
-		TRY_GOTO(fail, tarn_panels_init(taps * icg, ocg, b));
 		for (int p = 0; p < b->count; p++) {
 			float *at;
 			size_t col, cols = tarn_panel_cols(b, p, &col, &at);
@@ -71,10 +88,12 @@ tarn_err tarn_conv_f32_pack(const tarn_conv_spec *spec, const float *weights, co
 	tarn_mem_free(columns);
 	*conv = c;
 	return TARN_OK;
-fail:
-	tarn_mem_free(columns);
-	tarn_conv_f32_free(c);
-	return err;
+}
+
+void tarn_conv_f32_save(const tarn_conv_f32 *conv, tarn_str *out)
+{
+	for (int g = 0; g < conv->spec.groups; g++)
+		tarn_panels_save(&conv->group[g], out);
 }
 
 void tarn_conv_f32_free(tarn_conv_f32 *conv)

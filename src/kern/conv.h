@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "kern/epilogue.h"
+#include "kern/store.h"
 
 typedef struct tarn_conv_f32 tarn_conv_f32;
 typedef struct tarn_conv_f32_plan tarn_conv_f32_plan;
@@ -40,6 +41,9 @@ typedef struct tarn_conv_shape {
 TARN_MUST tarn_err tarn_conv_f32_pack(const tarn_conv_spec *spec, const float *weights, const float *bias,
 				      tarn_conv_f32 **conv);
 void tarn_conv_f32_free(tarn_conv_f32 *conv);
+/* From what _save appended, at the same level (kern/store.h). */
+TARN_MUST tarn_err tarn_conv_f32_open(const tarn_conv_spec *spec, tarn_store *from, tarn_conv_f32 **conv);
+void tarn_conv_f32_save(const tarn_conv_f32 *conv, tarn_str *out);
 size_t tarn_conv_f32_bytes(const tarn_conv_f32 *conv);
 
 /* Taps that lie wholly in the padding are allowed. TARN_SHAPE, TARN_NOMEM. */

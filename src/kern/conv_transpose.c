@@ -16,8 +16,7 @@ struct tarn_conv_transpose_f32 {
 	float *zero;        /* [ic / groups] */
 };
 
-tarn_err tarn_conv_transpose_f32_pack(const tarn_conv_spec *s, const float *weights, const float *bias,
-				      tarn_conv_transpose_f32 **conv)
+tarn_err tarn_conv_transpose_f32_open(const tarn_conv_spec *s, tarn_store *from, tarn_conv_transpose_f32 **conv)
 {
 	CHECK(s->ic > 0 && s->oc > 0 && s->groups > 0 && s->ic % s->groups == 0 && s->oc % s->groups == 0, TARN_SHAPE,
 	      "transposed convolution with %d input and %d output channels cannot have %d groups", s->ic, s->oc, s->groups);
@@ -25,20 +24,38 @@ tarn_err tarn_conv_transpose_f32_pack(const tarn_conv_spec *s, const float *weig
 	      TARN_SHAPE, "kernel size, stride and dilation of a transposed convolution must be positive");
 	CHECK((long long)s->kh * s->kw <= MAX_TAPS, TARN_UNSUPPORTED,
 	      "transposed convolution with a %d x %d kernel: at most %d taps are supported", s->kh, s->kw, MAX_TAPS);
-	size_t groups = (size_t)s->groups, icg = (size_t)s->ic / groups, ocg = (size_t)s->oc / groups;
-	size_t taps = (size_t)s->kh * (size_t)s->kw;
+	size_t groups = (size_t)s->groups, icg = (size_t)s->ic / groups, taps = (size_t)s->kh * (size_t)s->kw;
 	tarn_err err = TARN_OK;
 	tarn_conv_transpose_f32 *c = tarn_mem_zalloc(1, sizeof *c);
-	float *columns = tarn_mem_zalloc(taps * icg, TARN_TILE_COLS * sizeof(float));
-	if (c) {
+	if (c)
 		c->group = tarn_mem_zalloc(groups, sizeof *c->group);
-		c->zero = tarn_mem_zalloc(icg, sizeof(float));
-	}
-	CHECK_GOTO(fail, c && columns && c->group && c->zero, TARN_NOMEM, "out of memory packing a transposed convolution");
+	CHECK_GOTO(fail, c && c->group, TARN_NOMEM, "out of memory packing a transposed convolution");
 	c->spec = *s;
+	for (size_t g = 0; g < groups; g++)
+		TRY_GOTO(fail, tarn_panels_init(taps * icg, (size_t)s->oc / groups, from, &c->group[g]));
+	c->zero = tarn_mem_zalloc(icg, sizeof(float));
+	CHECK_GOTO(fail, c->zero, TARN_NOMEM, "out of memory packing a transposed convolution");
+	*conv = c;
+	return TARN_OK;
+fail:
+	tarn_conv_transpose_f32_free(c);
+	return err;
+}
+
+tarn_err tarn_conv_transpose_f32_pack(const tarn_conv_spec *s, const float *weights, const float *bias,
+				      tarn_conv_transpose_f32 **conv)
+{
+	tarn_conv_transpose_f32 *c;
+	TRY(tarn_conv_transpose_f32_open(s, NULL, &c));
+	size_t groups = (size_t)s->groups, icg = (size_t)s->ic / groups, ocg = (size_t)s->oc / groups;
+	size_t taps = (size_t)s->kh * (size_t)s->kw;
+	float *columns = tarn_mem_zalloc(taps * icg, TARN_TILE_COLS * sizeof(float));
+	if (!columns) {
+		tarn_conv_transpose_f32_free(c);
+		return tarn_err_nomem(taps * icg * TARN_TILE_COLS * sizeof(float));
+	}
 	for (size_t g = 0; g < groups; g++) {
 		tarn_panels *b = &c->group[g];
-		TRY_GOTO(fail, tarn_panels_init(taps * icg, ocg, b));
 		for (int p = 0; p < b->count; p++) {
 			float *at;
 			size_t col, cols = tarn_panel_cols(b, p, &col, &at);
@@ -54,10 +71,12 @@ tarn_err tarn_conv_transpose_f32_pack(const tarn_conv_spec *s, const float *weig
 	tarn_mem_free(columns);
 	*conv = c;
 	return TARN_OK;
-fail:
-	tarn_mem_free(columns);
-	tarn_conv_transpose_f32_free(c);
-	return err;
+}
+
+void tarn_conv_transpose_f32_save(const tarn_conv_transpose_f32 *conv, tarn_str *out)
+{
+	for (int g = 0; g < conv->spec.groups; g++)
+		tarn_panels_save(&conv->group[g], out);
 }
 
 void tarn_conv_transpose_f32_free(tarn_conv_transpose_f32 *conv)

@@ -11,6 +11,7 @@
 #define TARN_KERN_CONV_TRANSPOSE_H
 
 #include "kern/conv.h"
+#include "kern/store.h"
 
 typedef struct tarn_conv_transpose_f32 tarn_conv_transpose_f32;
 
@@ -19,6 +20,9 @@ typedef struct tarn_conv_transpose_f32 tarn_conv_transpose_f32;
 TARN_MUST tarn_err tarn_conv_transpose_f32_pack(const tarn_conv_spec *spec, const float *weights, const float *bias,
 						tarn_conv_transpose_f32 **conv);
 void tarn_conv_transpose_f32_free(tarn_conv_transpose_f32 *conv);
+/* From what _save appended, at the same level (kern/store.h). */
+TARN_MUST tarn_err tarn_conv_transpose_f32_open(const tarn_conv_spec *spec, tarn_store *from, tarn_conv_transpose_f32 **conv);
+void tarn_conv_transpose_f32_save(const tarn_conv_transpose_f32 *conv, tarn_str *out);
 size_t tarn_conv_transpose_f32_bytes(const tarn_conv_transpose_f32 *conv);
 
 typedef struct tarn_conv_transpose_f32_args {

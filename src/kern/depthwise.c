@@ -12,9 +12,10 @@ struct tarn_depthwise_f32 {
 	const tarn_f32_set *set;
 	size_t channels, w_stride; /* of the output */
 	float *w, *bias;
+	bool lent; /* both are in a store */
 };
 
-tarn_err tarn_depthwise_f32_pack(const tarn_depthwise_spec *s, const float *weights, const float *bias, tarn_depthwise_f32 **dw)
+tarn_err tarn_depthwise_f32_open(const tarn_depthwise_spec *s, tarn_store *from, tarn_depthwise_f32 **dw)
 {
 	CHECK(s->channels > 0 && s->multiplier > 0 && s->multiplier <= (1 << 30) / s->channels, TARN_SHAPE,
 	      "depthwise convolution needs a positive number of channels");
@@ -24,18 +25,26 @@ tarn_err tarn_depthwise_f32_pack(const tarn_depthwise_spec *s, const float *weig
 	tarn_depthwise_f32 *d = tarn_mem_zalloc(1, sizeof *d);
 	if (!d)
 		return tarn_err_nomem(sizeof *d);
-	size_t taps = (size_t)s->kh * (size_t)s->kw;
 	d->spec = *s;
 	d->set = tarn_f32_set_get();
 	d->channels = (size_t)s->channels * (size_t)s->multiplier;
 	d->w_stride = (d->channels + 15) / 16 * 16;
-	d->w = tarn_mem_alloc_aligned(taps * d->w_stride * sizeof(float));
-	d->bias = tarn_mem_alloc_aligned(d->w_stride * sizeof(float));
-	if (!d->w || !d->bias) {
-		size_t bytes = (taps + 1) * d->w_stride * sizeof(float);
+	d->lent = from;
+	tarn_err err = tarn_store_get(from, (size_t)s->kh * (size_t)s->kw * d->w_stride * sizeof(float), &d->w);
+	if (err == TARN_OK)
+		err = tarn_store_get(from, d->w_stride * sizeof(float), &d->bias);
+	if (err != TARN_OK)
 		tarn_depthwise_f32_free(d);
-		return tarn_err_nomem(bytes);
-	}
+	else
+		*dw = d;
+	return err;
+}
+
+tarn_err tarn_depthwise_f32_pack(const tarn_depthwise_spec *s, const float *weights, const float *bias, tarn_depthwise_f32 **dw)
+{
+	tarn_depthwise_f32 *d;
+	TRY(tarn_depthwise_f32_open(s, NULL, &d));
+	size_t taps = (size_t)s->kh * (size_t)s->kw;
 	memset(d->w, 0, taps * d->w_stride * sizeof(float));
 	memset(d->bias, 0, d->w_stride * sizeof(float));
 	for (size_t c = 0; c < d->channels; c++)
@@ -51,9 +60,17 @@ void tarn_depthwise_f32_free(tarn_depthwise_f32 *dw)
 {
 	if (!dw)
 		return;
-	tarn_mem_free_aligned(dw->w);
-	tarn_mem_free_aligned(dw->bias);
+	if (!dw->lent) {
+		tarn_mem_free_aligned(dw->w);
+		tarn_mem_free_aligned(dw->bias);
+	}
 	tarn_mem_free(dw);
+}
+
+void tarn_depthwise_f32_save(const tarn_depthwise_f32 *dw, tarn_str *out)
+{
+	tarn_store_put(out, dw->w, (size_t)dw->spec.kh * (size_t)dw->spec.kw * dw->w_stride * sizeof *dw->w);
+	tarn_store_put(out, dw->bias, dw->w_stride * sizeof *dw->bias);
 }
 
 size_t tarn_depthwise_f32_bytes(const tarn_depthwise_f32 *dw)

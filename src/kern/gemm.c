@@ -12,17 +12,24 @@ struct tarn_gemm_f32 {
 	tarn_panels b;
 };
 
-tarn_err tarn_gemm_f32_pack(size_t k, size_t n, const float *b, size_t ldb, bool transposed, const float *bias,
-			    tarn_gemm_f32 **gemm)
+tarn_err tarn_gemm_f32_open(size_t k, size_t n, tarn_store *from, tarn_gemm_f32 **gemm)
 {
 	tarn_gemm_f32 *g = tarn_mem_zalloc(1, sizeof *g);
 	if (!g)
 		return tarn_err_nomem(sizeof *g);
-	tarn_err err = tarn_panels_init(k, n, &g->b);
-	if (err != TARN_OK) {
+	tarn_err err = tarn_panels_init(k, n, from, &g->b);
+	if (err != TARN_OK)
 		tarn_mem_free(g);
-		return err;
-	}
+	else
+		*gemm = g;
+	return err;
+}
+
+tarn_err tarn_gemm_f32_pack(size_t k, size_t n, const float *b, size_t ldb, bool transposed, const float *bias,
+			    tarn_gemm_f32 **gemm)
+{
+	tarn_gemm_f32 *g = NULL;
+	TRY(tarn_gemm_f32_open(k, n, NULL, &g));
 	if (transposed) {
 		for (int p = 0; p < g->b.count; p++) {
 			float *w;
@@ -45,6 +52,11 @@ void tarn_gemm_f32_free(tarn_gemm_f32 *gemm)
 		return;
 	tarn_panels_fini(&gemm->b);
 	tarn_mem_free(gemm);
+}
+
+void tarn_gemm_f32_save(const tarn_gemm_f32 *gemm, tarn_str *out)
+{
+	tarn_panels_save(&gemm->b, out);
 }
 
 size_t tarn_gemm_f32_bytes(const tarn_gemm_f32 *gemm)

@@ -18,6 +18,7 @@
 
 #include "base/err.h"
 #include "kern/epilogue.h"
+#include "kern/store.h"
 
 typedef struct tarn_gemm_f32 tarn_gemm_f32;
 
@@ -25,6 +26,9 @@ typedef struct tarn_gemm_f32 tarn_gemm_f32;
 TARN_MUST tarn_err tarn_gemm_f32_pack(size_t k, size_t n, const float *b, size_t ldb, bool transposed, const float *bias,
 				      tarn_gemm_f32 **gemm);
 void tarn_gemm_f32_free(tarn_gemm_f32 *gemm);
+/* From what _save appended, at the same level (kern/store.h). */
+TARN_MUST tarn_err tarn_gemm_f32_open(size_t k, size_t n, tarn_store *from, tarn_gemm_f32 **gemm);
+void tarn_gemm_f32_save(const tarn_gemm_f32 *gemm, tarn_str *out);
 /* Bytes the packed object holds. */
 size_t tarn_gemm_f32_bytes(const tarn_gemm_f32 *gemm);
 

@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "kern/conv.h"
+#include "kern/store.h"
 #include "kern/pool2d.h"
 
 typedef enum tarn_code { TARN_CODE_U8, TARN_CODE_S8, TARN_CODE_F32, TARN_CODE_I32 } tarn_code;
@@ -38,6 +39,9 @@ typedef struct tarn_qconv_input {
 TARN_MUST tarn_err tarn_qconv_pack(const tarn_conv_spec *spec, const void *w, tarn_code w_type, const int32_t *w_zero,
 				   tarn_qconv_input input, tarn_qconv **conv);
 void tarn_qconv_free(tarn_qconv *conv);
+/* From what _save appended, at the same level (kern/store.h). */
+TARN_MUST tarn_err tarn_qconv_open(const tarn_conv_spec *spec, tarn_qconv_input input, tarn_store *from, tarn_qconv **conv);
+void tarn_qconv_save(const tarn_qconv *conv, tarn_str *out);
 size_t tarn_qconv_bytes(const tarn_qconv *conv);
 
 /*

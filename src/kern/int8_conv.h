@@ -23,6 +23,7 @@ struct tarn_qconv {
 	size_t taps, depth;   /* as the tiles see them */
 	int vectors, panels;  /* of one group */
 	int outputs, groups4; /* depthwise: see tarn_qdw_row */
+	bool lent;            /* plain, w and start are in a store */
 };
 
 /* The output channel of a column; -1: none. */

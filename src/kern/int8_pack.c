@@ -152,76 +152,141 @@ static void choose(tarn_qconv *q)
 	q->w_bytes = (size_t)s->groups * (size_t)q->vectors * q->taps * ((q->depth + 3) / 4) * vb;
 }
 
-static tarn_err pack_level(tarn_qconv *q)
+/* Picks the level's form for weights that fit 8 bits (narrow) or do not; then its blocks, from the store or fresh. */
+static tarn_err make_room(tarn_qconv *q, bool narrow, tarn_store *from)
 {
-	size_t n = (size_t)q->s.oc * (size_t)(q->s.ic / q->s.groups) * (size_t)q->s.kh * (size_t)q->s.kw;
-	bool narrow = true;
-	for (size_t i = 0; i < n && narrow; i++)
-		narrow = q->plain[i] >= -128 && q->plain[i] <= 127;
 	q->set = (size_t)q->s.kh * (size_t)q->s.kw <= TARN_QCONV_TABLE ? tarn_int8_set_get(narrow) : NULL;
 	if (!q->set)
 		return TARN_OK;
 	choose(q);
-	q->w = tarn_mem_alloc_aligned(q->w_bytes);
-	q->start = tarn_mem_alloc_aligned(q->columns * sizeof *q->start);
-	if (!q->w || !q->start)
-		return tarn_err_nomem(q->w_bytes);
+	TRY(tarn_store_get(from, q->w_bytes, &q->w));
+	return tarn_store_get(from, q->columns * sizeof *q->start, &q->start);
+}
+
+static size_t plain_count(const tarn_qconv *q)
+{
+	return (size_t)q->s.oc * (size_t)(q->s.ic / q->s.groups) * (size_t)q->s.kh * (size_t)q->s.kw;
+}
+
+static tarn_err pack_level(tarn_qconv *q)
+{
+	bool narrow = true;
+	for (size_t i = 0, n = plain_count(q); i < n && narrow; i++)
+		narrow = q->plain[i] >= -128 && q->plain[i] <= 127;
+	TRY(make_room(q, narrow, NULL));
+	if (!q->set)
+		return TARN_OK;
 	memset(q->w, 0, q->w_bytes);
 	fill_start(q);
 	if (q->kind == TARN_QCONV_DEPTHWISE)
 		fill_depthwise(q);
 	else
 		fill_tiles(q);
-	tarn_mem_free(q->plain);
+	tarn_mem_free_aligned(q->plain);
 	q->plain = NULL;
 	return TARN_OK;
 }
 
-tarn_err tarn_qconv_pack(const tarn_conv_spec *spec, const void *w, tarn_code w_type, const int32_t *w_zero,
-			 tarn_qconv_input input, tarn_qconv **out)
+static tarn_err qconv_new(const tarn_conv_spec *spec, tarn_qconv_input input, tarn_qconv **out)
 {
 	CHECK(spec->groups > 0 && spec->ic > 0 && spec->oc > 0 && spec->ic % spec->groups == 0 && spec->oc % spec->groups == 0,
 	      TARN_SHAPE, "%d input and %d output channels do not divide into %d groups", spec->ic, spec->oc, spec->groups);
-	size_t ic = (size_t)(spec->ic / spec->groups), taps = (size_t)spec->kh * (size_t)spec->kw, k = ic * taps;
+	size_t k = (size_t)(spec->ic / spec->groups) * (size_t)spec->kh * (size_t)spec->kw;
 	/* |x - x_zero| and |w - w_zero| are at most 255 */
 	CHECK(k <= INT32_MAX / (255 * 255), TARN_SHAPE, "%zu products for one output could overflow 32 bits", k);
 	tarn_qconv *q = tarn_mem_zalloc(1, sizeof *q);
-	if (q)
-		q->plain = tarn_mem_alloc((size_t)spec->oc * k * sizeof *q->plain);
-	if (!q || !q->plain) {
-		tarn_qconv_free(q);
-		return tarn_err_nomem((size_t)spec->oc * k * 2);
-	}
+	if (!q)
+		return tarn_err_nomem(sizeof *q);
 	q->s = *spec;
 	q->in = input;
-	for (size_t o = 0; o < (size_t)spec->oc; o++)
+	*out = q;
+	return TARN_OK;
+}
+
+static void put_plain(tarn_qconv *q, const void *w, tarn_code w_type, const int32_t *w_zero)
+{
+	size_t ic = (size_t)(q->s.ic / q->s.groups), taps = (size_t)q->s.kh * (size_t)q->s.kw;
+	for (size_t o = 0; o < (size_t)q->s.oc; o++)
 		for (size_t c = 0; c < ic; c++)
 			for (size_t t = 0; t < taps; t++) {
 				size_t at = (o * ic + c) * taps + t;
 				int v = w_type == TARN_CODE_S8 ? ((const int8_t *)w)[at] : ((const uint8_t *)w)[at];
 				q->plain[(o * taps + t) * ic + c] = (int16_t)(v - (w_zero ? w_zero[o] : 0));
 			}
-	tarn_err err = pack_level(q);
-	if (err != TARN_OK) {
-		tarn_qconv_free(q);
-		return err;
+}
+
+tarn_err tarn_qconv_pack(const tarn_conv_spec *spec, const void *w, tarn_code w_type, const int32_t *w_zero,
+			 tarn_qconv_input input, tarn_qconv **out)
+{
+	tarn_qconv *q = NULL;
+	TRY(qconv_new(spec, input, &q));
+	tarn_err err = tarn_store_get(NULL, plain_count(q) * sizeof *q->plain, &q->plain);
+	if (err == TARN_OK) {
+		put_plain(q, w, w_type, w_zero);
+		err = pack_level(q);
 	}
-	*out = q;
+	if (err != TARN_OK)
+		tarn_qconv_free(q);
+	else
+		*out = q;
+	return err;
+}
+
+/* Without a form of the level's own the numbers are summed as they are, and nothing may overflow. */
+static tarn_err check_plain(const tarn_qconv *q)
+{
+	for (size_t i = 0, n = plain_count(q); i < n; i++)
+		CHECK(q->plain[i] >= -255 && q->plain[i] <= 255, TARN_BAD_FILE,
+		      "compiled model: a packed weight of %d; compile it again", q->plain[i]);
 	return TARN_OK;
+}
+
+tarn_err tarn_qconv_open(const tarn_conv_spec *spec, tarn_qconv_input input, tarn_store *from, tarn_qconv **out)
+{
+	tarn_qconv *q = NULL;
+	const int32_t *narrow;
+	TRY(qconv_new(spec, input, &q));
+	q->lent = true;
+	tarn_err err = tarn_store_get(from, sizeof *narrow, &narrow);
+	if (err == TARN_OK)
+		err = make_room(q, *narrow != 0, from);
+	if (err == TARN_OK && !q->set) {
+		err = tarn_store_get(from, plain_count(q) * sizeof *q->plain, &q->plain);
+		if (err == TARN_OK)
+			err = check_plain(q);
+	}
+	if (err != TARN_OK)
+		tarn_qconv_free(q);
+	else
+		*out = q;
+	return err;
+}
+
+void tarn_qconv_save(const tarn_qconv *q, tarn_str *out)
+{
+	int32_t narrow = q->set && q->set == tarn_int8_set_get(true);
+	tarn_store_put(out, &narrow, sizeof narrow);
+	if (q->set) {
+		tarn_store_put(out, q->w, q->w_bytes);
+		tarn_store_put(out, q->start, q->columns * sizeof *q->start);
+	} else {
+		tarn_store_put(out, q->plain, plain_count(q) * sizeof *q->plain);
+	}
 }
 
 void tarn_qconv_free(tarn_qconv *q)
 {
 	if (!q)
 		return;
-	tarn_mem_free(q->plain);
-	tarn_mem_free_aligned(q->w);
-	tarn_mem_free_aligned(q->start);
+	if (!q->lent) {
+		tarn_mem_free_aligned(q->plain);
+		tarn_mem_free_aligned(q->w);
+		tarn_mem_free_aligned(q->start);
+	}
 	tarn_mem_free(q);
 }
 
 size_t tarn_qconv_bytes(const tarn_qconv *q)
 {
-	size_t k = (size_t)(q->s.ic / q->s.groups) * (size_t)q->s.kh * (size_t)q->s.kw;
-	return sizeof *q + (q->plain ? (size_t)q->s.oc * k * sizeof *q->plain : q->w_bytes + q->columns * sizeof *q->start);
+	return sizeof *q + (q->plain ? plain_count(q) * sizeof *q->plain : q->w_bytes + q->columns * sizeof *q->start);
 }

@@ -29,21 +29,24 @@ const tarn_tile_set *tarn_tile_set_get(void)
 	return &tarn_tiles_portable;
 }
 
-tarn_err tarn_panels_init(size_t k, size_t n, tarn_panels *b)
+tarn_err tarn_panels_init(size_t k, size_t n, tarn_store *from, tarn_panels *b)
 {
 	const tarn_tile_set *set = tarn_tile_set_get();
 	CHECK(k > 0 && n > 0 && n <= (size_t)1 << 30 && k <= SIZE_MAX / 8 / (n + (size_t)set->lanes), TARN_SHAPE,
 	      "a product with %zu x %zu weights cannot be packed", k, n);
-	tarn_panels p = {.set = set, .k = k, .n = n};
+	tarn_panels p = {.set = set, .k = k, .n = n, .lent = from};
 	p.vectors = (int)((n + (size_t)set->lanes - 1) / (size_t)set->lanes);
 	p.count = (p.vectors + set->max_nv - 1) / set->max_nv;
 	p.max_rows = set->max_rows[(p.vectors + p.count - 1) / p.count - 1];
 	size_t cols = (size_t)p.vectors * (size_t)set->lanes;
-	p.w = tarn_mem_alloc_aligned(cols * k * sizeof(float));
-	p.bias = tarn_mem_alloc_aligned(cols * sizeof(float));
-	if (!p.w || !p.bias) {
-		tarn_panels_fini(&p);
-		return tarn_err_nomem(cols * k * sizeof(float));
+	tarn_err err = tarn_store_get(from, cols * k * sizeof(float), &p.w);
+	if (err == TARN_OK)
+		err = tarn_store_get(from, cols * sizeof(float), &p.bias);
+	if (err != TARN_OK || from) {
+		if (err != TARN_OK)
+			tarn_panels_fini(&p);
+		*b = p;
+		return err;
 	}
 	memset(p.bias, 0, cols * sizeof(float));
 	if (cols != n) /* only the last panel has columns that nobody fills */ {
@@ -56,9 +59,18 @@ tarn_err tarn_panels_init(size_t k, size_t n, tarn_panels *b)
 
 void tarn_panels_fini(tarn_panels *b)
 {
-	tarn_mem_free_aligned(b->w);
-	tarn_mem_free_aligned(b->bias);
+	if (!b->lent) {
+		tarn_mem_free_aligned(b->w);
+		tarn_mem_free_aligned(b->bias);
+	}
 	b->w = b->bias = NULL;
+}
+
+void tarn_panels_save(const tarn_panels *b, tarn_str *out)
+{
+	size_t cols = (size_t)b->vectors * (size_t)b->set->lanes;
+	tarn_store_put(out, b->w, cols * b->k * sizeof *b->w);
+	tarn_store_put(out, b->bias, cols * sizeof *b->bias);
 }
 
 static size_t panel_width(const tarn_panels *b, int p)

@@ -10,6 +10,7 @@
 #define TARN_KERN_PANEL_H
 
 #include "base/err.h"
+#include "kern/store.h"
 #include "kern/tile.h"
 
 typedef struct tarn_panels {
@@ -17,8 +18,9 @@ typedef struct tarn_panels {
 	size_t k, n;
 	int vectors, count; /* vectors of columns, panels */
 	int max_rows;       /* rows of a tile, the same for every panel */
-	float *w;           /* owned, aligned */
-	float *bias;        /* [vectors * lanes], owned; zeros when there is none */
+	float *w;           /* aligned */
+	float *bias;        /* [vectors * lanes]; zeros when there is none */
+	bool lent;          /* both are in a store; else owned */
 } tarn_panels;
 
 /* Where panel p begins (column, a multiple of lanes) and how many vectors it has. */
@@ -29,8 +31,10 @@ static inline int tarn_panel_nv(const tarn_panels *b, int p, int *first_vector)
 	return q + (p < r);
 }
 
-/* Allocates for a k x n matrix at the level in force; w and bias are zero. TARN_NOMEM. */
-TARN_MUST tarn_err tarn_panels_init(size_t k, size_t n, tarn_panels *b);
+/* For a k x n matrix at the level in force: as tarn_panels_save wrote it, or (`from` NULL) fresh with zeros for bias and for
+ * columns that nobody fills. TARN_NOMEM. */
+TARN_MUST tarn_err tarn_panels_init(size_t k, size_t n, tarn_store *from, tarn_panels *b);
+void tarn_panels_save(const tarn_panels *b, tarn_str *out);
 void tarn_panels_fini(tarn_panels *b);
 /* The columns of panel p, and where they go. */
 static inline size_t tarn_panel_cols(const tarn_panels *b, int p, size_t *first_col, float **w)

@@ -20,6 +20,7 @@ struct tarn_wgemm {
 	int bits, vectors, panels;
 	int32_t *code;
 	float *scale, *zero, *bias;
+	bool lent; /* all are in a store */
 };
 
 static const tarn_wgemm_set *set_get(void)
@@ -48,10 +49,8 @@ void tarn_wgemm_free(tarn_wgemm *g)
 {
 	if (!g)
 		return;
-	tarn_mem_free_aligned(g->code);
-	tarn_mem_free_aligned(g->scale);
-	tarn_mem_free_aligned(g->zero);
-	tarn_mem_free_aligned(g->bias);
+	for (int i = 0; i < 4 && !g->lent; i++)
+		tarn_mem_free_aligned((void *[]){g->code, g->scale, g->zero, g->bias}[i]);
 	tarn_mem_free(g);
 }
 
@@ -83,15 +82,17 @@ static void pack_rows(const tarn_wgemm *g, const float *from, float *to)
 	}
 }
 
-static float *zeroed(size_t count)
+/* Zeros, or what the store has. */
+static tarn_err block(tarn_store *from, size_t count, void *out)
 {
-	float *p = tarn_mem_alloc_aligned(count * sizeof *p);
-	if (p)
-		memset(p, 0, count * sizeof *p);
-	return p;
+	void **at = out;
+	TRY(tarn_store_get(from, count * sizeof(float), at));
+	if (!from)
+		memset(*at, 0, count * sizeof(float));
+	return TARN_OK;
 }
 
-tarn_err tarn_wgemm_pack(const tarn_wgemm_weights *w, tarn_wgemm **out)
+tarn_err tarn_wgemm_open(const tarn_wgemm_weights *w, tarn_store *from, tarn_wgemm **out)
 {
 	CHECK(w->k && w->n && w->group && w->group <= w->k && (w->bits == 4 || w->bits == 8) && w->n <= (size_t)1 << 30 &&
 		      w->k <= SIZE_MAX / 64 / (w->n + 64),
@@ -107,16 +108,25 @@ tarn_err tarn_wgemm_pack(const tarn_wgemm_weights *w, tarn_wgemm **out)
 	g->panels = (g->vectors + TARN_WGEMM_NV - 1) / TARN_WGEMM_NV;
 	size_t whole = (w->group + per - 1) / per, rest = w->k - (g->groups - 1) * w->group;
 	g->blocks = (g->groups - 1) * whole + (rest + per - 1) / per;
+	g->lent = from;
 	size_t cols = (size_t)g->vectors * lanes;
-	g->code = (int32_t *)(void *)zeroed(cols * g->blocks);
-	g->scale = zeroed(cols * g->groups);
-	g->zero = w->zero ? zeroed(cols * g->groups) : NULL;
-	g->bias = zeroed(cols);
-	if (!g->code || !g->scale || !g->bias || (w->zero && !g->zero)) {
-		size_t words = cols * g->blocks;
-		tarn_wgemm_free(g);
-		return tarn_err_nomem(words * sizeof *g->code);
-	}
+	tarn_err err;
+	TRY_GOTO(fail, block(from, cols * g->blocks, &g->code));
+	TRY_GOTO(fail, block(from, cols * g->groups, &g->scale));
+	if (w->zero)
+		TRY_GOTO(fail, block(from, cols * g->groups, &g->zero));
+	TRY_GOTO(fail, block(from, cols, &g->bias));
+	*out = g;
+	return TARN_OK;
+fail:
+	tarn_wgemm_free(g);
+	return err;
+}
+
+tarn_err tarn_wgemm_pack(const tarn_wgemm_weights *w, tarn_wgemm **out)
+{
+	tarn_wgemm *g;
+	TRY(tarn_wgemm_open(w, NULL, &g));
 	for (int p = 0; p < g->panels; p++)
 		pack_codes(g, w, p);
 	pack_rows(g, w->scale, g->scale);
@@ -126,6 +136,16 @@ tarn_err tarn_wgemm_pack(const tarn_wgemm_weights *w, tarn_wgemm **out)
 		memcpy(g->bias, w->bias, w->n * sizeof *g->bias);
 	*out = g;
 	return TARN_OK;
+}
+
+void tarn_wgemm_save(const tarn_wgemm *g, tarn_str *out)
+{
+	size_t cols = (size_t)g->vectors * (size_t)g->set->lanes;
+	tarn_store_put(out, g->code, cols * g->blocks * sizeof *g->code);
+	tarn_store_put(out, g->scale, cols * g->groups * sizeof *g->scale);
+	if (g->zero)
+		tarn_store_put(out, g->zero, cols * g->groups * sizeof *g->zero);
+	tarn_store_put(out, g->bias, cols * sizeof *g->bias);
 }
 
 size_t tarn_wgemm_bytes(const tarn_wgemm *g)

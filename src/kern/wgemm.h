@@ -20,6 +20,7 @@
 
 #include "base/err.h"
 #include "kern/gemm.h"
+#include "kern/store.h"
 
 typedef struct tarn_wgemm tarn_wgemm;
 
@@ -37,6 +38,9 @@ typedef struct tarn_wgemm_weights {
 /* Everything is copied. TARN_NOMEM, TARN_SHAPE. */
 TARN_MUST tarn_err tarn_wgemm_pack(const tarn_wgemm_weights *w, tarn_wgemm **gemm);
 void tarn_wgemm_free(tarn_wgemm *gemm);
+/* From what _save appended, at the same level (kern/store.h); only sizes, bits and the presence of zero are read. */
+TARN_MUST tarn_err tarn_wgemm_open(const tarn_wgemm_weights *w, tarn_store *from, tarn_wgemm **gemm);
+void tarn_wgemm_save(const tarn_wgemm *gemm, tarn_str *out);
 /* Bytes the packed object holds. */
 size_t tarn_wgemm_bytes(const tarn_wgemm *gemm);
 /* Number of tasks for m rows; 0 for m = 0. */

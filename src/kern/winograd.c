@@ -65,21 +65,37 @@ bool tarn_winograd_f32_worth(const tarn_conv_spec *s, const tarn_conv_shape *h)
 	return tarn_winograd_f32_supports(s) && s->ic >= 32 && s->oc >= 32 && tiles >= 12 && used * 2 >= tiles * 16;
 }
 
-tarn_err tarn_winograd_f32_pack(const tarn_conv_spec *s, const float *weights, const float *bias, tarn_winograd_f32 **conv)
+tarn_err tarn_winograd_f32_open(const tarn_conv_spec *s, tarn_store *from, tarn_winograd_f32 **conv)
 {
 	CHECK(tarn_winograd_f32_supports(s), TARN_UNSUPPORTED,
 	      "Winograd convolution is for 3x3 kernels of stride 1 without dilation or groups; use the direct form");
 	CHECK(s->ic > 0 && s->oc > 0 && s->ic < 1 << 24, TARN_SHAPE, "a convolution needs channels");
-	size_t ic = (size_t)s->ic, oc = (size_t)s->oc;
 	tarn_err err = TARN_OK;
 	tarn_winograd_f32 *c = tarn_mem_zalloc(1, sizeof *c);
-	float *columns = tarn_mem_zalloc(POINTS * ic, TARN_TILE_COLS * sizeof(float));
-	if (c)
-		c->zero = tarn_mem_zalloc(ic, sizeof(float));
-	CHECK_GOTO(fail, c && columns && c->zero, TARN_NOMEM, "out of memory packing a convolution");
+	if (!c)
+		return tarn_err_nomem(sizeof *c);
 	c->spec = *s;
 	c->set = tarn_f32_set_get();
-	TRY_GOTO(fail, tarn_panels_init(POINTS * ic, oc, &c->b));
+	TRY_GOTO(fail, tarn_panels_init(POINTS * (size_t)s->ic, (size_t)s->oc, from, &c->b));
+	c->zero = tarn_mem_zalloc((size_t)s->ic, sizeof(float));
+	CHECK_GOTO(fail, c->zero, TARN_NOMEM, "out of memory packing a convolution");
+	*conv = c;
+	return TARN_OK;
+fail:
+	tarn_winograd_f32_free(c);
+	return err;
+}
+
+tarn_err tarn_winograd_f32_pack(const tarn_conv_spec *s, const float *weights, const float *bias, tarn_winograd_f32 **conv)
+{
+	tarn_winograd_f32 *c;
+	TRY(tarn_winograd_f32_open(s, NULL, &c));
+	size_t ic = (size_t)s->ic, oc = (size_t)s->oc;
+	float *columns = tarn_mem_zalloc(POINTS * ic, TARN_TILE_COLS * sizeof(float));
+	if (!columns) {
+		tarn_winograd_f32_free(c);
+		return tarn_err_nomem(POINTS * ic * TARN_TILE_COLS * sizeof(float));
+	}
 	for (int p = 0; p < c->b.count; p++) {
 		float *at;
 		size_t col, cols = tarn_panel_cols(&c->b, p, &col, &at);
@@ -97,10 +113,11 @@ tarn_err tarn_winograd_f32_pack(const tarn_conv_spec *s, const float *weights, c
 	tarn_mem_free(columns);
 	*conv = c;
 	return TARN_OK;
-fail:
-	tarn_mem_free(columns);
-	tarn_winograd_f32_free(c);
-	return err;
+}
+
+void tarn_winograd_f32_save(const tarn_winograd_f32 *conv, tarn_str *out)
+{
+	tarn_panels_save(&conv->b, out);
 }
 
 void tarn_winograd_f32_free(tarn_winograd_f32 *conv)

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "kern/conv.h"
+#include "kern/store.h"
 
 typedef struct tarn_winograd_f32 tarn_winograd_f32;
 
@@ -25,6 +26,9 @@ bool tarn_winograd_f32_worth(const tarn_conv_spec *spec, const tarn_conv_shape *
 TARN_MUST tarn_err tarn_winograd_f32_pack(const tarn_conv_spec *spec, const float *weights, const float *bias,
 					  tarn_winograd_f32 **conv);
 void tarn_winograd_f32_free(tarn_winograd_f32 *conv);
+/* From what _save appended, at the same level (kern/store.h). */
+TARN_MUST tarn_err tarn_winograd_f32_open(const tarn_conv_spec *spec, tarn_store *from, tarn_winograd_f32 **conv);
+void tarn_winograd_f32_save(const tarn_winograd_f32 *conv, tarn_str *out);
 size_t tarn_winograd_f32_bytes(const tarn_winograd_f32 *conv);
 
 typedef struct tarn_winograd_f32_args {

@@ -134,11 +134,29 @@ out:
 	return err;
 }
 
+/* How many symbols the inputs need: expressions are over earlier ones, and inference makes all others again. */
+static size_t symbols_of(const tarn_graph *g)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < g->input.len; i++) {
+		const tarn_shape *s = &g->input.at[i]->shape;
+		for (int k = 0; k < s->rank; k++)
+			n = s->dim[k] < 0 && (size_t)-s->dim[k] > n ? (size_t)-s->dim[k] : n;
+	}
+	for (size_t i = 0; i < g->node.len; i++)
+		for (int b = 0; b < g->node.at[i]->n_body; b++) {
+			size_t more = symbols_of(g->node.at[i]->body[b]);
+			n = more > n ? more : n;
+		}
+	return n;
+}
+
 tarn_err tarn_serial_write(const tarn_serial *s, const tarn_model *m, tarn_str *out)
 {
 	writer w = {s, out};
-	tarn_bytes_put_u32(out, s->fixed ? 0 : (uint32_t)m->syms.sym.len);
-	for (size_t i = 0; i < m->syms.sym.len && !s->fixed; i++) {
+	size_t symbols = s->fixed ? 0 : symbols_of(m->main);
+	tarn_bytes_put_u32(out, (uint32_t)symbols);
+	for (size_t i = 0; i < symbols; i++) {
 		const tarn_sym *y = &m->syms.sym.at[i];
 		tarn_bytes_put_u32(out, (uint32_t)y->op);
 		tarn_bytes_put_text(out, y->name);

@@ -76,7 +76,8 @@ typedef struct tarn_device_api {
 	 * here, before any work, naming node and reason. */
 	tarn_err (*compile)(tarn_program *p);
 	/* From bytes made by export_; p->model has inputs only, p->in and p->out say what the exported program had. The blob is
-	 * shared, and may start at any byte. NULL with export_ NULL: no caching, no export. */
+	 * shared, and may start at any byte; export_ appends, at a multiple of TARN_ALIGN. NULL with export_ NULL: no caching,
+	 * no export. */
 	tarn_err (*import)(tarn_program *p, tarn_buffer *blob);
 	tarn_err (*export_)(tarn_program *p, tarn_str *blob);
 	void (*program_free)(tarn_program *p);

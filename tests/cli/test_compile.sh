@@ -3,7 +3,7 @@
 "$BUILD/tests/write_model" m.onnx 2 3 || fail "no model"
 "$BUILD/tests/write_model" x.npy 2 3
 expect_exit 0 "$TARN" run -m m.onnx -i x.npy -o plain
-for device in "NPU --sim 3720" "NPU --sim 4000"; do
+for device in CPU "NPU --sim 3720" "NPU --sim 4000"; do
 	# shellcheck disable=SC2086 # several words
 	expect_exit 0 "$TARN" compile -m m.onnx -d $device -o m.blob --json
 	expect_json file m.blob
@@ -25,7 +25,13 @@ expect_exit 2 "$TARN" compile -m m.blob -d CPU -o other.blob
 expect_exit 2 "$TARN" compile -m m.onnx -d CPU
 expect_exit 4 "$TARN" compile -m m.onnx -d XPU -o other.blob
 expect_exit 1 "$TARN" compile -m m.onnx -d NPU --sim 4000 -o no/such/folder.blob
-# The CPU compiles anew each time.
-expect_exit 3 "$TARN" compile -m m.onnx -d CPU -o other.blob
+# CACHE_DIR: the CPU's form is read the second time; under a form of another level it is made anew.
+for hit in false true; do
+	expect_exit 0 "$TARN" bench -m m.onnx -d CPU -niter 1 -cache_dir kept --json
+	expect_json cache.hit $hit
+done
+TARN_ISA=portable expect_exit 0 "$TARN" bench -m m.onnx -d CPU -niter 1 -cache_dir kept --json
+expect_json cache.hit false
+expect_exit 3 "$TARN" compile -m m.onnx -d REF -o other.blob
 expect_stderr_contains "keep the model itself"
 expect_no_file other.blob

@@ -29,7 +29,7 @@ static void same_at(const tarn_shape *sizes, int times, double tolerance)
 	assert_ok(tarn_cpu_raise_fake(copy));
 	assert_ok(tarn_cpu_lower(copy));
 	assert_ok(tarn_pass_fuse(copy));
-	assert_ok(tarn_cpu_program_new(copy->main, NULL, &p));
+	assert_ok(tarn_cpu_program_new(copy->main, NULL, NULL, &p));
 	assert_ok(tarn_cpu_drop_packed(p, copy));
 	assert_ok(tarn_pool_new(2, &pool));
 	for (int k = 0; k < times; k++) {
@@ -309,7 +309,7 @@ static void packed_weights_leave_the_model(void **state)
 	cpu_program *p;
 	assert_ok(tarn_graph_infer(g));
 	assert_ok(tarn_model_clone(model, &copy));
-	assert_ok(tarn_cpu_program_new(copy->main, NULL, &p));
+	assert_ok(tarn_cpu_program_new(copy->main, NULL, NULL, &p));
 	size_t before = copy->buffer.len;
 	assert_ok(tarn_cpu_drop_packed(p, copy));
 	assert_int_equal(copy->buffer.len, before - 1);

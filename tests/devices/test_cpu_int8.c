@@ -95,7 +95,7 @@ static void same(double step, const cpu_kernel *kernel)
 		assert_ok(tarn_model_clone(model, &copy));
 		assert_ok(tarn_pass_standard(copy));
 		assert_ok(tarn_cpu_fold_weights(copy));
-		assert_ok(tarn_cpu_program_new(copy->main, NULL, &p));
+		assert_ok(tarn_cpu_program_new(copy->main, NULL, NULL, &p));
 		assert_ok(tarn_pool_new(2, &pool));
 		bool used = false;
 		for (size_t i = 0; i < p->step.len; i++)

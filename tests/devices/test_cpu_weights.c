@@ -72,7 +72,7 @@ static void same(int steps)
 		assert_ok(tarn_cpu_lower(copy));
 		assert_ok(tarn_pass_fuse(copy));
 		assert_ok(tarn_cpu_fold_weights(copy));
-		assert_ok(tarn_cpu_program_new(copy->main, NULL, &p));
+		assert_ok(tarn_cpu_program_new(copy->main, NULL, NULL, &p));
 		assert_ok(tarn_pool_new(2, &pool));
 		int used = 0;
 		for (size_t i = 0; i < p->step.len; i++) {

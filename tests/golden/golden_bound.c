@@ -95,7 +95,7 @@ static tarn_err run(tarn_model *b, const tarn_tensor *in, size_t n_in, const int
 		*(int64_t *)wide[i].data = length[i - n_in];
 	}
 	TRY_GOTO(done, tarn_pool_new(2, &pool));
-	TRY_GOTO(done, tarn_cpu_program_new(b->main, NULL, &p));
+	TRY_GOTO(done, tarn_cpu_program_new(b->main, NULL, NULL, &p));
 	TRY_GOTO(done, tarn_cpu_drop_packed(p, b));
 	TRY_GOTO(done, tarn_cpu_graph_run(p, pool, &arena, ptr, out, NULL));
 done:

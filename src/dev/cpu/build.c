@@ -206,7 +206,7 @@ static tarn_err build_all(cpu_build *b, tarn_arena *scratch)
 	return drop_dead(p, scratch);
 }
 
-tarn_err tarn_cpu_program_new(const tarn_graph *g, tarn_program *owner, cpu_program **out)
+tarn_err tarn_cpu_program_new(const tarn_graph *g, tarn_program *owner, tarn_packs *packs, cpu_program **out)
 {
 	cpu_program *p = tarn_mem_zalloc(1, sizeof *p);
 	if (!p)
@@ -215,7 +215,7 @@ tarn_err tarn_cpu_program_new(const tarn_graph *g, tarn_program *owner, cpu_prog
 	p->owner = owner;
 	tarn_mutex_init(&p->lock);
 	tarn_arena scratch = {0};
-	cpu_build b = {.p = p, .g = g};
+	cpu_build b = {.p = p, .g = g, .packs = packs};
 	size_t n = g->value.len + 1;
 	tarn_err err;
 	TRY_GOTO(out, tarn_graph_uses(g, &scratch, &b.uses));

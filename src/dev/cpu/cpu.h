@@ -22,6 +22,7 @@
 #include "ir/op.h"
 #include "kern/epilogue.h"
 #include "kern/int8.h"
+#include "kern/share.h"
 #include "rt/device.h"
 
 typedef enum cpu_layout {
@@ -137,6 +138,7 @@ typedef struct cpu_build {
 	int *code_slot[CPU_LAYOUTS]; /* the same for codes of f32 values */
 	cpu_code *code;              /* by value id */
 	cpu_group **group;           /* by node index: the group whose last node this is; NULL: stands alone */
+	tarn_packs *packs;           /* of the whole model, bodies included */
 	bool *absorbed;              /* by node index: part of a group, but not its last */
 } cpu_build;
 
@@ -160,7 +162,8 @@ extern const cpu_kernel *const tarn_cpu_kernels[];
 extern const cpu_kernel tarn_cpu_k_reorder, tarn_cpu_k_dequantize, tarn_cpu_k_lut;
 
 /* build.c */
-TARN_MUST tarn_err tarn_cpu_program_new(const tarn_graph *g, tarn_program *owner, cpu_program **p);
+/* packs: keeps an account of packed weights, or has them; outlives the program. */
+TARN_MUST tarn_err tarn_cpu_program_new(const tarn_graph *g, tarn_program *owner, tarn_packs *packs, cpu_program **p);
 void tarn_cpu_program_free(cpu_program *p);
 /* The program's private copy of the model forgets the weights that kernels packed: only their sizes stay. */
 TARN_MUST tarn_err tarn_cpu_drop_packed(const cpu_program *p, tarn_model *m);

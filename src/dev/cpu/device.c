@@ -6,9 +6,11 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "dev/cpu/blob.h"
 #include "dev/cpu/cpu.h"
 #include "dev/cpu/valid.h"
 #include "kern/isa.h"
+#include "ops/ops.h"
 #include "pass/pass.h"
 
 #if defined(__x86_64__)
@@ -19,6 +21,8 @@
 typedef struct cpu_exec {
 	cpu_program *program;
 	cpu_valid *valid; /* the program is that of a bounded model's origin; NULL: of the model itself */
+	tarn_packs packs;
+	tarn_buffer *bytes; /* what packed weights of a compiled model lie in; NULL: it was compiled here */
 	int n_stream;
 	struct cpu_stream {
 		tarn_pool *pool;
@@ -61,7 +65,7 @@ static tarn_err get(tarn_device *d, const char *key, tarn_str *value)
 {
 	(void)d;
 	if (!strcmp(key, "CACHE_KEY")) {
-		tarn_str_add(value, tarn_isa_name(tarn_isa_get()));
+		tarn_str_addf(value, "%s %016llx", tarn_isa_name(tarn_isa_get()), (unsigned long long)tarn_cpu_build_id());
 		return TARN_OK;
 	}
 	return TARN_NOT_FOUND;
@@ -86,7 +90,9 @@ static void program_free(tarn_program *p)
 		tarn_buffer_unref(x->stream[i].arena);
 	}
 	tarn_cpu_program_free(x->program);
+	tarn_packs_fini(&x->packs);
 	tarn_cpu_valid_free(x->valid);
+	tarn_buffer_unref(x->bytes);
 	tarn_mem_free(x);
 	p->impl = NULL;
 }
@@ -124,26 +130,100 @@ static tarn_err prepare(tarn_model *m)
 	return tarn_cpu_fold_weights(m);
 }
 
-static tarn_err compile(tarn_program *p)
+static tarn_err exec_new(tarn_program *p, cpu_exec **out)
 {
 	int n = p->n_stream > 0 ? p->n_stream : 1, threads = threads_of(p) / n;
 	cpu_exec *x = tarn_mem_zalloc(1, sizeof *x + (size_t)n * sizeof *x->stream);
 	if (!x)
 		return tarn_err_nomem(sizeof *x);
-	p->impl = x;
+	p->impl = *out = x;
+	for (; x->n_stream < n; x->n_stream++)
+		TRY(tarn_pool_new(threads > 0 ? threads : 1, &x->stream[x->n_stream].pool));
+	return TARN_OK;
+}
+
+/* The steps of the prepared model. */
+static tarn_err build(tarn_program *p, cpu_exec *x, tarn_model *m)
+{
+	TRY(tarn_cpu_program_new(m->main, p, &x->packs, &x->program));
+	TRY(tarn_cpu_drop_packed(x->program, m));
+	return warm(x->program);
+}
+
+static tarn_err compile(tarn_program *p)
+{
+	cpu_exec *x;
 	tarn_err err;
 	tarn_model *m = p->model;
+	TRY_GOTO(out, exec_new(p, &x));
 	TRY_GOTO(out, tarn_cpu_valid_new(p->model, &x->valid, &m));
 	TRY_GOTO(out, prepare(m));
-	for (; x->n_stream < n; x->n_stream++)
-		TRY_GOTO(out, tarn_pool_new(threads > 0 ? threads : 1, &x->stream[x->n_stream].pool));
-	TRY_GOTO(out, tarn_cpu_program_new(m->main, p, &x->program));
-	TRY_GOTO(out, tarn_cpu_drop_packed(x->program, m));
-	TRY_GOTO(out, warm(x->program));
+	TRY_GOTO(out, build(p, x, m));
 	p->compilations++;
 	return TARN_OK;
 out:
 	program_free(p);
+	return err;
+}
+
+static tarn_err export(tarn_program *p, tarn_str *blob)
+{
+	const cpu_exec *x = p->impl;
+	return tarn_cpu_blob_write(x->valid ? tarn_cpu_valid_model(x->valid) : p->model, x->valid, &x->packs, blob);
+}
+
+/* Are the graph's inputs those that the program shows? */
+static tarn_err check_ports(const tarn_program *p, const tarn_graph *g)
+{
+	bool fits = (size_t)p->n_in >= g->input.len && (size_t)p->n_out >= g->output.len;
+	for (size_t i = 0; fits && i < g->input.len; i++) {
+		const tarn_value *v = g->input.at[i];
+		const tarn_port *port = &p->in[i];
+		fits = port->type == v->type && port->rank == v->shape.rank;
+		for (int k = 0; fits && k < port->rank; k++)
+			fits = v->shape.dim[k] < 0 || (port->lo[k] == v->shape.dim[k] && port->hi[k] == port->lo[k]);
+	}
+	CHECK(fits, TARN_BAD_FILE, "compiled model: its inputs are not those of its graph; compile it again");
+	return TARN_OK;
+}
+
+/* The model goes where compile would have left it, but not before all else succeeded: p's own is needed to compile it anew. */
+static tarn_err import_model(tarn_program *p, cpu_exec *x, tarn_model *m, tarn_store *packed)
+{
+	TRY(check_ports(p, m->main));
+	x->packs.from = packed;
+	tarn_err err = build(p, x, m);
+	x->packs.from = NULL;
+	TRY(err);
+	CHECK(!packed->left, TARN_BAD_FILE, "compiled model: it has more packed weights than products; compile it again");
+	if (x->valid)
+		return TARN_OK;
+	CHECK((size_t)p->n_in == m->main->input.len && (size_t)p->n_out == m->main->output.len, TARN_BAD_FILE,
+	      "compiled model: its inputs are not those of its graph; compile it again");
+	m->name = tarn_arena_strdup(&m->arena, p->model->name ? p->model->name : "");
+	if (!m->name)
+		return tarn_err_nomem(1);
+	tarn_model_unref(p->model);
+	p->model = tarn_model_ref(m);
+	return TARN_OK;
+}
+
+static tarn_err import(tarn_program *p, tarn_buffer *bytes)
+{
+	cpu_exec *x;
+	cpu_blob b = {0};
+	tarn_err err;
+	TRY_GOTO(out, exec_new(p, &x));
+	TRY_GOTO(out, tarn_cpu_blob_read(bytes, &b));
+	x->bytes = b.bytes;
+	x->valid = b.valid;
+	if (x->valid)
+		TRY_GOTO(out, tarn_cpu_valid_take(x->valid, p, tarn_model_ref(b.model)));
+	err = import_model(p, x, b.model, &b.packed);
+out:
+	if (err != TARN_OK)
+		program_free(p);
+	tarn_model_unref(b.model);
 	return err;
 }
 
@@ -192,6 +272,8 @@ const tarn_device_api tarn_dev_cpu = {
 	.full_name = full_name,
 	.get = get,
 	.compile = compile,
+	.import = import,
+	.export_ = export,
 	.program_free = program_free,
 	.run = run,
 };

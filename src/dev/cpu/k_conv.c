@@ -37,7 +37,7 @@ static void two_d(const int64_t *v, int spatial, int missing, int out[2])
 	out[1] = (int)v[spatial - 1];
 }
 
-static tarn_err pack(const tarn_node *n, conv_state *s)
+static tarn_err pack(tarn_packs *packs, const tarn_node *n, conv_state *s)
 {
 	const tarn_tensor *w = n->in[1]->konst, *b = n->n_in > 2 && n->in[2] ? n->in[2]->konst : NULL;
 	tarn_window win;
@@ -53,10 +53,10 @@ static tarn_err pack(const tarn_node *n, conv_state *s)
 	      (long long)tarn_tensor_count(b), s->oc);
 	if (group > 1 && w->dim[1] == 1 && s->oc % group == 0) {
 		tarn_depthwise_spec spec = {ic, s->oc / group, k[0], k[1], stride[0], stride[1], dilation[0], dilation[1]};
-		return tarn_share_depthwise(&spec, w->data, b ? b->data : NULL, &s->depthwise);
+		return tarn_share_depthwise(packs, &spec, w->data, b ? b->data : NULL, &s->depthwise);
 	}
 	tarn_conv_spec spec = {ic, s->oc, group, k[0], k[1], stride[0], stride[1], dilation[0], dilation[1]};
-	return tarn_share_conv(&spec, w->data, b ? b->data : NULL, &s->dense);
+	return tarn_share_conv(packs, &spec, w->data, b ? b->data : NULL, &s->dense);
 }
 
 static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
@@ -71,7 +71,7 @@ static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 	s->has_residual = g->residual;
 	int in[2] = {-1, -1}, out;
 	tarn_err err;
-	TRY_GOTO(out, pack(n, s));
+	TRY_GOTO(out, pack(b->packs, n, s));
 	TRY_GOTO(out, tarn_cpu_want(b, n->in[0], CPU_NHWC, &in[0]));
 	if (g->residual)
 		TRY_GOTO(out, tarn_cpu_want(b, g->residual, CPU_NHWC, &in[1]));

@@ -64,7 +64,7 @@ static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 	two_d(win.begin, spatial, 0, s->pad);
 	int in[2] = {-1, -1}, out;
 	tarn_err err;
-	TRY_GOTO(out, tarn_share_conv_transpose(&spec, w->data, bias ? bias->data : NULL, &s->conv));
+	TRY_GOTO(out, tarn_share_conv_transpose(b->packs, &spec, w->data, bias ? bias->data : NULL, &s->conv));
 	TRY_GOTO(out, tarn_cpu_want(b, n->in[0], CPU_NHWC, &in[0]));
 	if (g->residual)
 		TRY_GOTO(out, tarn_cpu_want(b, g->residual, CPU_NHWC, &in[1]));

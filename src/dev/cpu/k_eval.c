@@ -41,7 +41,7 @@ static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 		goto out;
 	}
 	for (; st->n_body < n->n_body; st->n_body++)
-		TRY_GOTO(out, tarn_cpu_program_new(n->body[st->n_body], b->p->owner, &st->body[st->n_body]));
+		TRY_GOTO(out, tarn_cpu_program_new(n->body[st->n_body], b->p->owner, b->packs, &st->body[st->n_body]));
 	for (int i = 0; i < n->n_in; i++) {
 		in[i] = -1;
 		if (n->in[i])

@@ -30,7 +30,7 @@ bool tarn_cpu_bias_row(const tarn_tensor *c, int64_t cols, float beta, float *ro
 }
 
 /* The packed right side, or nothing when the node does not suit. */
-static tarn_err pack(const tarn_node *n, const tarn_tensor *added, gemm_state *s)
+static tarn_err pack(tarn_packs *packs, const tarn_node *n, const tarn_tensor *added, gemm_state *s)
 {
 	const tarn_tensor *w = n->in[1]->konst;
 	bool gemm = n->op == tarn_op_find(NULL, "Gemm");
@@ -57,7 +57,7 @@ static tarn_err pack(const tarn_node *n, const tarn_tensor *added, gemm_state *s
 		b = scaled;
 	}
 	if (err == TARN_OK)
-		err = tarn_share_gemm(s->k, s->n, b, (size_t)w->dim[1], tb, row, &s->packed);
+		err = tarn_share_gemm(packs, s->k, s->n, b, (size_t)w->dim[1], tb, row, &s->packed);
 out:
 	tarn_mem_free(row);
 	tarn_mem_free(scaled);
@@ -77,7 +77,7 @@ static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 	s->has_residual = g->residual;
 	int in[2] = {-1, -1}, out;
 	tarn_err err;
-	TRY_GOTO(out, pack(n, g->bias, s));
+	TRY_GOTO(out, pack(b->packs, n, g->bias, s));
 	if (!s->packed)
 		goto out;
 	TRY_GOTO(out, tarn_cpu_want(b, n->in[0], CPU_PLAIN, &in[0]));

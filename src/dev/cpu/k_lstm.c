@@ -46,7 +46,7 @@ static bool suits(const tarn_node *n)
 	return !names->set || !names->s || !strcmp(names->s, usual) || !strcmp(names->s, "Sigmoid,Tanh,Tanh,Sigmoid,Tanh,Tanh");
 }
 
-static tarn_err pack(const tarn_node *n, lstm_state *s)
+static tarn_err pack(tarn_packs *packs, const tarn_node *n, lstm_state *s)
 {
 	const tarn_tensor *w = n->in[W]->konst, *r = n->in[R]->konst, *b = input(n, B) ? n->in[B]->konst : NULL;
 	s->directions = w->dim[0];
@@ -59,11 +59,11 @@ static tarn_err pack(const tarn_node *n, lstm_state *s)
 	for (int64_t d = 0; err == TARN_OK && d < s->directions; d++) {
 		for (int64_t i = 0; b && i < g; i++)
 			bias[i] = ((const float *)b->data)[d * 2 * g + i] + ((const float *)b->data)[d * 2 * g + g + i];
-		err = tarn_share_gemm((size_t)s->in, (size_t)g, (const float *)w->data + d * g * s->in, (size_t)s->in, true,
-				      bias, &s->input[d]);
+		err = tarn_share_gemm(packs, (size_t)s->in, (size_t)g, (const float *)w->data + d * g * s->in, (size_t)s->in,
+				      true, bias, &s->input[d]);
 		if (err == TARN_OK)
-			err = tarn_share_gemm((size_t)s->h, (size_t)g, (const float *)r->data + d * g * s->h, (size_t)s->h,
-					      true, NULL, &s->hidden[d]);
+			err = tarn_share_gemm(packs, (size_t)s->h, (size_t)g, (const float *)r->data + d * g * s->h,
+					      (size_t)s->h, true, NULL, &s->hidden[d]);
 	}
 	tarn_mem_free(bias);
 	return err;
@@ -80,7 +80,7 @@ static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 	static const int wanted[] = {X, H0, C0};
 	int in[3] = {-1, -1, -1}, out[3] = {-1, -1, -1};
 	tarn_err err;
-	TRY_GOTO(out, pack(n, s));
+	TRY_GOTO(out, pack(b->packs, n, s));
 	for (int i = 0; i < 3; i++)
 		if (input(n, wanted[i]))
 			TRY_GOTO(out, tarn_cpu_want(b, n->in[wanted[i]], CPU_PLAIN, &in[i]));

@@ -68,7 +68,7 @@ static bool clamp_codes(const tarn_epilogue *act, const cpu_code *y, tarn_qepilo
 }
 
 /* Weights as [oc][ic/groups][kh][kw]: a matrix [k][n] is turned. */
-static tarn_err pack(const tarn_node *n, qconv_state *s, tarn_qconv_input input)
+static tarn_err pack(tarn_packs *packs, const tarn_node *n, qconv_state *s, tarn_qconv_input input)
 {
 	const tarn_node *w = n->in[1]->def;
 	const tarn_tensor *q = w->in[0]->konst, *z = w->n_in > 2 && w->in[2] ? w->in[2]->konst : NULL;
@@ -100,8 +100,8 @@ static tarn_err pack(const tarn_node *n, qconv_state *s, tarn_qconv_input input)
 	for (int c = 0; zero && c < s->oc; c++)
 		any |= (zero[c] = (int32_t)nth(z, c)) != 0;
 	if (err == TARN_OK)
-		err = tarn_share_qconv(&spec, copy ? copy : q->data, tarn_cpu_code_type(q->type), any ? zero : NULL, input,
-				       &s->packed);
+		err = tarn_share_qconv(packs, &spec, copy ? copy : q->data, tarn_cpu_code_type(q->type), any ? zero : NULL,
+				       input, &s->packed);
 	tarn_mem_free(copy);
 	tarn_mem_free(zero);
 	return err;
@@ -138,7 +138,7 @@ static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 	int in, out;
 	CHECK_GOTO(out, !codes || tarn_cpu_code_params(g->last, &y), TARN_INTERNAL,
 		   "a group ends in a quantizer nobody understands");
-	TRY_GOTO(out, pack(n, s, (tarn_qconv_input){tarn_cpu_code_type(x->type), x->zero}));
+	TRY_GOTO(out, pack(b->packs, n, s, (tarn_qconv_input){tarn_cpu_code_type(x->type), x->zero}));
 	TRY_GOTO(out, scales(n, s, x, codes ? &y : NULL));
 	s->epilogue.type = codes ? tarn_cpu_code_type(y.type) : TARN_CODE_F32;
 	s->epilogue.zero = codes ? y.zero : 0;

@@ -105,7 +105,7 @@ static void spread(const grouping *g, const tarn_tensor *t, double factor, doubl
 		}
 }
 
-static tarn_err pack(const tarn_node *n, const tarn_tensor *added, const grouping *g, wgemm_state *s)
+static tarn_err pack(tarn_packs *packs, const tarn_node *n, const tarn_tensor *added, const grouping *g, wgemm_state *s)
 {
 	const tarn_node *d = n->in[1]->def;
 	const tarn_tensor *q = d->in[0]->konst, *zero = d->n_in > 2 && d->in[2] ? d->in[2]->konst : NULL;
@@ -133,7 +133,7 @@ static tarn_err pack(const tarn_node *n, const tarn_tensor *added, const groupin
 					.scale = room,
 					.zero = zero || offset ? room + scales : NULL,
 					.bias = bias ? room + 2 * scales : NULL};
-		err = tarn_share_wgemm(&w, &s->packed);
+		err = tarn_share_wgemm(packs, &w, &s->packed);
 	}
 	s->k = (size_t)g->k;
 	s->n = (size_t)g->n;
@@ -155,7 +155,7 @@ static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 	s->has_residual = g->residual;
 	int in[2] = {-1, -1}, out;
 	tarn_err err;
-	TRY_GOTO(out, pack(n, g->bias, &w, s));
+	TRY_GOTO(out, pack(b->packs, n, g->bias, &w, s));
 	CHECK_GOTO(out, s->packed, TARN_INTERNAL, "a bias that is no row came with quantized weights");
 	TRY_GOTO(out, tarn_cpu_want(b, n->in[0], CPU_PLAIN, &in[0]));
 	if (g->residual)

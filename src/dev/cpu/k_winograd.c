@@ -75,7 +75,7 @@ static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 	s->has_residual = g->residual;
 	int in[2] = {-1, -1}, out;
 	tarn_err err;
-	TRY_GOTO(out, tarn_share_winograd(&spec, wt->data, bias ? bias->konst->data : NULL, &s->conv));
+	TRY_GOTO(out, tarn_share_winograd(b->packs, &spec, wt->data, bias ? bias->konst->data : NULL, &s->conv));
 	TRY_GOTO(out, tarn_cpu_want(b, n->in[0], CPU_NHWC, &in[0]));
 	if (g->residual)
 		TRY_GOTO(out, tarn_cpu_want(b, g->residual, CPU_NHWC, &in[1]));

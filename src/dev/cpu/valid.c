@@ -46,6 +46,87 @@ tarn_err tarn_cpu_valid_new(const tarn_model *m, cpu_valid **out, tarn_model **o
 	return TARN_OK;
 }
 
+const tarn_model *tarn_cpu_valid_model(const cpu_valid *v)
+{
+	return v->model;
+}
+
+/* u32 lengths + 1, or 0; u32 sizes; by length u64 symbol; by size u32 output, u32 axis. */
+void tarn_cpu_valid_save(const cpu_valid *v, tarn_str *out)
+{
+	tarn_bytes_put_u32(out, v ? (uint32_t)v->map.n_length + 1 : 0);
+	tarn_bytes_put_u32(out, v ? (uint32_t)v->map.n_size : 0);
+	for (int i = 0; v && i < v->map.n_length; i++)
+		tarn_bytes_put_u64(out, (uint64_t)v->map.length[i]);
+	for (int i = 0; v && i < v->map.n_size; i++) {
+		tarn_bytes_put_u32(out, (uint32_t)v->map.size[i].output);
+		tarn_bytes_put_u32(out, (uint32_t)v->map.size[i].axis);
+	}
+}
+
+static tarn_err get_map(tarn_bytes *in, cpu_valid *v, uint32_t lengths, uint32_t sizes)
+{
+	tarn_dim *length = tarn_arena_zalloc(&v->arena, lengths + 1u, sizeof *length);
+	struct tarn_origin_size *size = tarn_arena_zalloc(&v->arena, sizes + 1u, sizeof *size);
+	if (!length || !size)
+		return tarn_err_nomem(lengths * sizeof *length);
+	for (uint32_t i = 0; i < lengths; i++)
+		length[i] = (tarn_dim)tarn_bytes_get_u64(in);
+	for (uint32_t i = 0; i < sizes; i++) {
+		size[i].output = (int)tarn_bytes_get_u32(in);
+		size[i].axis = (int)tarn_bytes_get_u32(in);
+	}
+	v->map = (tarn_origin){.length = length, .size = size, .n_length = (int)lengths, .n_size = (int)sizes};
+	return TARN_OK;
+}
+
+tarn_err tarn_cpu_valid_open(tarn_bytes *in, cpu_valid **out)
+{
+	uint32_t lengths = tarn_bytes_get_u32(in), sizes = tarn_bytes_get_u32(in);
+	*out = NULL;
+	if (!lengths--)
+		return TARN_OK;
+	CHECK(!in->bad && lengths <= in->left / 8 && sizes <= in->left / 8, TARN_BAD_FILE,
+	      "compiled model: its lengths are cut off; compile it again");
+	cpu_valid *v = tarn_mem_zalloc(1, sizeof *v);
+	if (!v)
+		return tarn_err_nomem(sizeof *v);
+	tarn_err err = get_map(in, v, lengths, sizes);
+	if (err != TARN_OK)
+		tarn_cpu_valid_free(v);
+	else
+		*out = v;
+	return err;
+}
+
+static bool scalar_i64(const tarn_port *p)
+{
+	return p->type == TARN_I64 && p->rank == 1 && p->lo[0] == 1 && p->hi[0] == 1;
+}
+
+tarn_err tarn_cpu_valid_take(cpu_valid *v, const tarn_program *p, tarn_model *origin)
+{
+	const tarn_graph *g = origin->main;
+	v->model = origin;
+	v->n_in = (int)g->input.len;
+	v->n_out = (int)g->output.len;
+	v->in = tarn_arena_zalloc(&v->arena, g->input.len + 1, sizeof *v->in);
+	if (!v->in)
+		return tarn_err_nomem(g->input.len * sizeof *v->in);
+	for (int i = 0; i < v->n_in; i++)
+		v->in[i] = g->input.at[i]->shape;
+	bool fits = p->n_in == v->n_in + v->map.n_length && p->n_out == v->n_out + v->map.n_size;
+	for (int i = 0; fits && i < v->map.n_length; i++)
+		fits = v->map.length[i] < 0 && scalar_i64(&p->in[v->n_in + i]);
+	for (int i = 0; fits && i < v->map.n_size; i++) {
+		const struct tarn_origin_size *s = &v->map.size[i];
+		fits = s->output >= 0 && s->output < v->n_out && s->axis >= 0 &&
+		       s->axis < g->output.at[s->output]->shape.rank && scalar_i64(&p->out[v->n_out + i]);
+	}
+	CHECK(fits, TARN_BAD_FILE, "compiled model: its lengths are not its inputs; compile it again");
+	return TARN_OK;
+}
+
 void tarn_cpu_valid_free(cpu_valid *v)
 {
 	if (!v)

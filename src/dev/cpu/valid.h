@@ -7,6 +7,7 @@
 #ifndef TARN_DEV_CPU_VALID_H
 #define TARN_DEV_CPU_VALID_H
 
+#include "base/bytes.h"
 #include "rt/device.h"
 
 typedef struct cpu_valid cpu_valid;
@@ -19,6 +20,12 @@ void tarn_cpu_valid_free(cpu_valid *v);
  * `out` is released by the caller. */
 TARN_MUST tarn_err tarn_cpu_valid_in(const cpu_valid *v, const tarn_request *r, tarn_tensor *in);
 TARN_MUST tarn_err tarn_cpu_valid_out(const cpu_valid *v, tarn_request *r, tarn_tensor *out);
+/* In a compiled model: appended, {0} for NULL. Read back it waits for the origin's copy as it was compiled, which it takes over
+ * and checks against the program's ports. */
+void tarn_cpu_valid_save(const cpu_valid *v, tarn_str *out);
+TARN_MUST tarn_err tarn_cpu_valid_open(tarn_bytes *in, cpu_valid **v);
+TARN_MUST tarn_err tarn_cpu_valid_take(cpu_valid *v, const tarn_program *p, tarn_model *origin);
+const tarn_model *tarn_cpu_valid_model(const cpu_valid *v);
 int tarn_cpu_valid_inputs(const cpu_valid *v);
 int tarn_cpu_valid_outputs(const cpu_valid *v);
 
