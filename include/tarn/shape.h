@@ -5,8 +5,8 @@
  * tarn_bound_model rewrites the model: static sizes, one more input (int64 [1], the valid length), and in the graph what makes
  * the padding harmless, whatever it holds. Before an inference, pad the inputs it names; afterwards, slice the outputs: what
  * remains equals the result of the model as it was, at that length. The rewritten model is a standard one and can be saved and
- * run anywhere. Compiled for the CPU before anything else is changed in it, it does the work of the valid length only. Rules as
- * in <tarn/model.h>.
+ * run anywhere. Compiled for the CPU before anything else is changed in it, it does the work of the valid length only; so does
+ * an ONNX file of it that was read again. Rules as in <tarn/model.h>.
  */
 #ifndef TARN_SHAPE_H
 #define TARN_SHAPE_H

@@ -2,14 +2,28 @@
 #include "tarn/model.h"
 
 #include "api/handles.h"
+#include "api/origin.h"
 #include "base/mem.h"
 #include "ir/op.h"
 #include "pass/pass.h"
 
+static tarn_err save(const tarn_model *m, const char *path)
+{
+	tarn_model *copy;
+	if (!m->origin.model && !tarn_origin_stored(m))
+		return tarn_model_write(m, path);
+	TRY(tarn_model_clone(m, &copy));
+	tarn_err err = tarn_origin_put(copy);
+	if (err == TARN_OK)
+		err = tarn_model_write(copy, path);
+	tarn_model_unref(copy);
+	return err;
+}
+
 ov_status_e tarn_save_model(const ov_model_t *model, const char *path)
 {
 	NEED(model && path);
-	return tarn_status(tarn_model_write(model->m, path));
+	return tarn_status(save(model->m, path));
 }
 
 ov_status_e tarn_freeze_model(const ov_model_t *model)

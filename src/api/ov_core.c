@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include "api/handles.h"
+#include "api/origin.h"
 #include "base/mem.h"
 #include "prof/timeline.h"
 
@@ -91,11 +92,24 @@ void ov_shutdown(void)
 
 /* ---- models ---- */
 
+/* What was just read; bounded models find what they were made from. */
+static tarn_err settle(tarn_err err, tarn_model **m)
+{
+	if (err)
+		return err;
+	err = tarn_origin_get(*m);
+	if (err) {
+		tarn_model_unref(*m);
+		*m = NULL;
+	}
+	return err;
+}
+
 ov_status_e ov_core_read_model(const ov_core_t *core, const char *model_path, const char *bin_path, ov_model_t **model)
 {
 	NEED(core && model_path && model);
 	tarn_model *m = NULL;
-	tarn_err err = tarn_model_read(model_path, bin_path, &m);
+	tarn_err err = settle(tarn_model_read(model_path, bin_path, &m), &m);
 	if (!err)
 		err = tarn_model_handle(m, model);
 	return tarn_status(err);
@@ -124,7 +138,7 @@ static tarn_err read_memory(const char *text, size_t n, const ov_tensor_t *weigh
 		else
 			TRY_GOTO(done, tarn_buffer_wrap(t->data, tarn_tensor_bytes(t), NULL, NULL, &side));
 	}
-	TRY_GOTO(done, tarn_model_read_buffer(main, side, &m));
+	TRY_GOTO(done, settle(tarn_model_read_buffer(main, side, &m), &m));
 	err = tarn_model_handle(m, model);
 done:
 	tarn_buffer_unref(main);
@@ -170,7 +184,7 @@ static ov_status_e compile(const ov_core_t *core, const ov_model_t *model, const
 	tarn_model *read = NULL;
 	tarn_err err = TARN_OK;
 	if (path)
-		err = tarn_model_read(path, NULL, &read);
+		err = settle(tarn_model_read(path, NULL, &read), &read);
 	if (!err)
 		err = tarn_core_compile((struct ov_core *)(uintptr_t)core, read ? read : model->m, device, props, out);
 	tarn_model_unref(read);

@@ -131,6 +131,11 @@ TARN_MUST tarn_err tarn_model_set_origin(tarn_model *m, const tarn_origin *origi
 /* Keeps a reference to the buffer for the model's life. */
 TARN_MUST tarn_err tarn_model_keep(tarn_model *m, tarn_buffer *b);
 
+/* A metadata entry: NULL when absent; added or replaced, the words borrowed for the model's life, or taken away (value NULL).
+ */
+const char *tarn_model_meta_find(const tarn_model *m, const char *key);
+TARN_MUST tarn_err tarn_model_meta_put(tarn_model *m, const char *key, const char *value);
+
 TARN_MUST tarn_err tarn_graph_new(tarn_model *m, tarn_node *owner, tarn_graph **g);
 /* `name` is copied; when it is NULL or already taken a unique one is made from it. */
 TARN_MUST tarn_err tarn_value_new(tarn_graph *g, const char *name, tarn_value **v);

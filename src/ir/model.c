@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "base/mem.h"
 #include "ir/graph.h"
 
@@ -58,6 +60,34 @@ tarn_err tarn_model_keep(tarn_model *m, tarn_buffer *b)
 			return TARN_OK;
 	TRY(VEC_GROW(&m->buffer));
 	m->buffer.at[m->buffer.len++] = tarn_buffer_ref(b);
+	return TARN_OK;
+}
+
+static tarn_meta *meta_at(const tarn_model *m, const char *key)
+{
+	for (size_t i = 0; i < m->meta.len; i++)
+		if (!strcmp(m->meta.at[i].key, key))
+			return &m->meta.at[i];
+	return NULL;
+}
+
+const char *tarn_model_meta_find(const tarn_model *m, const char *key)
+{
+	const tarn_meta *x = meta_at(m, key);
+	return x ? x->value : NULL;
+}
+
+tarn_err tarn_model_meta_put(tarn_model *m, const char *key, const char *value)
+{
+	tarn_meta *x = meta_at(m, key);
+	if (x) { /* entries keep their order */
+		memmove(x, x + 1, (size_t)(m->meta.at + m->meta.len - (x + 1)) * sizeof *x);
+		m->meta.len--;
+	}
+	if (!value)
+		return TARN_OK;
+	TRY(VEC_GROW(&m->meta));
+	m->meta.at[m->meta.len++] = (tarn_meta){key, value};
 	return TARN_OK;
 }
 

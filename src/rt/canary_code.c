@@ -10,6 +10,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -19,50 +20,6 @@ static const char *const key = "tarn.canary";
 static const char magic[4] = {'T', 'C', 'N', '1'};
 #define LARGEST ((size_t)1 << 20) /* bytes before base64 */
 enum { AS_IS, STEPS, MOST_SAMPLES = 16, MOST_INPUTS = 64 };
-
-/* ---- base64 ---- */
-
-static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static char *text_of(tarn_arena *a, const unsigned char *at, size_t n)
-{
-	char *out = tarn_arena_zalloc(a, (n + 2) / 3 * 4 + 1, 1), *to = out;
-	for (size_t i = 0; out && i < n; i += 3) {
-		uint32_t v = (uint32_t)at[i] << 16 | (i + 1 < n ? (uint32_t)at[i + 1] << 8 : 0) | (i + 2 < n ? at[i + 2] : 0);
-		*to++ = letters[v >> 18];
-		*to++ = letters[v >> 12 & 63];
-		*to++ = i + 1 < n ? letters[v >> 6 & 63] : '=';
-		*to++ = i + 2 < n ? letters[v & 63] : '=';
-	}
-	return out;
-}
-
-/* *n bytes in a new block; NULL: not base64, too long, or no memory. */
-static unsigned char *bytes_of(const char *text, size_t *n)
-{
-	size_t len = strlen(text), pad = 0;
-	if (len % 4 || len / 4 * 3 > LARGEST + 64)
-		return NULL;
-	while (pad < 2 && pad < len && text[len - 1 - pad] == '=')
-		pad++;
-	*n = len / 4 * 3 - pad;
-	unsigned char *out = tarn_mem_alloc(len / 4 * 3 + 1);
-	uint32_t v = 0;
-	for (size_t i = 0; out && i < len; i++) {
-		const char *p = i >= len - pad ? letters : text[i] ? strchr(letters, text[i]) : NULL;
-		if (!p) {
-			tarn_mem_free(out);
-			return NULL;
-		}
-		v = v << 6 | (uint32_t)(p - letters);
-		if (i % 4 == 3) {
-			out[i / 4 * 3] = (unsigned char)(v >> 16);
-			out[i / 4 * 3 + 1] = (unsigned char)(v >> 8);
-			out[i / 4 * 3 + 2] = (unsigned char)v;
-		}
-	}
-	return out;
-}
 
 /* ---- writing ---- */
 
@@ -112,21 +69,6 @@ static void add_tensor(tarn_str *s, const tarn_tensor *t)
 		tarn_str_add_n(s, t->data, tarn_tensor_bytes(t));
 }
 
-static tarn_err put_text(tarn_model *m, const char *text)
-{
-	for (size_t i = 0; i < m->meta.len; i++)
-		if (!strcmp(m->meta.at[i].key, key)) {
-			memmove(m->meta.at + i, m->meta.at + i + 1, (m->meta.len - i - 1) * sizeof *m->meta.at);
-			m->meta.len--;
-			break;
-		}
-	if (!text)
-		return TARN_OK;
-	TRY(VEC_GROW(&m->meta));
-	m->meta.at[m->meta.len++] = (tarn_meta){key, text};
-	return TARN_OK;
-}
-
 tarn_err tarn_canary_put(tarn_model *m, const tarn_tensor *in, size_t n, size_t *kept)
 {
 	size_t inputs = m->main->input.len, fits = 0;
@@ -154,9 +96,9 @@ tarn_err tarn_canary_put(tarn_model *m, const tarn_tensor *in, size_t n, size_t 
 		tarn_str_add_n(&s, (const char *)&hash, sizeof hash);
 	}
 	TRY_GOTO(out, tarn_str_done(&s));
-	char *text = fits ? text_of(&m->arena, (const unsigned char *)s.at, s.len) : NULL;
+	char *text = fits ? tarn_base64_text(&m->arena, s.at, s.len) : NULL;
 	CHECK_GOTO(out, text || !fits, TARN_NOMEM, "out of memory");
-	TRY_GOTO(out, put_text(m, text));
+	TRY_GOTO(out, tarn_model_meta_put(m, key, text));
 	*kept = fits;
 out:
 	tarn_str_fini(&s);
@@ -239,16 +181,13 @@ static tarn_err read_all(const tarn_model *m, cursor *c, tarn_tensor **in, size_
 
 tarn_err tarn_canary_get(const tarn_model *m, tarn_tensor **in, size_t *n)
 {
-	const char *text = NULL;
+	const char *text = tarn_model_meta_find(m, key);
 	*in = NULL;
 	*n = 0;
-	for (size_t i = 0; i < m->meta.len; i++)
-		if (!strcmp(m->meta.at[i].key, key))
-			text = m->meta.at[i].value;
 	if (!text)
 		return TARN_OK;
 	size_t size = 0;
-	unsigned char *bytes = bytes_of(text, &size);
+	unsigned char *bytes = tarn_base64_bytes(text, LARGEST + 64, &size);
 	CHECK(bytes, TARN_BAD_FILE, "the canaries in the metadata are damaged");
 	cursor c = {bytes, bytes + size};
 	tarn_err err = read_all(m, &c, in, n);

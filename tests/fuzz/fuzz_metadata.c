@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What models say of themselves in their metadata: states, bounds, stored samples. The bytes are the text of each in turn; as
- * stored samples they are also tried with a right checksum, and in base64. */
+/* What models say of themselves in their metadata: states, bounds, stored samples, origins. The bytes are the text of each in
+ * turn; as stored samples they are also tried with a right checksum, and in base64, and so as an origin. */
 #include "fuzz.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/origin.h"
+#include "base/base64.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "dyn/bound.h"
@@ -36,18 +38,6 @@ static void put(tarn_model *m, const char *key, const char *value)
 	m->meta.at[m->meta.len++] = (tarn_meta){key, value};
 }
 
-static char *base64(const uint8_t *at, size_t n)
-{
-	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *text = tarn_mem_zalloc((n + 2) / 3 * 4 + 1, 1);
-	for (size_t i = 0; text && i < (n + 2) / 3 * 4; i++) {
-		size_t bit = i * 6, byte = bit / 8;
-		unsigned two = (byte < n ? at[byte] * 256u : 0) + (byte + 1 < n ? at[byte + 1] : 0);
-		text[i] = bit < n * 8 ? letters[two >> (10 - bit % 8) & 63] : '=';
-	}
-	return text;
-}
-
 static void try_canary(tarn_model *m, const char *text)
 {
 	tarn_tensor *in;
@@ -55,6 +45,16 @@ static void try_canary(tarn_model *m, const char *text)
 	put(m, "tarn.canary", text);
 	if (tarn_canary_get(m, &in, &n) == TARN_OK)
 		tarn_canary_free(m, in, n);
+}
+
+/* As what the model, bounded in n, was made from. */
+static void try_origin(tarn_model *m, const char *text)
+{
+	put(m, "tarn.bound.n", "2;valid_length;in:0:x;out:0:y");
+	if (tarn_model_meta_put(m, "tarn.origin", text) != TARN_OK || tarn_origin_get(m) != TARN_OK)
+		abort();
+	if (tarn_model_origin_holds(m)) /* relu(x) has no valid length */
+		abort();
 }
 
 static void try_texts(tarn_model *m, const char *text)
@@ -88,10 +88,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			memcpy(sealed, data, size);
 		memcpy(sealed + size, &hash, sizeof hash);
 		try_texts(m, text);
-		char *coded = base64(sealed, size + sizeof hash);
+		tarn_arena a = {0};
+		const char *coded = tarn_base64_text(&a, sealed, size + sizeof hash);
 		if (coded)
 			try_canary(m, coded);
-		tarn_mem_free(coded);
+		coded = tarn_base64_text(&a, data, size);
+		if (coded)
+			try_origin(m, coded);
+		tarn_arena_fini(&a);
 	}
 	tarn_mem_free(text);
 	tarn_mem_free(sealed);
