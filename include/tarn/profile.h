@@ -44,8 +44,8 @@ TARN_API ov_status_e tarn_list_layers(const ov_infer_request_t *request, tarn_la
 TARN_API void tarn_free_layers(tarn_layer_list *layers);
 
 /* The timeline: one event for each finished inference of this process, all moments on one clock, the host's and the device's.
- * Off unless started here, or by TARN_TIMELINE=N in the environment for N events (a program needs no change); then about a
- * tenth of a microsecond for each inference. Moments in nanoseconds of tarn_get_clock; 0: not told. */
+ * Off unless started here, or by TARN_TIMELINE=N in the environment for N events (a program needs no change); then less than
+ * a tenth of a microsecond for each inference. Moments in nanoseconds of tarn_get_clock; 0: not told. */
 typedef struct tarn_timeline_event {
 	uint64_t request;                       /* which infer request: the same for all its inferences */
 	int64_t asked_ns;                       /* a slot (a free request) was asked for: tarn_begin_preparation */

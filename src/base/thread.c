@@ -89,6 +89,11 @@ void tarn_thread_join(tarn_thread t)
 	pthread_join(t, NULL);
 }
 
+void tarn_thread_yield(void)
+{
+	sched_yield();
+}
+
 int tarn_thread_cpus(void)
 {
 	cpu_set_t set;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The timeline of a process: one event for each finished inference, all moments on one clock (tarn_clock_ns). Off unless
- * started, then a lock and a copy of a hundred bytes for each inference. Thread-safe.
+ * started, then a copy of a hundred bytes for each inference, without a lock. Thread-safe.
  */
 #ifndef TARN_PROF_TIMELINE_H
 #define TARN_PROF_TIMELINE_H
@@ -29,7 +29,7 @@ bool tarn_timeline_is_on(void);
 void tarn_timeline_add(const tarn_event *e);
 /* How many there are, and how many found no room. */
 void tarn_timeline_count(size_t *n, size_t *dropped);
-/* Copies events [first, first + n); fewer at the end. */
+/* Copies events [first, first + n); fewer at the end, and none that is just being written. */
 void tarn_timeline_read(size_t first, size_t n, tarn_event *to, size_t *copied);
 
 /* TARN_TIMELINE=N in the environment starts one for N events; called when a program opens the library. */
