@@ -321,6 +321,7 @@ static tarn_err prepare(tarn_dyn *d, const tarn_bound_spec *spec, int n)
 		for (int k = 0; k < i; k++)
 			CHECK(d->bound[k].sym != d->bound[i].sym, TARN_USAGE, "'%s' and '%s' are one dimension; bound it once",
 			      d->bound[k].name, d->bound[i].name);
+		tarn_symtab_limit(&d->m->syms, d->bound[i].sym, tarn_dim_lo(&d->m->syms, d->bound[i].sym), spec[i].max);
 	}
 	d->n_bound = n;
 	TRY(find_samples(d, spec));

@@ -462,6 +462,8 @@ tarn_value *tarn_dyn_number(tarn_dyn *d, const tarn_value *v)
 	tarn_value *y = tarn_dyn_cast(d, joined(d, part, v->n_known), v->type);
 	if (v->shape.rank == 0)
 		y = tarn_dyn_op(d, "Squeeze", v->type, y, NULL, NULL);
+	else if (v->shape.rank > 1)
+		y = tarn_dyn_op(d, "Reshape", v->type, y, tarn_dyn_dims(d, v->shape.dim, v->shape.rank), NULL);
 	if (d->err != TARN_OK)
 		return NULL;
 	y->shape = v->shape;

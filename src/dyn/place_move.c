@@ -89,7 +89,13 @@ static tarn_value *first_of(tarn_dyn *d, const cut *c, tarn_dim size)
 		v = -INT32_MAX;
 	if (number && v < 0)
 		return op2(d, "Max", op2(d, "Add", length, tarn_dyn_int(d, (int32_t)v)), tarn_dyn_int(d, 0));
-	return op2(d, "Min", number ? tarn_dyn_int(d, (int32_t)v) : tarn_dyn_length(d, c->start), c->step > 0 ? length : last);
+	tarn_value *start = number ? tarn_dyn_int(d, (int32_t)v) : tarn_dyn_length(d, c->start);
+	if (!number && tarn_dim_least(&d->m->syms, c->start) < 0) {
+		tarn_value *back = tarn_dyn_op(d, "Less", TARN_BOOL, start, tarn_dyn_int(d, 0), NULL);
+		start = tarn_dyn_op(d, "Where", TARN_I32, back, op2(d, "Add", start, length), start);
+		start = op2(d, "Max", start, tarn_dyn_int(d, 0));
+	}
+	return op2(d, "Min", start, c->step > 0 ? length : last);
 }
 
 /* The cuts along other axes, as they were. */

@@ -156,9 +156,21 @@ typedef struct needs {
 	const char *why;
 } needs;
 
+/* The axes of an input to ask about: those that are padded; and where elements are cut out or moved along an axis of fixed
+ * size, those of the result, which may begin at a length. */
+static uint32_t axes_of(tarn_dyn *d, const tarn_node *n, int input)
+{
+	static const char *const cuts[] = {"Resize", "Slice", "Pad", "Split"};
+	uint32_t axes = tarn_dyn_axes(d, n->in[input]);
+	for (size_t i = 0; i < sizeof cuts / sizeof *cuts && !input; i++)
+		for (int k = 0; k < n->n_out && !strcmp(n->op->name, cuts[i]); k++)
+			axes |= tarn_dyn_axes(d, n->out[k]);
+	return axes;
+}
+
 static tarn_err ask(tarn_dyn *d, const tarn_node *n, int input, needs *x)
 {
-	uint32_t axes = tarn_dyn_axes(d, n->in[input]);
+	uint32_t axes = axes_of(d, n, input);
 	*x = (needs){0};
 	for (int a = 0; a < TARN_MAX_RANK; a++) {
 		if (!(axes >> a & 1))

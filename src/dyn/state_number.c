@@ -143,6 +143,11 @@ static tarn_err emit(const state_plan *p, const tarn_node *n, const tarn_value *
 		else
 			list = e;
 	}
+	if (v->shape.rank > 1) {
+		tarn_value *shape;
+		TRY(tarn_value_const_i64(g, NULL, v->shape.dim, v->shape.rank, &shape));
+		TRY(tarn_state_node(g, "Reshape", list, shape, NULL, &list));
+	}
 	if (v->shape.rank == 0) {
 		tarn_value *axes;
 		TRY(tarn_value_const_i64(g, NULL, (const int64_t[]){0}, 1, &axes));

@@ -13,6 +13,7 @@ static tarn_err dup_attr(tarn_model *m, const tarn_attr_def *d, const tarn_attr 
 	const void *copy = to;
 	switch (d->kind) {
 	case TARN_ATTR_STRING:
+	case TARN_ATTR_STRINGS:
 		copy = to->s = tarn_arena_strdup(a, from->s);
 		break;
 	case TARN_ATTR_INTS:

@@ -22,6 +22,7 @@ static void dump_attr(const tarn_attr_def *d, const tarn_attr *a, tarn_str *s)
 		tarn_str_addf(s, "%.9g", a->f);
 		break;
 	case TARN_ATTR_STRING:
+	case TARN_ATTR_STRINGS:
 		tarn_str_addf(s, "\"%s\"", a->s);
 		break;
 	case TARN_ATTR_ENUM:

@@ -25,6 +25,7 @@ static uint64_t add_attr(uint64_t h, const tarn_attr_def *d, const tarn_attr *a)
 		return add(h, "-", 1);
 	switch (d->kind) {
 	case TARN_ATTR_STRING:
+	case TARN_ATTR_STRINGS:
 		return add(h, a->s, strlen(a->s));
 	case TARN_ATTR_INTS:
 		return add(h, a->ints.at, (size_t)a->ints.n * sizeof *a->ints.at);

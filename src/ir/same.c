@@ -52,6 +52,7 @@ static bool same_attr(const tarn_attr_def *d, const tarn_attr *a, const tarn_att
 		return a->set == b->set;
 	switch (d->kind) {
 	case TARN_ATTR_STRING:
+	case TARN_ATTR_STRINGS:
 		return !strcmp(a->s, b->s);
 	case TARN_ATTR_INTS:
 		return a->ints.n == b->ints.n && !memcmp(a->ints.at, b->ints.at, (size_t)a->ints.n * sizeof *a->ints.at);

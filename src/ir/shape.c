@@ -54,8 +54,9 @@ int64_t tarn_dim_hi(const tarn_symtab *t, tarn_dim d)
 	return d >= 0 ? d : is_sym(t, d) ? tarn_sym_get(t, d)->hi : TARN_DIM_MAX;
 }
 
-/* Plain arithmetic; false when the result is no size (negative, too large, or a division by zero). */
-static bool compute(tarn_sym_op op, int64_t a, int64_t b, int64_t *r)
+/* Plain arithmetic on numbers below 2^41; false when the result is too large or cannot be told (a negative number is not
+ * divided: whoever computed it may have rounded either way). */
+static bool compute_any(tarn_sym_op op, int64_t a, int64_t b, int64_t *r)
 {
 	switch (op) {
 	case TARN_SYM_ADD:
@@ -69,12 +70,12 @@ static bool compute(tarn_sym_op op, int64_t a, int64_t b, int64_t *r)
 			return false;
 		break;
 	case TARN_SYM_FLOORDIV:
-		if (b <= 0)
+		if (b <= 0 || a < 0)
 			return false;
 		*r = a / b;
 		break;
 	case TARN_SYM_CEILDIV:
-		if (b <= 0)
+		if (b <= 0 || a < 0)
 			return false;
 		*r = (a + b - 1) / b;
 		break;
@@ -87,7 +88,13 @@ static bool compute(tarn_sym_op op, int64_t a, int64_t b, int64_t *r)
 	default:
 		return false;
 	}
-	return *r >= 0 && *r <= TARN_DIM_MAX;
+	return *r >= -TARN_DIM_MAX && *r <= TARN_DIM_MAX;
+}
+
+/* False also when the result is no size. */
+static bool compute(tarn_sym_op op, int64_t a, int64_t b, int64_t *r)
+{
+	return compute_any(op, a, b, r) && *r >= 0;
 }
 
 static int64_t clamp_dim(int64_t v)
@@ -178,21 +185,22 @@ static void insert(terms *x, tarn_dim d)
 	x->at[i] = d;
 }
 
-static void sum_of(const tarn_symtab *t, tarn_dim d, terms *x)
+/* d added to x, and what is taken away in it to y. */
+static void sum_of(const tarn_symtab *t, tarn_dim d, terms *x, terms *y)
 {
 	if (d >= 0) {
 		x->c += d;
 		return;
 	}
-	if (x->full)
+	if (x->full || y->full)
 		return;
 	const tarn_sym *s = tarn_sym_get(t, d);
 	if (s->op == TARN_SYM_ADD) {
-		sum_of(t, s->a, x);
-		sum_of(t, s->b, x);
-	} else if (s->op == TARN_SYM_SUB && s->b >= 0) {
-		sum_of(t, s->a, x);
-		x->c -= s->b;
+		sum_of(t, s->a, x, y);
+		sum_of(t, s->b, x, y);
+	} else if (s->op == TARN_SYM_SUB) {
+		sum_of(t, s->a, x, y);
+		sum_of(t, s->b, y, x);
 	} else {
 		insert(x, d);
 	}
@@ -224,6 +232,16 @@ static bool take_out(terms *x, tarn_dim d)
 			return true;
 		}
 	return false;
+}
+
+/* What stands on both sides goes. */
+static void cancel(terms *x, terms *y)
+{
+	for (int i = 0; i < y->n;)
+		if (take_out(x, y->at[i]))
+			take_out(y, y->at[i]);
+		else
+			i++;
 }
 
 static tarn_err rebuild_sum(tarn_symtab *t, const terms *x, tarn_dim *out)
@@ -259,36 +277,65 @@ static tarn_err rebuild_product(tarn_symtab *t, const terms *x, tarn_dim *out)
 
 static tarn_err sum(tarn_symtab *t, tarn_sym_op op, tarn_dim a, tarn_dim b, tarn_dim *out)
 {
+	bool more = op == TARN_SYM_ADD;
 	terms x = {0}, y = {0};
-	sum_of(t, a, &x);
-	sum_of(t, b, op == TARN_SYM_ADD ? &x : &y);
+	sum_of(t, a, &x, &y);
+	sum_of(t, b, more ? &x : &y, more ? &y : &x);
 	if (x.full || y.full)
 		return intern(t, op, a, b, out);
-	if (op == TARN_SYM_ADD)
-		return rebuild_sum(t, &x, out);
 	x.c -= y.c;
-	for (int i = 0; i < y.n;) /* what stands on both sides goes */
-		if (take_out(&x, y.at[i]))
-			take_out(&y, y.at[i]);
-		else
-			i++;
+	y.c = 0;
+	cancel(&x, &y);
 	if (!y.n)
 		return rebuild_sum(t, &x, out);
-	return intern(t, op, a, b, out);
+	if (x.c < 0) {
+		y.c = -x.c;
+		x.c = 0;
+	}
+	TRY(rebuild_sum(t, &x, &a));
+	TRY(rebuild_sum(t, &y, &b));
+	return intern(t, TARN_SYM_SUB, a, b, out);
+}
+
+int64_t tarn_dim_least(const tarn_symtab *t, tarn_dim d)
+{
+	int64_t lo = tarn_dim_lo(t, d), r;
+	if (d >= 0 || !is_sym(t, d))
+		return d >= 0 ? d : -TARN_DIM_MAX;
+	const tarn_sym *s = tarn_sym_get(t, d);
+	if (s->op == TARN_SYM_NAMED || s->op == TARN_SYM_FLOORDIV || s->op == TARN_SYM_CEILDIV)
+		return lo; /* negative numbers are not divided */
+	int64_t a = tarn_dim_least(t, s->a), b = tarn_dim_least(t, s->b);
+	if (s->op == TARN_SYM_SUB)
+		return a - tarn_dim_most(t, s->b);
+	if ((a >= 0 && b >= 0) || s->op == TARN_SYM_MAX)
+		return a >= 0 && b >= 0 ? lo : a > b ? a : b;
+	return s->op == TARN_SYM_ADD && compute_any(s->op, a, b, &r) ? r : -TARN_DIM_MAX;
+}
+
+int64_t tarn_dim_most(const tarn_symtab *t, tarn_dim d)
+{
+	if (d >= 0 || !is_sym(t, d) || tarn_sym_get(t, d)->op != TARN_SYM_SUB)
+		return tarn_dim_hi(t, d);
+	const tarn_sym *s = tarn_sym_get(t, d);
+	int64_t a = tarn_dim_most(t, s->a);
+	return a == TARN_DIM_MAX ? a : a - tarn_dim_least(t, s->b);
 }
 
 /* Is a certainly not smaller than b: b and something more? */
 static bool at_least(const tarn_symtab *t, tarn_dim a, tarn_dim b)
 {
 	terms x = {0}, y = {0};
-	if (tarn_dim_lo(t, a) >= tarn_dim_hi(t, b))
+	if (tarn_dim_least(t, a) >= tarn_dim_hi(t, b))
 		return true;
-	sum_of(t, a, &x);
-	sum_of(t, b, &y);
+	sum_of(t, a, &x, &y);
+	sum_of(t, b, &y, &x);
 	if (x.full || y.full)
 		return false;
-	while (y.n && take_out(&x, y.at[y.n - 1]))
-		y.n--;
+	cancel(&x, &y);
+	for (int i = 0; i < x.n; i++)
+		if (tarn_dim_least(t, x.at[i]) < 0)
+			return false;
 	return !y.n && x.c >= y.c;
 }
 
@@ -378,17 +425,65 @@ tarn_err tarn_dim_op(tarn_symtab *t, tarn_sym_op op, tarn_dim a, tarn_dim b, tar
 	}
 }
 
+/* Terms that are multiples of m. */
+static void drop_multiples(const tarn_symtab *t, terms *x, int64_t m)
+{
+	for (int i = 0; i < x->n;) {
+		terms p = {.c = 1};
+		product_of(t, x->at[i], &p);
+		if (!p.full && p.c % m == 0)
+			take_out(x, x->at[i]);
+		else
+			i++;
+	}
+}
+
+bool tarn_dim_mod(tarn_symtab *t, tarn_dim a, int64_t m, tarn_dim *out)
+{
+	terms x = {0}, y = {0};
+	tarn_dim up;
+	if (m < 1 || (a < 0 && !is_sym(t, a)))
+		return false;
+	sum_of(t, a, &x, &y);
+	drop_multiples(t, &x, m);
+	drop_multiples(t, &y, m);
+	x.c = ((x.c - y.c) % m + m) % m;
+	y.c = 0;
+	if (x.full || y.full || (x.n && y.n))
+		return false;
+	bool less = y.n; /* x.c - y: as much as y falls short of a multiple */
+	if (less) {
+		y.c = m - x.c;
+		x = y;
+	}
+	tarn_err err = rebuild_sum(t, &x, &a);
+	bool ok = err == TARN_OK && tarn_dim_least(t, a) >= 0 &&
+		  tarn_dim_op(t, less ? TARN_SYM_CEILDIV : TARN_SYM_FLOORDIV, a, m, &up) == TARN_OK &&
+		  tarn_dim_op(t, TARN_SYM_MUL, up, m, &up) == TARN_OK &&
+		  tarn_dim_op(t, TARN_SYM_SUB, less ? up : a, less ? a : up, out) == TARN_OK;
+	if (!ok)
+		tarn_err_clear();
+	return ok;
+}
+
+/* The same, which may be negative; false when it cannot be told. */
+static bool number_of(const tarn_symtab *t, tarn_dim d, const int64_t *value, size_t n, int64_t *r)
+{
+	int64_t a, b;
+	*r = d;
+	if (d >= 0 || !is_sym(t, d))
+		return d >= 0;
+	const tarn_sym *s = tarn_sym_get(t, d);
+	if (s->op != TARN_SYM_NAMED)
+		return number_of(t, s->a, value, n, &a) && number_of(t, s->b, value, n, &b) && compute_any(s->op, a, b, r);
+	*r = (size_t)(-d - 1) < n ? value[-d - 1] : -1;
+	return *r >= 0;
+}
+
 int64_t tarn_dim_value(const tarn_symtab *t, tarn_dim d, const int64_t *value, size_t n)
 {
-	if (d >= 0)
-		return d;
-	if (!is_sym(t, d))
-		return -1;
-	const tarn_sym *s = tarn_sym_get(t, d);
-	if (s->op == TARN_SYM_NAMED)
-		return (size_t)(-d - 1) < n ? value[-d - 1] : -1;
-	int64_t a = tarn_dim_value(t, s->a, value, n), b = tarn_dim_value(t, s->b, value, n), r;
-	return a < 0 || b < 0 || !compute(s->op, a, b, &r) ? -1 : r;
+	int64_t r;
+	return number_of(t, d, value, n, &r) && r >= 0 ? r : -1;
 }
 
 bool tarn_shape_same(const tarn_shape *a, const tarn_shape *b)

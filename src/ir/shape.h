@@ -81,8 +81,14 @@ void tarn_symtab_limit(tarn_symtab *t, tarn_dim d, int64_t lo, int64_t hi);
 /* Arithmetic: folds constants and neutral elements, interns the rest. A negative or too large static result is TARN_SHAPE, as
  * is division by zero. Sums of a symbol and constants collapse ((x+1)+2 = x+3, (x+1)-1 = x), as does x*a/a. */
 TARN_MUST tarn_err tarn_dim_op(tarn_symtab *t, tarn_sym_op op, tarn_dim a, tarn_dim b, tarn_dim *out);
+/* a modulo m as Python has it (never negative), for a static m > 0. False when it cannot be said. */
+bool tarn_dim_mod(tarn_symtab *t, tarn_dim a, int64_t m, tarn_dim *out);
+/* Bounds of a size. */
 int64_t tarn_dim_lo(const tarn_symtab *t, tarn_dim d);
 int64_t tarn_dim_hi(const tarn_symtab *t, tarn_dim d);
+/* Bounds of an expression as a number: of a - b, which may be negative where it is no size. */
+int64_t tarn_dim_least(const tarn_symtab *t, tarn_dim d);
+int64_t tarn_dim_most(const tarn_symtab *t, tarn_dim d);
 /* Value of d when the named symbols have the given values (value[i] for symbol -(i+1); < 0: unknown). -1 when it cannot be
  * told. */
 int64_t tarn_dim_value(const tarn_symtab *t, tarn_dim d, const int64_t *value, size_t n);

@@ -174,21 +174,29 @@ static bool read_pair(tarn_infer *c, tarn_dim *a, tarn_dim *b, int *n)
 	return true;
 }
 
+/* Division that truncates: of a number that is never positive, the quotient of its size with the other sign. */
+static bool divide(tarn_symtab *t, tarn_dim a, tarn_dim b, tarn_dim *out)
+{
+	int64_t x = 0, y = 0;
+	bool na = tarn_dim_is_int(a, &x), nb = tarn_dim_is_int(b, &y);
+	if (na && nb)
+		return tarn_bounds_op(t, (x < 0) != (y < 0) ? TARN_SYM_CEILDIV : TARN_SYM_FLOORDIV, a, b, out);
+	if (na || tarn_dim_most(t, a) > 0)
+		return tarn_bounds_op(t, TARN_SYM_FLOORDIV, a, b, out);
+	return tarn_bounds_op(t, TARN_SYM_SUB, 0, a, out) && tarn_bounds_op(t, TARN_SYM_FLOORDIV, *out, b, out) &&
+	       tarn_bounds_op(t, TARN_SYM_SUB, 0, *out, out);
+}
+
 static tarn_err bounds(tarn_infer *c, tarn_sym_op op)
 {
 	tarn_dim a[TARN_KNOWN_MAX], b[TARN_KNOWN_MAX];
 	int n = 0;
 	if (!tarn_dtype_is_int(tarn_infer_type(c, 0)) || !read_pair(c, a, b, &n))
 		return TARN_OK;
-	for (int i = 0; i < n; i++) {
-		int64_t x = 0, y = 0;
-		tarn_sym_op how = op;
-		/* Truncating division is floor division when signs agree, ceiling division otherwise. */
-		if (op == TARN_SYM_FLOORDIV && tarn_dim_is_int(a[i], &x) && tarn_dim_is_int(b[i], &y) && (x < 0) != (y < 0))
-			how = TARN_SYM_CEILDIV;
-		if (!tarn_bounds_op(c->syms, how, a[i], b[i], &a[i]))
+	for (int i = 0; i < n; i++)
+		if (op == TARN_SYM_FLOORDIV ? !divide(c->syms, a[i], b[i], &a[i])
+					    : !tarn_bounds_op(c->syms, op, a[i], b[i], &a[i]))
 			return TARN_OK;
-	}
 	return tarn_bounds_set(c, 0, a, n);
 }
 
@@ -296,6 +304,26 @@ static tarn_err eval_mod(tarn_eval *e)
 	return tarn_binary_run(e->in[0], e->in[1], &e->out[0], tarn_attr_i(e->node, 0) != 0 ? &c_mod : &mod);
 }
 
+static tarn_err bounds_mod(tarn_infer *c)
+{
+	tarn_dim a[TARN_KNOWN_MAX], b[TARN_KNOWN_MAX];
+	int64_t x = 0, m = 0;
+	int n = 0;
+	if (!tarn_dtype_is_int(tarn_infer_type(c, 0)) || !read_pair(c, a, b, &n))
+		return TARN_OK;
+	for (int i = 0; i < n; i++) {
+		bool number = tarn_dim_is_int(a[i], &x);
+		if (!tarn_dim_is_int(b[i], &m) || m < 1 ||
+		    (tarn_attr_i(c->node, 0) && (number ? x : tarn_dim_least(c->syms, a[i])) < 0))
+			return TARN_OK;
+		if (number)
+			a[i] = (x % m + m) % m;
+		else if (!tarn_dim_mod(c->syms, a[i], m, &a[i]))
+			return TARN_OK;
+	}
+	return tarn_bounds_set(c, 0, a, n);
+}
+
 const tarn_op_def tarn_op_mod = {
 	.name = "Mod",
 	.onnx_since = 10,
@@ -307,6 +335,7 @@ const tarn_op_def tarn_op_mod = {
 	.n_attr = 1,
 	.flags = TARN_OP_ELEMENTWISE,
 	.infer = infer_number,
+	.bounds = bounds_mod,
 	.eval = eval_mod,
 	.pad = tarn_pad_divisor,
 	.cost = tarn_cost_out,

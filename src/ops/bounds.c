@@ -13,7 +13,12 @@ static bool exact(tarn_dim d)
 bool tarn_bounds_read(tarn_infer *c, int i, tarn_dim *at, int *n)
 {
 	const tarn_shape *s = tarn_infer_shape(c, i);
-	if (s == NULL || s->rank > 1 || !tarn_infer_dims(c, i, at, TARN_KNOWN_MAX, n))
+	return s != NULL && s->rank <= 1 && tarn_bounds_read_all(c, i, at, n);
+}
+
+bool tarn_bounds_read_all(tarn_infer *c, int i, tarn_dim *at, int *n)
+{
+	if (tarn_infer_shape(c, i) == NULL || !tarn_infer_dims(c, i, at, TARN_KNOWN_MAX, n))
 		return false;
 	for (int j = 0; j < *n; j++)
 		if (!exact(at[j]))
@@ -56,15 +61,14 @@ static bool negative_op(tarn_symtab *t, tarn_sym_op op, tarn_dim sym, int64_t v,
 {
 	if (op == TARN_SYM_MAX || op == TARN_SYM_MIN) { /* sizes are not negative */
 		*out = op == TARN_SYM_MAX ? sym : tarn_dim_of_int(v);
-		return true;
+		return tarn_dim_least(t, sym) >= v;
 	}
-	if (op != TARN_SYM_ADD && (op != TARN_SYM_SUB || flipped))
+	if (op == TARN_SYM_MUL || (op == TARN_SYM_SUB && flipped)) /* -(sym * -v), -(-v + sym) */
+		return tarn_dim_op(t, op == TARN_SYM_MUL ? op : TARN_SYM_ADD, sym, -v, out) == TARN_OK &&
+		       tarn_dim_op(t, TARN_SYM_SUB, 0, *out, out) == TARN_OK;
+	if (op != TARN_SYM_ADD && op != TARN_SYM_SUB)
 		return false;
-	op = op == TARN_SYM_ADD ? TARN_SYM_SUB : TARN_SYM_ADD;
-	/* A difference that may fall below zero is no size. */
-	if (op == TARN_SYM_SUB && tarn_dim_lo(t, sym) < -v)
-		return false;
-	return tarn_dim_op(t, op, sym, -v, out) == TARN_OK;
+	return tarn_dim_op(t, op == TARN_SYM_ADD ? TARN_SYM_SUB : TARN_SYM_ADD, sym, -v, out) == TARN_OK;
 }
 
 bool tarn_bounds_op(tarn_symtab *t, tarn_sym_op op, tarn_dim a, tarn_dim b, tarn_dim *out)
@@ -99,8 +103,13 @@ tarn_err tarn_bounds_set(tarn_infer *c, int i, const tarn_dim *at, int n)
 	for (int k = 0; k < n && v->type == TARN_I32; k++)
 		if (tarn_dim_is_int(at[k], &number) && (number > INT32_MAX || number < INT32_MIN))
 			return TARN_OK;
-	if (v->shape.rank > 1 || (v->shape.rank == 0 && n != 1) || (v->shape.rank == 1 && v->shape.dim[0] != n))
+	if (tarn_shape_is_static(&v->shape)) {
+		TRY(tarn_shape_count(&v->shape, &number));
+		if (number != n)
+			return TARN_OK;
+	} else if (v->shape.rank >= 0) {
 		return TARN_OK;
+	}
 	return tarn_infer_known(c, i, at, n);
 }
 
@@ -108,7 +117,7 @@ tarn_err tarn_bounds_same(tarn_infer *c)
 {
 	tarn_dim at[TARN_KNOWN_MAX];
 	int n = 0;
-	if (!tarn_bounds_read(c, 0, at, &n))
+	if (!tarn_bounds_read_all(c, 0, at, &n))
 		return TARN_OK;
 	return tarn_bounds_set(c, 0, at, n);
 }

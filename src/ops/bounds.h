@@ -9,6 +9,8 @@ enum { TARN_KNOWN_MAX = 64 /* longest list worth knowing */ };
 
 /* Elements of input i (rank at most 1). False: unknown, absent, not integer, too long, or a number too large to be told. */
 bool tarn_bounds_read(tarn_infer *c, int i, tarn_dim *at, int *n);
+/* The same at any rank, in the order of elements. */
+bool tarn_bounds_read_all(tarn_infer *c, int i, tarn_dim *at, int *n);
 /* Arithmetic; false when the result cannot be said as a known element. */
 bool tarn_bounds_op(tarn_symtab *t, tarn_sym_op op, tarn_dim a, tarn_dim b, tarn_dim *out);
 /* dim[from] * ... * dim[to-1]. */

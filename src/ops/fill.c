@@ -105,15 +105,32 @@ static tarn_err range_count_i64(int64_t start, int64_t limit, int64_t delta, int
 	return TARN_OK;
 }
 
+/* An operand as a whole number; also one that was cast to floating point, where exporters count. */
+static bool range_operand(tarn_infer *c, int i, tarn_dim *d)
+{
+	const tarn_value *v = c->node->in[i];
+	int k = 0;
+	if (v->konst && tarn_dtype_is_float(v->konst->type)) {
+		double f = tarn_tensor_f64(v->konst, 0);
+		*d = tarn_dim_of_int(f == floor(f) && fabs(f) < (double)TARN_DIM_MAX ? (int64_t)f : 0);
+		return f == floor(f) && fabs(f) < (double)TARN_DIM_MAX;
+	}
+	while (v->def && v->def->op == &tarn_op_cast && tarn_dtype_is_float(v->type))
+		v = v->def->in[0];
+	tarn_node behind = {.in = (tarn_value *[]){(tarn_value *)(uintptr_t)v}, .n_in = 1};
+	return tarn_infer_dims(&(tarn_infer){.node = &behind}, 0, d, 1, &k) && k == 1;
+}
+
 static bool range_symbolic(tarn_infer *c, tarn_dim *n)
 {
 	tarn_dim start = 0, limit = 0, delta = 0;
-	int64_t step = 0, from = 0;
-	int k = 0;
-	return tarn_infer_dims(c, 0, &start, 1, &k) && k == 1 && tarn_infer_dims(c, 1, &limit, 1, &k) && k == 1 &&
-	       tarn_infer_dims(c, 2, &delta, 1, &k) && k == 1 && tarn_dim_is_int(delta, &step) && step > 0 &&
-	       (!tarn_dim_is_int(start, &from) || from >= 0) && tarn_bounds_op(c->syms, TARN_SYM_MAX, limit, start, &limit) &&
-	       tarn_bounds_op(c->syms, TARN_SYM_SUB, limit, start, n) && tarn_bounds_op(c->syms, TARN_SYM_CEILDIV, *n, step, n);
+	int64_t step = 0;
+	if (!range_operand(c, 0, &start) || !range_operand(c, 1, &limit) || !range_operand(c, 2, &delta) ||
+	    !tarn_dim_is_int(delta, &step) || !step)
+		return false;
+	return tarn_bounds_op(c->syms, TARN_SYM_SUB, step > 0 ? limit : start, step > 0 ? start : limit, n) &&
+	       tarn_bounds_op(c->syms, TARN_SYM_MAX, *n, 0, n) &&
+	       tarn_bounds_op(c->syms, TARN_SYM_CEILDIV, *n, step > 0 ? step : -step, n);
 }
 
 static tarn_err infer_range(tarn_infer *c)

@@ -66,6 +66,20 @@ static tarn_err eval_transpose(tarn_eval *e)
 	return TARN_OK;
 }
 
+static tarn_err bounds_transpose(tarn_infer *c)
+{
+	tarn_dim at[TARN_KNOWN_MAX], out[TARN_KNOWN_MAX];
+	int perm[2], n = 0;
+	const tarn_shape *in = tarn_infer_shape(c, 0);
+	if (in == NULL || in->rank > 2 || !tarn_shape_is_static(in) || !tarn_bounds_read_all(c, 0, at, &n))
+		return TARN_OK;
+	TRY(perm_of(c->node, in->rank, perm));
+	bool turn = in->rank == 2 && perm[0] == 1;
+	for (int i = 0; i < n; i++)
+		out[i] = turn ? at[i % in->dim[0] * in->dim[1] + i / in->dim[0]] : at[i];
+	return tarn_bounds_set(c, 0, out, n);
+}
+
 static const tarn_attr_def transpose_attr[] = {{"perm", TARN_ATTR_INTS, TARN_ATTR_OPTIONAL, 0, NULL}};
 
 const tarn_op_def tarn_op_transpose = {
@@ -78,6 +92,7 @@ const tarn_op_def tarn_op_transpose = {
 	.attr = transpose_attr,
 	.n_attr = 1,
 	.infer = infer_transpose,
+	.bounds = bounds_transpose,
 	.pad = tarn_pad_any,
 	.eval = eval_transpose,
 	.grad = tarn_grad_moved,

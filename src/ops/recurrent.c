@@ -13,7 +13,7 @@
 #include "ops/padding.h"
 
 #define SCHEMA(last) \
-	{"activation_alpha", TARN_ATTR_FLOATS}, {"activation_beta", TARN_ATTR_FLOATS}, {"activations", TARN_ATTR_STRING}, \
+	{"activation_alpha", TARN_ATTR_FLOATS}, {"activation_beta", TARN_ATTR_FLOATS}, {"activations", TARN_ATTR_STRINGS}, \
 		{"clip", TARN_ATTR_FLOAT}, \
 		{"direction", TARN_ATTR_ENUM, TARN_ATTR_DEFAULT, 0, "forward|reverse|bidirectional"}, \
 		{"hidden_size", TARN_ATTR_INT}, {"layout", TARN_ATTR_INT, TARN_ATTR_DEFAULT, 0}, \

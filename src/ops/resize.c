@@ -245,6 +245,14 @@ static bool by_fractions(const tarn_node *n)
 }
 
 /* Results near the end read the last element in place of those that do not exist. */
+/* An axis that keeps its size. Kernels that weigh neighbours may do so along every axis, with weights of 0, which NaN survives;
+ * batch and channels of images they leave alone. */
+static tarn_pad_need pad_kept(const tarn_pad *p)
+{
+	bool weighs = tarn_attr_i(p->node, TARN_RESIZE_MODE) != 0, outer = p->node->in[0]->shape.rank > 3 && p->axis < 2;
+	return weighs && !outer ? TARN_PAD_EDGE : TARN_PAD_ANY;
+}
+
 static void pad_resize(tarn_pad *p)
 {
 	const tarn_node *n = p->node;
@@ -258,14 +266,14 @@ static void pad_resize(tarn_pad *p)
 	if (!fixed || how == TARN_COORD_ALIGN_CORNERS) {
 		tarn_err_clear();
 		if (fixed && scale == 1)
-			p->need = TARN_PAD_ANY;
+			p->need = pad_kept(p);
 		else if (by_fractions(n))
 			p->need = TARN_PAD_PLACE;
 		return;
 	}
 	bool whole = scale >= 1 && scale == floor(scale), nearest = tarn_attr_i(n, TARN_RESIZE_MODE) == 0;
 	if (scale == 1) {
-		p->need = TARN_PAD_ANY;
+		p->need = pad_kept(p);
 		return;
 	}
 	if (how == TARN_COORD_TF_CROP_AND_RESIZE || tarn_attr_i(n, TARN_RESIZE_POLICY) ||

@@ -44,6 +44,7 @@ static tarn_err put_attr(writer *w, const tarn_attr_def *d, const tarn_attr *a)
 		tarn_bytes_put(w->out, &a->f, sizeof a->f);
 		break;
 	case TARN_ATTR_STRING:
+	case TARN_ATTR_STRINGS:
 		tarn_bytes_put_text(w->out, a->s);
 		break;
 	case TARN_ATTR_INTS:
@@ -295,6 +296,7 @@ static tarn_err get_attr(reader *r, const tarn_attr_def *d, tarn_attr *a)
 			memcpy(&a->f, at, sizeof a->f);
 		break;
 	case TARN_ATTR_STRING:
+	case TARN_ATTR_STRINGS:
 		a->s = tarn_bytes_get_text(r->in, &r->m->arena);
 		return a->s ? TARN_OK : damaged("a text is missing");
 	case TARN_ATTR_TENSOR:

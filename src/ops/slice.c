@@ -42,6 +42,12 @@ static bool place(tarn_symtab *t, tarn_dim size, tarn_dim at, tarn_dim *out)
 {
 	int64_t v = 0;
 	tarn_dim top = 0;
+	if (!tarn_dim_is_int(at, &v) && tarn_dim_most(t, at) <= 0) { /* counted from the end, unless it is 0 */
+		tarn_dim back = 0, any = 0;
+		return tarn_bounds_op(t, TARN_SYM_SUB, 0, at, &back) && tarn_bounds_op(t, TARN_SYM_MIN, back, 1, &any) &&
+		       tarn_bounds_op(t, TARN_SYM_SUB, size, back, out) && tarn_bounds_op(t, TARN_SYM_MAX, *out, 0, out) &&
+		       tarn_bounds_op(t, TARN_SYM_MUL, *out, any, out);
+	}
 	if (!tarn_dim_is_int(at, &v))
 		return tarn_bounds_op(t, TARN_SYM_MIN, size, at, out);
 	if (v >= END) {
@@ -165,20 +171,22 @@ static tarn_err infer_slice(tarn_infer *c)
 static tarn_err bounds_slice(tarn_infer *c)
 {
 	tarn_dim at[TARN_KNOWN_MAX], out[TARN_KNOWN_MAX];
-	int64_t start[1], end[1], step[1], from = 0, count = 0;
+	int64_t start[1], end[1], step[1], from = 0, count = 0, row = 1;
 	int axis[1], n = 0, m = 0;
 	bool known = false;
 	const tarn_shape *in = tarn_infer_shape(c, DATA);
-	if (in == NULL || in->rank != 1 || slices(c) != 1 || !tarn_bounds_read(c, DATA, at, &n) ||
-	    !tarn_infer_ints(c, STARTS, start, 1, &m) || !tarn_infer_ints(c, ENDS, end, 1, &m))
+	if (in == NULL || in->rank < 1 || in->rank > 2 || !tarn_shape_is_static(in) || slices(c) != 1 ||
+	    !tarn_bounds_read_all(c, DATA, at, &n) || !tarn_infer_ints(c, STARTS, start, 1, &m) ||
+	    !tarn_infer_ints(c, ENDS, end, 1, &m))
 		return TARN_OK;
-	TRY(axes_steps(c, 1, 1, axis, step, &known));
-	if (!known)
+	TRY(axes_steps(c, in->rank, 1, axis, step, &known));
+	if (!known || axis[0] != 0) /* rows of a matrix, at most: lists of padding are turned around so */
 		return TARN_OK;
-	resolve(n, start[0], end[0], step[0], &from, &count);
-	for (int64_t i = 0; i < count; i++)
-		out[i] = at[from + i * step[0]];
-	return tarn_bounds_set(c, 0, out, (int)count);
+	row = in->rank > 1 ? in->dim[1] : 1;
+	resolve(in->dim[0], start[0], end[0], step[0], &from, &count);
+	for (int64_t i = 0; i < count * row; i++)
+		out[i] = at[(from + i / row * step[0]) * row + i % row];
+	return tarn_bounds_set(c, 0, out, (int)(count * row));
 }
 
 static tarn_err eval_slice(tarn_eval *e)

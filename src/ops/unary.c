@@ -115,7 +115,7 @@ static tarn_err infer_float(tarn_infer *c)
 	return tarn_unary_infer(c, TARN_CLS_F);
 }
 
-#define ROW(word, Name, since, spelling, set_infer, slope) \
+#define ROW(word, Name, since, spelling, set_infer, set_bounds, slope) \
 	const tarn_op_def tarn_op_##word = { \
 		.name = #Name, \
 		.onnx_since = since, \
@@ -126,6 +126,7 @@ static tarn_err infer_float(tarn_infer *c)
 		.max_out = 1, \
 		.flags = TARN_OP_ELEMENTWISE, \
 		.infer = set_infer, \
+		.bounds = set_bounds, \
 		.eval = eval_##word, \
 		.grad = slope, \
 		.cost = tarn_cost_out, \
@@ -151,7 +152,7 @@ static tarn_err infer_float(tarn_infer *c)
 	{ \
 		return tarn_grad_unary(g, d_##word, NULL); \
 	} \
-	ROW(word, Name, since, spelling, infer_float, grad_##word)
+	ROW(word, Name, since, spelling, infer_float, NULL, grad_##word)
 FLOAT_LIST(FLOAT)
 
 /* ---- operators that also take integers, or give BOOL ---- */
@@ -289,12 +290,27 @@ static tarn_err grad_none(tarn_grad *g)
 	return tarn_grad_unary(g, NULL, NULL);
 }
 
-ROW(abs, Abs, 1, "Abs", infer_number, grad_abs)
-ROW(neg, Neg, 1, "Negative", infer_signed, grad_neg)
-ROW(sign, Sign, 9, "Sign", infer_number, grad_none)
-ROW(erf, Erf, 9, "Erf", infer_number, grad_erf)
-ROW(is_nan, IsNaN, 9, "IsNaN", infer_test, NULL)
-ROW(bitwise_not, BitwiseNot, 18, "BitwiseNot", infer_whole, NULL)
+static tarn_err bounds_neg(tarn_infer *c)
+{
+	tarn_dim at[TARN_KNOWN_MAX];
+	int n = 0;
+	int64_t v = 0;
+	if (!tarn_bounds_read(c, 0, at, &n))
+		return TARN_OK;
+	for (int i = 0; i < n; i++)
+		if (tarn_dim_is_int(at[i], &v))
+			at[i] = tarn_dim_of_int(-v);
+		else if (!tarn_bounds_op(c->syms, TARN_SYM_SUB, 0, at[i], &at[i]))
+			return TARN_OK;
+	return tarn_bounds_set(c, 0, at, n);
+}
+
+ROW(abs, Abs, 1, "Abs", infer_number, NULL, grad_abs)
+ROW(neg, Neg, 1, "Negative", infer_signed, bounds_neg, grad_neg)
+ROW(sign, Sign, 9, "Sign", infer_number, NULL, grad_none)
+ROW(erf, Erf, 9, "Erf", infer_number, NULL, grad_erf)
+ROW(is_nan, IsNaN, 9, "IsNaN", infer_test, NULL, NULL)
+ROW(bitwise_not, BitwiseNot, 18, "BitwiseNot", infer_whole, NULL, NULL)
 
 enum { DETECT_NEGATIVE, DETECT_POSITIVE };
 static const tarn_attr_def is_inf_attr[] = {

@@ -345,6 +345,25 @@ static tarn_err cost_clip(const tarn_node *n, tarn_cost *cost)
 	return TARN_OK;
 }
 
+static tarn_err bounds_clip(tarn_infer *c)
+{
+	static const tarn_sym_op how[] = {TARN_SYM_ADD, TARN_SYM_MAX, TARN_SYM_MIN};
+	tarn_dim at[TARN_KNOWN_MAX], limit[TARN_KNOWN_MAX];
+	int n = 0, m = 0;
+	if (!tarn_bounds_read(c, 0, at, &n))
+		return TARN_OK;
+	for (int k = 1; k < c->node->n_in; k++) {
+		if (!c->node->in[k])
+			continue;
+		if (!tarn_bounds_read(c, k, limit, &m) || m != 1)
+			return TARN_OK;
+		for (int i = 0; i < n; i++)
+			if (!tarn_bounds_op(c->syms, how[k], at[i], limit[0], &at[i]))
+				return TARN_OK;
+	}
+	return tarn_bounds_set(c, 0, at, n);
+}
+
 const tarn_op_def tarn_op_clip = {
 	.name = "Clip",
 	.onnx_since = 1,
@@ -355,6 +374,7 @@ const tarn_op_def tarn_op_clip = {
 	.flags = TARN_OP_ELEMENTWISE,
 	.import = import_clip,
 	.infer = infer_clip,
+	.bounds = bounds_clip,
 	.eval = eval_clip,
 	.grad = grad_clip,
 	.cost = cost_clip,

@@ -51,6 +51,7 @@ static void add_attr(tarn_hasher *h, const tarn_attr_def *def, const tarn_attr *
 		tarn_hasher_add(h, &a->f, sizeof a->f);
 		break;
 	case TARN_ATTR_STRING:
+	case TARN_ATTR_STRINGS:
 		add_text(h, a->s);
 		break;
 	case TARN_ATTR_INTS:

@@ -130,7 +130,8 @@ static tarn_err set_attr(onnx_reader *r, const Onnx__AttributeProto *p, const ta
 		TRY(expect(p, A_FLOAT));
 		a->f = (double)p->f;
 		break;
-	case TARN_ATTR_STRING: /* a list of texts is kept as one, with commas */
+	case TARN_ATTR_STRING:
+	case TARN_ATTR_STRINGS:
 		if (type_of(p) == A_STRINGS) {
 			TRY(texts_join(r, p, &a->s));
 			break;

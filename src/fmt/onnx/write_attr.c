@@ -7,7 +7,7 @@
 #include "fmt/onnx/writer.h"
 
 /* AttributeProto.AttributeType. */
-enum { A_FLOAT = 1, A_INT, A_STRING, A_TENSOR, A_GRAPH, A_FLOATS, A_INTS };
+enum { A_FLOAT = 1, A_INT, A_STRING, A_TENSOR, A_GRAPH, A_FLOATS, A_INTS, A_STRINGS };
 
 enum { SIDE_ALIGN = 64 };
 
@@ -129,6 +129,22 @@ static tarn_err text_attr(onnx_writer *w, const char *name, const char *text, On
 	return TARN_OK;
 }
 
+/* A list that is kept as one text. */
+static tarn_err texts_attr(onnx_writer *w, const char *name, const char *text, Onnx__AttributeProto **out)
+{
+	size_t n = *text != 0;
+	TRY(onnx_attr_new(w, name, A_STRINGS, out));
+	for (const char *p = text; *p; p++)
+		n += *p == ',';
+	NEW(w, (*out)->strings, n);
+	for (const char *p = text; n && p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL) {
+		ProtobufCBinaryData *word = &(*out)->strings[(*out)->n_strings++];
+		word->len = strcspn(p, ",");
+		word->data = (uint8_t *)onnx_word(p);
+	}
+	return TARN_OK;
+}
+
 static tarn_err attr_build(onnx_writer *w, const tarn_attr_def *d, const tarn_attr *a, Onnx__AttributeProto **out)
 {
 	char word[64];
@@ -145,6 +161,8 @@ static tarn_err attr_build(onnx_writer *w, const tarn_attr_def *d, const tarn_at
 		return TARN_OK;
 	case TARN_ATTR_STRING:
 		return text_attr(w, d->name, a->s, out);
+	case TARN_ATTR_STRINGS:
+		return texts_attr(w, d->name, a->s, out);
 	case TARN_ATTR_ENUM:
 		tarn_words_get(d->words, (int)a->i, word, sizeof word);
 		if (w->opset > ONNX_WRITTEN_OPSET && (!strcmp(word, "bilinear") || !strcmp(word, "bicubic")))
@@ -176,7 +194,7 @@ bool onnx_attr_is_default(const tarn_attr_def *d, const tarn_attr *a)
 	if (d->kind == TARN_ATTR_FLOAT)
 		return a->f == d->def;
 	return d->kind != TARN_ATTR_INTS && d->kind != TARN_ATTR_FLOATS && d->kind != TARN_ATTR_STRING &&
-	       d->kind != TARN_ATTR_TENSOR && a->i == (int64_t)d->def;
+	       d->kind != TARN_ATTR_STRINGS && d->kind != TARN_ATTR_TENSOR && a->i == (int64_t)d->def;
 }
 
 tarn_err onnx_attrs_build(onnx_writer *w, const tarn_node *n, int more, Onnx__NodeProto *p)

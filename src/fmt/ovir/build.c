@@ -121,6 +121,7 @@ static tarn_err attr_set(ovir_build *b, int i, const char *text)
 		TRY(ovir_attr_f(b->l, d->name, 0, &f));
 		return tarn_attr_set_f(b->node, i, f);
 	case TARN_ATTR_STRING:
+	case TARN_ATTR_STRINGS:
 		return tarn_attr_set_str(b->g, b->node, i, text);
 	case TARN_ATTR_ENUM:
 		return attr_word(b, i, text);

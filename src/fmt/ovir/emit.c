@@ -291,6 +291,7 @@ static bool same_attr(const tarn_attr_def *d, const tarn_attr *a, const tarn_att
 	case TARN_ATTR_FLOAT:
 		return a->f == b->f;
 	case TARN_ATTR_STRING:
+	case TARN_ATTR_STRINGS:
 		return !strcmp(a->s, b->s);
 	case TARN_ATTR_TENSOR:
 		return same_tensor(a->t, b->t);

@@ -272,6 +272,40 @@ static void write_and_read_again(void **state)
 	assert_int_equal(tarn_model_write(NULL, "model.bmp"), TARN_UNSUPPORTED);
 }
 
+/* A list of words is kept as one text here, and is a list again in the file. */
+static void words_are_written_as_a_list(void **state)
+{
+	(void)state;
+	tarn_model *m, *again;
+	tarn_node *n;
+	char path[128], bytes[4096];
+	temp_path(path, sizeof path, "words.onnx");
+	assert_int_equal(tarn_model_new(&m), TARN_OK);
+	assert_int_equal(tarn_node_new(m->main, tarn_op_find(NULL, "RNN"), "r", 3, 1, -1, &n), TARN_OK);
+	for (int i = 0; i < 3; i++) {
+		tarn_shape s = {.rank = 3, .dim = {2, 2, 2}};
+		assert_int_equal(tarn_value_input(m->main, i ? i > 1 ? "R" : "W" : "X", TARN_F32, &s, &n->in[i]), TARN_OK);
+	}
+	assert_int_equal(tarn_attr_set_i(n, tarn_attr_index(n->op, "direction"), 2), TARN_OK);
+	int words = tarn_attr_index(n->op, "activations");
+	assert_int_equal(tarn_attr_set_str(m->main, n, words, "Relu,Tanh"), TARN_OK);
+	assert_int_equal(VEC_GROW(&m->main->output), TARN_OK);
+	m->main->output.at[m->main->output.len++] = n->out[0];
+	assert_int_equal(tarn_graph_infer(m->main), TARN_OK);
+	assert_int_equal(tarn_model_write(m, path), TARN_OK);
+	FILE *f = fopen(path, "rb");
+	assert_non_null(f);
+	size_t size = fread(bytes, 1, sizeof bytes, f);
+	fclose(f);
+	assert_non_null(memmem(bytes, size, "\x4a\x04Relu\x4a\x04Tanh", 12)); /* field 9, twice */
+	assert_non_null(memmem(bytes, size, "\xa0\x01\x08", 3));              /* type STRINGS */
+	assert_int_equal(tarn_model_read(path, NULL, &again), TARN_OK);
+	assert_string_equal(again->main->node.at[0]->attr[words].s, "Relu,Tanh");
+	tarn_model_unref(again);
+	tarn_model_unref(m);
+	assert_int_equal(remove(path), 0);
+}
+
 /* Large weights beside the model; reading finds them, and refuses to look anywhere else. */
 static void weights_in_a_file_beside(void **state)
 {
@@ -431,6 +465,7 @@ int main(void)
 		cmocka_unit_test(nodes_and_values_have_names_of_their_own),
 		cmocka_unit_test(what_cannot_be_read_is_named),
 		cmocka_unit_test(write_and_read_again),
+		cmocka_unit_test(words_are_written_as_a_list),
 		cmocka_unit_test(weights_in_a_file_beside),
 		cmocka_unit_test(files_outside_the_folder_are_refused),
 		cmocka_unit_test(captures_become_inputs_and_back),

@@ -49,6 +49,7 @@ static void random_attr(const tarn_attr_def *d, int i)
 		OK(tarn_attr_set_floats(the.m->main, the.n, i, f, n));
 		break;
 	case TARN_ATTR_STRING:
+	case TARN_ATTR_STRINGS:
 		OK(tarn_attr_set_str(the.m->main, the.n, i, "ij,jk->ik"));
 		break;
 	default:
