@@ -65,6 +65,19 @@ void tarn_qconv_plan_free(tarn_qconv_plan *plan);
 int tarn_qconv_tasks(const tarn_qconv_plan *plan);
 void tarn_qconv_run(const tarn_qconv_plan *plan, const void *in, void *out, int begin, int end);
 
+/* Scale and zero point of the data known only when a product runs. It is packed for tarn_qconv_late_input of its type; F32
+ * outputs get scale[c] * factor, I32 the sums. One-pixel kernels only: there is no padding whose code would change. */
+typedef struct tarn_qconv_late {
+	int zero;
+	int32_t *start; /* by column; private */
+	float *scale;
+} tarn_qconv_late;
+tarn_qconv_input tarn_qconv_late_input(tarn_code type);
+TARN_MUST tarn_err tarn_qconv_late_init(const tarn_qconv_plan *plan, int zero, float factor, tarn_qconv_late *late);
+void tarn_qconv_late_fini(tarn_qconv_late *late);
+void tarn_qconv_run_late(const tarn_qconv_plan *plan, const tarn_qconv_late *late, const void *in, void *out, int begin,
+			 int end);
+
 /* ---- elementwise
  * ---------------------------------------------------------------------------------------------------------------- */
 

@@ -398,3 +398,47 @@ void tarn_qconv_run(const tarn_qconv_plan *p, const void *in, void *out, int beg
 		tarn_qconv_plain_run(&p->q->s, &p->sh, p->q->in, p->q->plain, &p->e, in, out, begin, end);
 	}
 }
+
+/* ---- zero point and scale that come late ---- */
+
+/* Signed codes are shifted to unsigned ones inside; where that leaves a zero point of 1, `start` is minus the sum of a column's
+ * weights, and for any other a multiple of it. */
+tarn_qconv_input tarn_qconv_late_input(tarn_code type)
+{
+	return (tarn_qconv_input){type, type == TARN_CODE_S8 ? -127 : 1};
+}
+
+tarn_err tarn_qconv_late_init(const tarn_qconv_plan *p, int zero, float factor, tarn_qconv_late *late)
+{
+	const tarn_qconv *q = p->q;
+	size_t columns = q->set ? q->columns : (size_t)q->s.oc;
+	uint32_t times = (uint32_t)(zero + (q->in.type == TARN_CODE_S8 ? 128 : 0));
+	*late = (tarn_qconv_late){.zero = zero, .start = tarn_mem_alloc_aligned(columns * (sizeof(int32_t) + sizeof(float)))};
+	if (!late->start)
+		return tarn_err_nomem(columns * 8);
+	late->scale = (float *)(void *)(late->start + columns);
+	for (size_t i = 0; i < columns; i++) {
+		late->start[i] = q->set ? (int32_t)((uint32_t)q->start[i] * times) : 0;
+		late->scale[i] = p->scale[i] * factor;
+	}
+	return TARN_OK;
+}
+
+void tarn_qconv_late_fini(tarn_qconv_late *late)
+{
+	tarn_mem_free_aligned(late->start);
+	late->start = NULL;
+}
+
+void tarn_qconv_run_late(const tarn_qconv_plan *plan, const tarn_qconv_late *late, const void *in, void *out, int begin,
+			 int end)
+{
+	tarn_qconv q = *plan->q;
+	tarn_qconv_plan p = *plan;
+	q.in.zero = late->zero;
+	q.start = late->start;
+	p.q = &q;
+	p.scale = late->scale;
+	p.e.scale = late->scale;
+	tarn_qconv_run(&p, in, out, begin, end);
+}

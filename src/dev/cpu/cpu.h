@@ -204,6 +204,8 @@ bool tarn_cpu_bias_row(const tarn_tensor *c, int64_t n, float beta, float *row);
 /* fake.c: FakeQuantize whose limits lie on a grid of 8-bit codes becomes QuantizeLinear and DequantizeLinear, which INT8
  * kernels take. */
 TARN_MUST tarn_err tarn_cpu_raise_fake(tarn_model *m);
+/* dynamic.c: products of dynamically quantized data become MatMulIntegerToFloat. */
+TARN_MUST tarn_err tarn_cpu_raise_dynamic(tarn_model *m);
 /* widen.c: weights that go from integers through f16 arithmetic to f32 go there directly. Before the standard passes. */
 TARN_MUST tarn_err tarn_cpu_widen(tarn_model *m);
 /* lower.c: batch normalisation, Sum, Max and Min of many become elementwise operators of two values. */

@@ -125,6 +125,7 @@ static tarn_err prepare(tarn_model *m)
 	TRY(tarn_cpu_widen(m));
 	TRY(tarn_pass_standard(m));
 	TRY(tarn_cpu_raise_fake(m));
+	TRY(tarn_cpu_raise_dynamic(m));
 	TRY(tarn_cpu_lower(m));
 	TRY(tarn_pass_fuse(m));
 	return tarn_cpu_fold_weights(m);
