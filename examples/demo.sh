@@ -97,7 +97,7 @@ trained() { num '%.1f s' "$(get "$OUT/$1.json" training.seconds.value)"; }
 row "top-1, INT8, trained on the 300 images (QAT)" "$(accuracy top1_qat "$OUT/digits_qat.onnx")" "M, no labels: the float model teaches; $(trained digits_qat)"
 row "signal to noise: calibrated -> trained" "$(db quantize) -> $(db digits_qat) dB" "M"
 row "the same with weights of 4 bits" "$(db digits_w4) -> $(db digits_w4_qat) dB" "M, $(trained digits_w4_qat) of training"
-row "top-1, weights of 4 bits, trained" "$(accuracy top1_w4 "$OUT/digits_w4_qat.onnx")" "M, 95 %: $(interval top1_w4)"
+row "top-1, weights of 4 bits" "$(accuracy top1_w4 "$OUT/digits_w4.onnx") -> $(accuracy top1_w4 "$OUT/digits_w4_qat.onnx")" "M, 95 %: $(interval top1_w4)"
 row "multiply-accumulates in INT8" "$(calc '%.1f %%' "100 * $(get "$OUT/quantize.json" mac_share_int8)")" "M"
 row "model file" "$(size $digits) -> $(size "$OUT/digits_int8.onnx")" "M"
 quiet optimize "$TARN" optimize -m $digits --data "$OUT/calibration.npy" -shape '[1,1,24,24]' --sim $PLATFORM -o "$OUT/digits-optimized"
