@@ -33,10 +33,10 @@ static int set_target(bench *b, tarn_dataset_t *data, ov_element_type_e type, co
 	if (tarn_set_dataset_target(data, type, (ov_shape_t){n, dims}) == OK)
 		return 0;
 	if (n < 2 || dims[0] < 2)
-		return fail_last("bench");
+		return fail_last(b->s.command);
 	l->batch = (long)dims[0];
 	dims[0] = 1;
-	return tarn_set_dataset_target(data, type, (ov_shape_t){n, dims}) == OK ? 0 : fail_last("bench");
+	return tarn_set_dataset_target(data, type, (ov_shape_t){n, dims}) == OK ? 0 : fail_last(b->s.command);
 }
 
 static int open_all(bench *b, const tarn_data_options_t *prep, ov_element_type_e type, const ov_shape_t *shape)
@@ -44,7 +44,7 @@ static int open_all(bench *b, const tarn_data_options_t *prep, ov_element_type_e
 	struct live *l = b->live;
 	for (; l->n < b->workers; l->n++) {
 		if (tarn_open_dataset(b->o->live, prep, &l->data[l->n]) != OK)
-			return fail_last("bench");
+			return fail_last(b->s.command);
 		int code = set_target(b, l->data[l->n], type, shape);
 		if (code) {
 			l->n++;
@@ -52,8 +52,8 @@ static int open_all(bench *b, const tarn_data_options_t *prep, ov_element_type_e
 		}
 	}
 	if (tarn_get_dataset_count(l->data[0], &l->samples) != OK)
-		return fail_last("bench");
-	return l->samples ? 0 : fail(3, "bench", "%s has no samples; give a folder of images", b->o->live);
+		return fail_last(b->s.command);
+	return l->samples ? 0 : fail(3, b->s.command, "%s has no samples; give a folder of images", b->o->live);
 }
 
 /* One frame fills one inference, or one row of a batch. */
@@ -67,7 +67,7 @@ static int open_frames(bench *b, const tarn_data_options_t *prep, ov_element_typ
 		b->live->batch = (long)dims[0];
 		dims[0] = 1;
 	}
-	const frames_source from = {"bench", b->o->frames, STDIN_FILENO, &bench_stop};
+	const frames_source from = {b->s.command, b->o->frames, STDIN_FILENO, &bench_stop};
 	return frames_open(&from, b->workers, b->live->batch, type, &(ov_shape_t){n, dims}, prep, &b->live->frames);
 }
 
@@ -82,12 +82,12 @@ int bench_live_open(bench *b, size_t input)
 	ov_shape_t shape = {0, NULL};
 	const ov_tensor_t *t = b->tensor[input];
 	if (ov_tensor_get_element_type(t, &type) != OK || ov_tensor_get_shape(t, &shape) != OK)
-		return fail_last("bench");
+		return fail_last(b->s.command);
 	b->live = calloc(1, sizeof *b->live);
 	if (b->live)
 		b->live->data = calloc((size_t)b->workers, sizeof(tarn_dataset_t *));
 	if (!b->live || !b->live->data) {
-		code = fail(1, "bench", "out of memory");
+		code = fail(1, b->s.command, "out of memory");
 		goto done;
 	}
 	b->live->input = input;
@@ -121,12 +121,13 @@ int bench_live_fetch(bench *b, long worker)
 	return code == FRAMES_END ? BENCH_NO_MORE : code;
 }
 
-static int fill_one(const struct live *l, long worker, long k, long ticket, void *to, size_t bytes)
+static int fill_one(const bench *b, long worker, long k, long ticket, void *to, size_t bytes)
 {
+	const struct live *l = b->live;
 	if (l->frames)
 		return frames_prepare(l->frames, worker, k, to);
 	size_t number = (size_t)(ticket * l->batch + k) % l->samples;
-	return tarn_read_sample(l->data[worker], number, to, bytes) == OK ? 0 : fail_last("bench");
+	return tarn_read_sample(l->data[worker], number, to, bytes) == OK ? 0 : fail_last(b->s.command);
 }
 
 int bench_live_fill(bench *b, long i, long worker, long ticket)
@@ -135,9 +136,9 @@ int bench_live_fill(bench *b, long i, long worker, long ticket)
 	const ov_tensor_t *t = b->tensor[(size_t)i * b->n_in + l->input];
 	void *at;
 	size_t bytes;
-	int code = ov_tensor_data(t, &at) == OK && ov_tensor_get_byte_size(t, &bytes) == OK ? 0 : fail_last("bench");
+	int code = ov_tensor_data(t, &at) == OK && ov_tensor_get_byte_size(t, &bytes) == OK ? 0 : fail_last(b->s.command);
 	for (long k = 0; k < l->batch && !code; k++)
-		code = fill_one(l, worker, k, ticket, (char *)at + (size_t)k * (bytes / (size_t)l->batch),
+		code = fill_one(b, worker, k, ticket, (char *)at + (size_t)k * (bytes / (size_t)l->batch),
 				bytes / (size_t)l->batch);
 	return code;
 }

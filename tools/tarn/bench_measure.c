@@ -81,10 +81,11 @@ static void progress(const bench *b, double begin, bool end)
 		fprintf(stderr, "\r%.0f of %.0f s, %zu inferences", (now - begin) * 1e-3, b->seconds, b->n);
 }
 
+/* On a busy machine the time may be over before anything ran: one inference there is. */
 static bool done(const bench *b, long started, double begin)
 {
-	if (bench_stop)
-		return true;
+	if (bench_stop || !started)
+		return bench_stop;
 	return b->niter ? started >= b->niter : now_ms() - begin >= b->seconds * 1e3;
 }
 
@@ -104,7 +105,7 @@ static int prepare(bench *b, long ticket, double *ms, double *cpu_ms)
 {
 	*ms = *cpu_ms = 0;
 	if (tarn_begin_preparation(b->request[0], 0) != OK)
-		return fail_last("bench");
+		return fail_last(b->s.command);
 	if (b->inference_only)
 		return 0;
 	double begin = now_ms(), cpu = host_thread_cpu_ms();
@@ -131,9 +132,9 @@ static int measure_sync(bench *b)
 		b->prepare_cpu += cpu_ms;
 		double start = now_ms();
 		if (!code && ov_infer_request_infer(b->request[0]) != OK)
-			return fail_last("bench");
+			return fail_last(b->s.command);
 		if (!code && !record(b, b->request[0], now_ms() - start))
-			return fail_last("bench");
+			return fail_last(b->s.command);
 		progress(b, begin, false);
 	}
 	b->duration_ms = now_ms() - begin;
@@ -213,7 +214,7 @@ static tarn_pipeline_answer fill(void *ctx, size_t worker, size_t ticket, ov_inf
 	long i = 0;
 	/* With -max_irate it is not a request that was waited for. */
 	if (b->o->max_irate > 0 && tarn_begin_preparation(request, 0) != OK)
-		return answer(c, fail_last("bench"));
+		return answer(c, fail_last(b->s.command));
 	if (b->inference_only)
 		return TARN_PIPELINE_GO_ON;
 	while (b->request[i] != request)
@@ -228,7 +229,7 @@ static tarn_pipeline_answer result(void *ctx, size_t ticket, ov_infer_request_t 
 	crew *c = ctx;
 	(void)ticket;
 	if (!record(c->b, request, times->inference))
-		return answer(c, fail_last("bench"));
+		return answer(c, fail_last(c->b->s.command));
 	progress(c->b, c->begin, false);
 	return TARN_PIPELINE_GO_ON;
 }
@@ -245,12 +246,12 @@ static int measure_async(bench *b)
 					 .ctx = &c};
 	tarn_pipeline_report report = {.seconds = 0};
 	if (!c.hand)
-		return fail(1, "bench", "out of memory");
+		return fail(1, b->s.command, "out of memory");
 	c.hand[0].delay_before = c.hand[0].delay = host_thread_delay_ms();
 	c.begin = now_ms();
 	ov_status_e status = tarn_run_pipeline(b->s.compiled, &o, &report);
 	c.hand[0].delay = host_thread_delay_ms();
-	int code = c.code ? c.code : status != OK ? fail_last("bench") : 0;
+	int code = c.code ? c.code : status != OK ? fail_last(b->s.command) : 0;
 	b->duration_ms = report.seconds * 1e3;
 	for (long i = 0; i < b->workers; i++) {
 		b->prepare += c.hand[i].prepare;
@@ -274,28 +275,30 @@ static int run(bench *b)
 	host_use before, after;
 	double begin = now_ms(), busy = busy_counter_ms(b);
 	if (tarn_start_timeline(TIMELINE_EVENTS) != OK)
-		return fail_last("bench");
+		return fail_last(b->s.command);
 	host_read(&before);
 	int code = b->async ? measure_async(b) : measure_sync(b);
 	host_read(&after);
 	(void)tarn_stop_timeline();
 	if (!code && b->o->html && !b->timeline.at && tarn_list_timeline(&b->timeline) != OK)
-		code = fail_last("bench");
+		code = fail_last(b->s.command);
 	progress(b, begin, true);
 	b->others = host_others(&before, &after);
 	b->delay_all = after.delay_ms - before.delay_ms;
 	b->own_cpu = after.own_ms - before.own_ms - (after.simulator_ms - before.simulator_ms);
 	b->busy_counter = b->duration_ms > 0 ? (busy_counter_ms(b) - busy) / b->duration_ms : NAN;
 	b->interrupted = bench_stop;
+	if (!code && !b->n && bench_stop)
+		code = fail(1, b->s.command, "interrupted before any inference was measured");
 	if (!code && !b->n)
-		code = fail(1, "bench", "interrupted before any inference was measured");
+		code = fail(3, b->s.command, "the input ended before any inference was measured");
 	return code;
 }
 
 int bench_write_trace(const bench *b)
 {
 	if (tarn_write_trace(b->o->trace, b->s.compiled, b->request[0]) != OK)
-		return fail_last("bench");
+		return fail_last(b->s.command);
 	if (!b->quiet)
 		printf("Timeline written to %s; open it at ui.perfetto.dev\n", b->o->trace);
 	return 0;
@@ -310,13 +313,13 @@ int bench_warm(bench *b)
 		if (!code)
 			code = bench_fill(b, i, 0, i);
 		if (code == BENCH_NO_MORE)
-			return fail(3, "bench", "standard input has no whole frame; pipe raw frames into it");
+			return fail(3, b->s.command, "standard input has no whole frame; pipe raw frames into it");
 		if (code)
 			return code;
 	}
 	double begin = now_ms();
 	if (ov_infer_request_infer(b->request[0]) != OK)
-		return fail_last("bench");
+		return fail_last(b->s.command);
 	b->first_ms = now_ms() - begin;
 	if (!b->quiet)
 		printf("First inference took %.2f ms\n", b->first_ms);

@@ -69,7 +69,7 @@ static int slowest_first(const void *a, const void *b)
 static int get_layers(const bench *b, tarn_layer_list *list)
 {
 	if (tarn_list_layers(b->request[0], list) != OK)
-		return fail_last("bench");
+		return fail_last(b->s.command);
 	if (list->size && b->o->pcsort && strcmp(b->o->pcsort, "no_sort"))
 		qsort(list->at, list->size, sizeof *list->at, slowest_first);
 	return 0;
@@ -318,7 +318,7 @@ int bench_json_body(bench *b, json *j)
 {
 	tarn_load_info load;
 	if (tarn_get_load_info(b->s.compiled, &load) != OK)
-		return fail_last("bench");
+		return fail_last(b->s.command);
 	sort_times(b);
 	json_head(b, j, &load);
 	json_latency(b, j);

@@ -41,30 +41,30 @@ static int choose(bench *b)
 			known = true;
 		}
 	if (!known)
-		return fail(2, "bench", "-hint cannot be '%s'; give throughput, latency, cumulative_throughput or none",
+		return fail(2, b->s.command, "-hint cannot be '%s'; give throughput, latency, cumulative_throughput or none",
 			    o->hint);
 	if (o->api && strcmp(o->api, "sync") && strcmp(o->api, "async"))
-		return fail(2, "bench", "-api cannot be '%s'; give sync or async", o->api);
+		return fail(2, b->s.command, "-api cannot be '%s'; give sync or async", o->api);
 	b->async = o->api ? !strcmp(o->api, "async") : !(b->hint && !strcmp(b->hint, "LATENCY"));
 	if (!o->hint)
 		b->hint = b->async ? "THROUGHPUT" : "LATENCY";
 	if (o->pcsort && strcmp(o->pcsort, "sort") && strcmp(o->pcsort, "no_sort") && strcmp(o->pcsort, "simple_sort"))
-		return fail(2, "bench", "-pcsort cannot be '%s'; give sort, no_sort or simple_sort", o->pcsort);
+		return fail(2, b->s.command, "-pcsort cannot be '%s'; give sort, no_sort or simple_sort", o->pcsort);
 	if (o->inference_only && strcmp(o->inference_only, "true") && strcmp(o->inference_only, "false"))
-		return fail(2, "bench", "-inference_only cannot be '%s'; give true or false", o->inference_only);
+		return fail(2, b->s.command, "-inference_only cannot be '%s'; give true or false", o->inference_only);
 	if (o->percentile == 0 || o->percentile > 100)
-		return fail(2, "bench", "-latency_percentile cannot be %ld; give 1 to 100", o->percentile);
+		return fail(2, b->s.command, "-latency_percentile cannot be %ld; give 1 to 100", o->percentile);
 	if (o->seconds == 0)
-		return fail(2, "bench", "-t must be more than 0 seconds");
+		return fail(2, b->s.command, "-t must be more than 0 seconds");
 	if (o->niter == 0 || o->nireq > 4096)
-		return fail(2, "bench", "-niter must be at least 1, -nireq at most 4096");
+		return fail(2, b->s.command, "-niter must be at least 1, -nireq at most 4096");
 	if (o->workers == 0 || o->workers > 256)
-		return fail(2, "bench", "-workers must be 1 to 256");
+		return fail(2, b->s.command, "-workers must be 1 to 256");
 	if (o->live && o->frames)
-		return fail(2, "bench", "-live and --stdin are two sources; give one");
+		return fail(2, b->s.command, "-live and --stdin are two sources; give one");
 	b->source = o->frames ? "standard input" : o->live;
 	if ((o->workers > 0 && !b->source) || (o->scaled_decode && !o->live))
-		return fail(2, "bench", "-workers and -scaled-decode prepare live inputs; add -live DIR");
+		return fail(2, b->s.command, "-workers and -scaled-decode prepare live inputs; add -live DIR");
 	b->inference_only = b->source ? false : !o->inference_only || !strcmp(o->inference_only, "true");
 	b->niter = o->niter > 0 ? o->niter : 0;
 	b->seconds = o->seconds >= 0 ? o->seconds : o->frames ? INFINITY : 10;
@@ -105,9 +105,9 @@ static int refuse_free(const bench *b, const char *name, const ov_partial_shape_
 	}
 	snprintf(ready + (n < sizeof ready - 2 ? n : sizeof ready - 2), 2, "]");
 	if (axis < 0)
-		return fail(2, "bench", "input '%s' has no known number of dimensions; give data with -i %s=FILE.npy", name,
-			    name);
-	return fail(2, "bench", "input '%s' has a free dimension, axis %ld; give sizes: -%s '%s'", name, axis,
+		return fail(2, b->s.command, "input '%s' has no known number of dimensions; give data with -i %s=FILE.npy",
+			    name, name);
+	return fail(2, b->s.command, "input '%s' has a free dimension, axis %ld; give sizes: -%s '%s'", name, axis,
 		    strstr(b->s.device, "NPU") ? "shape" : "data_shape", ready);
 }
 
@@ -117,8 +117,8 @@ static int data_shape(bench *b, const char *name, const ov_partial_shape_t *shap
 {
 	const shape_arg *a = shapes_find(list, n, name);
 	if (a && shape->rank.min == shape->rank.max && a->rank != shape->rank.max)
-		return fail(2, "bench", "-data_shape gives input '%s' %d dimensions, it has %lld; give as many", name, a->rank,
-			    (long long)shape->rank.max);
+		return fail(2, b->s.command, "-data_shape gives input '%s' %d dimensions, it has %lld; give as many", name,
+			    a->rank, (long long)shape->rank.max);
 	if (!a && shape->rank.min != shape->rank.max)
 		return refuse_free(b, name, &(ov_partial_shape_t){{0, 0}, NULL});
 	for (int k = 0; k < (a ? a->rank : (int)shape->rank.max); k++) {
@@ -144,12 +144,12 @@ static int copy_input(bench *b, long r, size_t i, const ov_tensor_t *from, ov_te
 	void *src, *dst;
 	size_t bytes, room;
 	if (ov_infer_request_get_input_tensor_by_index(b->request[r], i, to) != OK || ov_tensor_get_shape(from, &shape) != OK)
-		return fail_last("bench");
+		return fail_last(b->s.command);
 	int code = ov_tensor_set_shape(*to, shape) == OK && ov_tensor_data(from, &src) == OK &&
 				   ov_tensor_data(*to, &dst) == OK && ov_tensor_get_byte_size(from, &bytes) == OK &&
 				   ov_tensor_get_byte_size(*to, &room) == OK
 			   ? 0
-			   : fail_last("bench");
+			   : fail_last(b->s.command);
 	if (!code && bytes <= room)
 		memcpy(dst, src, bytes);
 	ov_shape_free(&shape);
@@ -170,17 +170,17 @@ static int make_input(bench *b, long r, size_t i, const input_set *set, const sh
 	} else if (!code && set->tensor[i]) {
 		if (ov_infer_request_set_input_tensor_by_index(b->request[r], i, set->tensor[i]) != OK ||
 		    ov_infer_request_get_input_tensor_by_index(b->request[r], i, t) != OK)
-			code = fail_last("bench");
+			code = fail_last(b->s.command);
 	} else if (!code) {
 		const shape_arg *a = shapes_find(list, n, name);
 		code = data_shape(b, name, &shape, list, n, dims);
 		rank = a ? a->rank : shape.rank.max;
 		if (!code && ov_infer_request_get_input_tensor_by_index(b->request[r], i, t) != OK)
-			code = fail_last("bench");
+			code = fail_last(b->s.command);
 		if (!code && ov_tensor_set_shape(*t, (ov_shape_t){rank, dims}) != OK)
-			code = fail_last("bench");
+			code = fail_last(b->s.command);
 		if (!code && !input_fill(*t, &b->seed))
-			code = fail(2, "bench", "input '%s' is %s, which is not made up; give data with -i %s=FILE", name,
+			code = fail(2, b->s.command, "input '%s' is %s, which is not made up; give data with -i %s=FILE", name,
 				    type_text(type), name);
 	}
 	if (!code && i == 0) {
@@ -200,7 +200,7 @@ int bench_fill(bench *b, long r, long worker, long ticket)
 		return bench_live_fill(b, r, worker, ticket);
 	for (size_t i = 0; i < b->n_in; i++)
 		if (!input_fill(b->tensor[(size_t)r * b->n_in + i], &b->seed))
-			return fail(2, "bench", "inputs of this type are not made up; leave out -inference_only false");
+			return fail(2, b->s.command, "inputs of this type are not made up; leave out -inference_only false");
 	return 0;
 }
 
@@ -214,7 +214,7 @@ static int open_live(bench *b, const input_set *set)
 		if (!set->tensor[i] && !open++)
 			input = i;
 	if (open != 1)
-		return fail(2, "bench", "%s feeds one input, %zu have no data; give all others with -i NAME=FILE",
+		return fail(2, b->s.command, "%s feeds one input, %zu have no data; give all others with -i NAME=FILE",
 			    b->o->live ? "-live" : "--stdin", open);
 	return bench_live_open(b, input);
 }
@@ -224,17 +224,17 @@ static int make_requests(bench *b)
 	shape_arg *list;
 	size_t n;
 	input_set set = {0};
-	int code = shapes_parse("bench", "-data_shape", b->o->data_shape, &list, &n);
+	int code = shapes_parse(b->s.command, "-data_shape", b->o->data_shape, &list, &n);
 	if (!code)
 		code = input_load(&b->s, &set);
 	b->n_in = input_count(&b->s);
 	b->request = calloc((size_t)b->nireq + 1, sizeof *b->request);
 	b->tensor = calloc((size_t)b->nireq * b->n_in + 1, sizeof *b->tensor);
 	if (!code && (!b->request || !b->tensor))
-		code = fail(1, "bench", "out of memory");
+		code = fail(1, b->s.command, "out of memory");
 	for (long r = 0; r < b->nireq && !code; r++) {
 		if (ov_compiled_model_create_infer_request(b->s.compiled, &b->request[r]) != OK)
-			code = fail_last("bench");
+			code = fail_last(b->s.command);
 		for (size_t i = 0; i < b->n_in && !code; i++)
 			code = make_input(b, r, i, &set, list, n);
 	}
@@ -282,7 +282,7 @@ static int load(bench *b)
 		printf("  Tarn %s\n", tarn_version());
 	bench_step(b, 3, "Setting device configuration");
 	bench_step(b, 4, "Reading model files");
-	int code = session_open(&b->s, "bench", b->o);
+	int code = session_open(&b->s, b->s.command, b->o);
 	if (code)
 		return code;
 	if (!b->quiet)
@@ -324,7 +324,7 @@ static int use_settings(bench *b)
 	if (!b->o->settings)
 		return 0;
 	if (tarn_load_settings(b->o->settings, b->o->device ? b->o->device : "CPU", &s) != OK)
-		return fail_last("bench");
+		return fail_last(b->s.command);
 	b->set = *b->o;
 	options *o = &b->set;
 	snprintf(b->set_streams, sizeof b->set_streams, "%d", s.streams);

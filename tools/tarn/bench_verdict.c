@@ -52,7 +52,7 @@ static int find(const bench *b, tarn_verdict *v)
 {
 	tarn_diag_counters c;
 	bench_get_counters(b, &c);
-	return tarn_diagnose_counters(&c, v) == OK ? 0 : fail_last("bench");
+	return tarn_diagnose_counters(&c, v) == OK ? 0 : fail_last(b->s.command);
 }
 
 int bench_print_verdict(const bench *b)

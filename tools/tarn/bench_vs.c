@@ -20,7 +20,7 @@ int bench_vs_run(bench *a)
 		return fail(1, "bench", "out of memory");
 	a->vs = x;
 	int code = variant_parse("bench", a->o, a->o->vs, &x->v);
-	x->b = (bench){.o = &x->v.o, .quiet = true};
+	x->b = (bench){.s.command = "bench", .o = &x->v.o, .quiet = true};
 	if (!code)
 		code = bench_open(&x->b);
 	if (!code)

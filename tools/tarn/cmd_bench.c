@@ -103,7 +103,7 @@ int cmd_bench(const options *o)
 {
 	if (wants_child(o))
 		return run_paced(o);
-	bench b = {.o = o};
+	bench b = {.s.command = "bench", .o = o};
 	int code = bench_open(&b);
 	if (!code)
 		code = measure(&b);

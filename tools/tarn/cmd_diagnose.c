@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tarn diagnose: measures, names what limits, tries each change in turns with the baseline. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 
 int cmd_diagnose(const options *o);
 
-enum { BUDGET = 60 };
+enum { BUDGET = 60, ENOUGH = 20 };
 
 /* A simulated device takes its time on the clock in a process of its own: only then has the host's side a meaning. */
 static bool wants_child(const options *o)
@@ -21,12 +22,27 @@ static bool wants_child(const options *o)
 	return simulated && o->device && !strncmp(o->device, "NPU", 3) && !paced_here();
 }
 
+/* Slow inferences: longer, for at most a quarter of the budget, since too few of them tell nothing. */
+static int measure_enough(diagnosis *d)
+{
+	bench *b = &d->base;
+	double each = b->n ? b->duration_ms / (double)b->n : 0, left = d->end_ms - now_ms();
+	double ms = fmin(ENOUGH * each, left / 4);
+	if (b->n >= ENOUGH || b->o->niter > 0 || bench_stop || ms <= b->duration_ms)
+		return 0;
+	diagnose_progress(d, "measuring as it is, for longer: inferences are slow");
+	d->seconds = fmax(d->seconds, ms * 1e-3 / 2);
+	return bench_again(b, ms * 1e-3);
+}
+
 static int look(diagnosis *d)
 {
 	diagnose_progress(d, "measuring as it is");
 	int code = bench_open(&d->base);
 	if (!code)
 		code = bench_measure(&d->base);
+	if (!code)
+		code = measure_enough(d);
 	if (!code && d->o->trace)
 		code = bench_write_trace(&d->base);
 	if (code)
@@ -67,7 +83,7 @@ int cmd_diagnose(const options *o)
 	options with = *o;
 	if (with.seconds < 0)
 		with.seconds = 2;
-	diagnosis d = {.o = o, .base = {.o = &with, .quiet = true}, .seconds = with.seconds};
+	diagnosis d = {.o = o, .base = {.s.command = "diagnose", .o = &with, .quiet = true}, .seconds = with.seconds};
 	d.end_ms = now_ms() + (o->time_budget > 0 ? o->time_budget : BUDGET) * 1e3;
 	int code = look(&d);
 	if (!code)

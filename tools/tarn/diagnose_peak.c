@@ -31,7 +31,7 @@ int diagnose_peak_rate(const options *o, bool int8, double seconds, bench *b, va
 	snprintf(flags, sizeof flags, "-m '%s'", path);
 	if (!code)
 		code = variant_parse("diagnose", o, flags, v);
-	*b = (bench){.o = &v->o, .quiet = true};
+	*b = (bench){.s.command = "diagnose", .o = &v->o, .quiet = true};
 	if (!code)
 		code = bench_open(b);
 	if (!code)
@@ -73,7 +73,7 @@ int diagnose_peak(const options *o)
 		json_begin(&j, NULL, '{');
 	for (int int8 = 1; int8 >= 0 && !code; int8--) {
 		variant v = {.text = NULL};
-		bench b = {.o = &v.o};
+		bench b = {.s.command = "diagnose", .o = &v.o};
 		double macs;
 		code = diagnose_peak_rate(o, int8, o->seconds > 0 ? o->seconds : 2, &b, &v, &macs);
 		if (!code && int8 && o->json)

@@ -197,7 +197,7 @@ static int try_one(diagnosis *d, trial *t)
 	variant v;
 	ab r = {.n = 0};
 	int code = variant_parse("diagnose", d->base.o, t->flags, &v);
-	bench b = {.o = &v.o, .quiet = true};
+	bench b = {.s.command = "diagnose", .o = &v.o, .quiet = true};
 	say_nothing(true);
 	if (!code)
 		code = bench_open(&b);

@@ -84,7 +84,7 @@ static int measure(tuner *t, point *p)
 {
 	trial x;
 	trial_options(t, &p->set, &x);
-	bench b = {.o = &x.o, .quiet = true};
+	bench b = {.s.command = "tune", .o = &x.o, .quiet = true};
 	int code = bench_open(&b);
 	if (!code)
 		code = bench_measure(&b);
@@ -179,7 +179,7 @@ static int look(tuner *t)
 	t->best = (tarn_settings){.requests = 1, .streams = 0, .workers = 0, .batch = 1};
 	trial_options(t, &t->best, &x);
 	x.o.hint = "throughput";
-	bench b = {.o = &x.o, .quiet = true};
+	bench b = {.s.command = "tune", .o = &x.o, .quiet = true};
 	int code = bench_open(&b);
 	if (!code) {
 		t->optimal = optimal_requests(b.s.compiled);
