@@ -154,8 +154,10 @@ static void run_layer(clock *c, uint32_t i, const npu_job *j)
 		double inputs =
 			transfer(c, i, TARN_DMA_DDR2CMX, share(j->load_bytes, pieces, p), fmax(free_at, p ? 0 : begin), &dma);
 		double start = fmax(c->computed[0], fmax(weights, inputs)), wait = start - c->computed[0];
-		if (wait > 0)
-			stall[weights >= inputs ? 0 : 1] += wait;
+		/* Inputs queue behind the weights: only what they take beyond those is waiting for them. */
+		double for_weights = fmin(fmax(weights - c->computed[0], 0), wait);
+		stall[0] += for_weights;
+		stall[1] += wait - for_weights;
 		double at = start;
 		task(c, i, NPU_DMA, at, j->copy_us / pieces, 0, c->arch->vpu_mhz);
 		at += j->copy_us / pieces;
