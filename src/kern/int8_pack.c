@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "kern/int8_conv.h"
 
+#define FULL_VECTOR 16    /* output channels of small groups that are computed at once */
 #define GATHER_MAX_RUN 64 /* bytes of a kernel row up to which windows are copied together */
 
 const tarn_int8_set *tarn_int8_set_get(bool narrow)
@@ -187,6 +188,17 @@ static tarn_err pack_level(tarn_qconv *q)
 	return TARN_OK;
 }
 
+/* Small groups side by side fill a vector of output channels: that many of them become one, with zeros between. */
+static int merged(const tarn_conv_spec *s)
+{
+	int ocg = s->oc / s->groups, most = 1;
+	if (ocg == 1 && s->ic == s->groups) /* depthwise */
+		return 1;
+	for (int m = 2; m <= s->groups && m * ocg <= FULL_VECTOR; m++)
+		most = s->groups % m ? most : m;
+	return most;
+}
+
 static tarn_err qconv_new(const tarn_conv_spec *spec, tarn_qconv_input input, tarn_qconv **out)
 {
 	CHECK(spec->groups > 0 && spec->ic > 0 && spec->oc > 0 && spec->ic % spec->groups == 0 && spec->oc % spec->groups == 0,
@@ -198,20 +210,23 @@ static tarn_err qconv_new(const tarn_conv_spec *spec, tarn_qconv_input input, ta
 	if (!q)
 		return tarn_err_nomem(sizeof *q);
 	q->s = *spec;
+	q->s.groups /= merged(spec);
 	q->in = input;
 	*out = q;
 	return TARN_OK;
 }
 
-static void put_plain(tarn_qconv *q, const void *w, tarn_code w_type, const int32_t *w_zero)
+static void put_plain(tarn_qconv *q, const tarn_conv_spec *spec, const void *w, tarn_code w_type, const int32_t *w_zero)
 {
-	size_t ic = (size_t)(q->s.ic / q->s.groups), taps = (size_t)q->s.kh * (size_t)q->s.kw;
-	for (size_t o = 0; o < (size_t)q->s.oc; o++)
+	size_t ic = (size_t)(spec->ic / spec->groups), ocg = (size_t)(spec->oc / spec->groups), m = (size_t)merged(spec);
+	size_t taps = (size_t)spec->kh * (size_t)spec->kw;
+	memset(q->plain, 0, plain_count(q) * sizeof *q->plain);
+	for (size_t o = 0; o < (size_t)spec->oc; o++)
 		for (size_t c = 0; c < ic; c++)
 			for (size_t t = 0; t < taps; t++) {
-				size_t at = (o * ic + c) * taps + t;
+				size_t at = (o * ic + c) * taps + t, to = o / ocg % m * ic + c;
 				int v = w_type == TARN_CODE_S8 ? ((const int8_t *)w)[at] : ((const uint8_t *)w)[at];
-				q->plain[(o * taps + t) * ic + c] = (int16_t)(v - (w_zero ? w_zero[o] : 0));
+				q->plain[(o * taps + t) * ic * m + to] = (int16_t)(v - (w_zero ? w_zero[o] : 0));
 			}
 }
 
@@ -222,7 +237,7 @@ tarn_err tarn_qconv_pack(const tarn_conv_spec *spec, const void *w, tarn_code w_
 	TRY(qconv_new(spec, input, &q));
 	tarn_err err = tarn_store_get(NULL, plain_count(q) * sizeof *q->plain, &q->plain);
 	if (err == TARN_OK) {
-		put_plain(q, w, w_type, w_zero);
+		put_plain(q, spec, w, w_type, w_zero);
 		err = pack_level(q);
 	}
 	if (err != TARN_OK)
