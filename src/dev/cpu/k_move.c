@@ -163,6 +163,24 @@ static void merge_box(copy_box *c)
 	c->rank = r;
 }
 
+/* Short runs of small elements are elements of a larger size. */
+static void widen_box(copy_box *c)
+{
+	int last = c->rank - 1;
+	int64_t n = c->rank > 1 ? c->dim[last] : 0, bytes = n * (int64_t)c->size;
+	if (n < 2 || c->src[last] != 1 || c->dst[last] != 1 || (bytes != 2 && bytes != 4 && bytes != 8 && bytes != 16))
+		return;
+	for (int i = 0; i < last; i++)
+		if (c->src[i] % n || c->dst[i] % n)
+			return;
+	for (int i = 0; i < last; i++) {
+		c->src[i] /= n;
+		c->dst[i] /= n;
+	}
+	c->size = (size_t)bytes;
+	c->rank = last;
+}
+
 static void copy_line(const copy_box *c, const char *from, char *to)
 {
 	int i = c->rank - 1;
@@ -183,6 +201,10 @@ static void copy_line(const copy_box *c, const char *from, char *to)
 	case 2:
 		for (int64_t k = 0; k < n; k++, from += ss, to += ds)
 			memcpy(to, from, 2);
+		break;
+	case 16:
+		for (int64_t k = 0; k < n; k++, from += ss, to += ds)
+			memcpy(to, from, 16);
 		break;
 	default:
 		for (int64_t k = 0; k < n; k++, from += ss, to += ds)
@@ -210,6 +232,7 @@ static void copy(tarn_pool *pool, copy_box *c)
 		if (c->dim[i] == 0)
 			return;
 	merge_box(c);
+	widen_box(c);
 	if (!c->rank) {
 		memcpy(c->to, c->from, c->size);
 		return;
