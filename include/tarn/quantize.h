@@ -77,7 +77,10 @@ typedef struct tarn_quantize_options {
 	double strength;
 	tarn_quantize_bias bias;
 	tarn_quantize_repair round; /* adaptive rounding of weights; TRY: only where it takes about a second */
-	size_t subset;              /* calibrate on so many samples, drawn by `seed`; 0: on all. Not with a control. */
+	/* Values whose rounding harms the outputs most stand in two codes, coarse and rest, where the products that read them
+	 * are cheap. TRY: only while the outputs are not good. */
+	tarn_quantize_repair fine;
+	size_t subset; /* calibrate on so many samples, drawn by `seed`; 0: on all. Not with a control. */
 	uint64_t seed;
 	int weight_bits;           /* 8 (or 0), or 4: sixteen values for each weight, stored in bytes */
 	const char *const *ignore; /* names of nodes that stay float */
@@ -152,6 +155,7 @@ typedef struct tarn_quantize_report {
 	size_t n_output;
 	tarn_quantize_estimator estimator;           /* what was chosen, or asked for */
 	bool equalized, aligned, bias_full, rounded; /* aligned: channels shifted to lie around zero */
+	size_t fine;                                 /* values in two codes */
 	double strength;                             /* of equalizing; NAN: group by group */
 	tarn_quantize_data *data;                    /* by input */
 	size_t n_data;

@@ -189,7 +189,7 @@ static tarn_err check(const tarn_model *m, const tarn_quantize_options *o)
 {
 	CHECK((unsigned)o->preset < 3, TARN_USAGE, "there is no preset %d", (int)o->preset);
 	CHECK((unsigned)o->estimator < TARN_QUANT_ESTIMATORS && (unsigned)o->equalize < 3 && (unsigned)o->bias < 4 &&
-		      (unsigned)o->round < 3,
+		      (unsigned)o->round < 3 && (unsigned)o->fine < 3,
 	      TARN_USAGE, "there is no such estimator or repair; see tarn/quantize.h");
 	CHECK(!(o->strength < 0 || o->strength > 1), TARN_USAGE, "a strength lies between 0 and 1, not at %g", o->strength);
 	CHECK(o->n_ignore <= 1 << 20, TARN_USAGE, "%zu nodes to ignore are too many", o->n_ignore);
@@ -213,6 +213,7 @@ tarn_err tarn_feed_open(struct ov_core *core, const tarn_model *m, const tarn_qu
 				   .strength = o->strength,
 				   .bias = (tarn_quant_bias)o->bias,
 				   .round = (tarn_quant_repair)o->round,
+				   .fine = (tarn_quant_repair)o->fine,
 				   .subset = o->subset,
 				   .seed = o->seed,
 				   .weight_bits = o->weight_bits,

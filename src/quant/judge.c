@@ -100,6 +100,14 @@ void tarn_quant_judge_fini(quant_judge *j)
 	*j = (quant_judge){0};
 }
 
+double tarn_quant_judge_db(const quant_judge *j)
+{
+	double sum = 0;
+	for (int k = 0; k < j->n; k++)
+		sum += j->best[k];
+	return j->n ? sum / j->n : 0;
+}
+
 /* db may be j->best's successor. */
 static bool is_better(const quant_judge *j, const double *db, double worth)
 {

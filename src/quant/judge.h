@@ -29,6 +29,11 @@ void tarn_quant_judge_fini(quant_judge *j);
  * becomes the best. The first one always does. `q` was written from a model with the same value names. */
 TARN_MUST tarn_err tarn_quant_judge_better(quant_judge *j, const tarn_model *q, double worth, bool *better);
 
+/* Of the best so far: its mean SQNR over the compared values, in dB. */
+double tarn_quant_judge_db(const quant_judge *j);
+
+/* fine.c: which values get two codes; nothing happens where the outputs are good, unless asked for. */
+TARN_MUST tarn_err tarn_quant_search_fine(quant_plan *p, quant_judge *j, bool asked);
 /* search.c: settles what the options leave open, and leaves the plan ready to be written. */
 TARN_MUST tarn_err tarn_quant_search(quant_plan *p, const tarn_quant_options *o, quant_judge *j);
 

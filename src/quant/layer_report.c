@@ -118,14 +118,15 @@ static tarn_err add_twin(reporter *p, tarn_graph *g, row *x, tarn_node *n)
 	tarn_node *t;
 	int feeds = 0;
 	TRY(tarn_node_new(g, n->op, NULL, n->n_in, 1, -1, &t));
-	memcpy(t->attr, n->attr, (size_t)n->op->n_attr * sizeof *t->attr);
+	memcpy(t->attr, (x->f->op == n->op ? x->f : n)->attr, (size_t)n->op->n_attr * sizeof *t->attr);
 	for (int k = 0; k < n->n_in; k++) {
 		const tarn_node *q = quantizer(n->in[k]);
-		t->in[k] = q ? q->in[0] : n->in[k];
+		tarn_value *same = q && k < x->f->n_in && x->f->in[k] ? tarn_graph_find(g, x->f->in[k]->name) : NULL;
+		t->in[k] = same ? same : q ? q->in[0] : n->in[k]; /* behind two codes for a value lies the value */
 		if (!q && n->in[k] && k < x->f->n_in && x->f->in[k] && x->f->in[k]->konst)
 			TRY(float_constant(g, x->f->in[k], &t->in[k]));
 		if (q && feeds < WATCHED_INPUTS) {
-			const tarn_value *v = q->in[0];
+			const tarn_value *v = t->in[k];
 			x->in[feeds] = (feed){.q = q};
 			if (v->def)
 				x->in[feeds].at = watch(p, v);

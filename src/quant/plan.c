@@ -44,11 +44,12 @@ static tarn_err allocate(quant_plan *p)
 	p->weight = tarn_arena_zalloc(a, n, sizeof *p->weight);
 	p->marked = tarn_arena_zalloc(a, v, 1);
 	p->group = tarn_arena_zalloc(a, v, sizeof *p->group);
+	p->fine = tarn_arena_zalloc(a, v, 1);
 	p->stat = tarn_arena_zalloc(a, v, sizeof *p->stat);
 	p->grid = tarn_arena_zalloc(a, v, sizeof *p->grid);
 	p->estimated = tarn_arena_zalloc(a, v, sizeof *p->estimated);
-	if (!p->keep_float || !p->int8 || !p->moves || !p->weight || !p->marked || !p->group || !p->stat || !p->grid ||
-	    !p->estimated)
+	if (!p->keep_float || !p->int8 || !p->moves || !p->weight || !p->marked || !p->group || !p->fine || !p->stat ||
+	    !p->grid || !p->estimated)
 		return tarn_err_nomem(v * sizeof *p->stat);
 	return TARN_OK;
 }

@@ -57,6 +57,7 @@ typedef struct quant_plan {
 	bool *moves;  /* by node index: passes codes through */
 	bool *marked; /* by value id: gets a quantizer */
 	int *group;   /* by value id: union-find; one grid for each group */
+	bool *fine;   /* by value id: products read it in two codes (fine.h) */
 	/* Observed, estimated; by value id. A group's grid stands with each of its values. */
 	quant_stat *stat;
 	quant_grid *grid;
@@ -96,6 +97,9 @@ bool tarn_quant_bias_of(const tarn_graph *g, tarn_node *n, tarn_node **at, int *
 bool tarn_quant_takes_shift(const tarn_graph *g, tarn_node *n);
 bool tarn_quant_is(const tarn_node *n, const char *op);             /* n may be NULL */
 bool tarn_quant_any_of(const tarn_node *n, const char *const *ops); /* list ends with NULL */
+
+/* v -> QuantizeLinear -> DequantizeLinear in graph g; *dq is what readers of codes read. */
+TARN_MUST tarn_err tarn_quant_write_pair(tarn_graph *g, tarn_value *v, const quant_grid *q, tarn_value **dq);
 
 /* Output error of q against f over at most 16 samples, into the report. */
 TARN_MUST tarn_err tarn_quant_compare(const tarn_model *f, const tarn_model *q, const tarn_quant_options *o,

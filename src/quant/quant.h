@@ -92,6 +92,8 @@ typedef struct tarn_quant_options {
 	tarn_quant_bias bias;
 	/* Each weight up or down by what that does to the outputs. TRY leaves it out where it would take long. */
 	tarn_quant_repair round;
+	/* Values whose rounding harms the outputs most in two codes (fine.h). TRY: only while the outputs are not good. */
+	tarn_quant_repair fine;
 	const char *const *ignore; /* names of nodes that stay float; a name no node has is TARN_USAGE */
 	int n_ignore;
 	/* Fills in[0 .. inputs-1] with new tensors (own buffers) for sample i. */
@@ -144,6 +146,7 @@ typedef struct tarn_quant_report {
 	size_t samples;
 	tarn_quant_estimator estimator; /* the one used */
 	bool equalized, aligned, bias_full, rounded;
+	size_t fine;           /* values in two codes */
 	double strength;       /* of equalizing; NAN: group by group */
 	tarn_quant_data *data; /* by input of the model */
 	int n_data;

@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 #include "ops/ops.h"
-#include "quant/plan.h"
+#include "quant/fine.h"
 
 /* Scale and zero point as constants of the graph. */
 static tarn_err grid_consts(tarn_graph *g, const char *name, const quant_grid *q, tarn_value **scale, tarn_value **zero)
@@ -37,8 +37,7 @@ static tarn_err pair_node(tarn_graph *g, const char *op, const char *name, const
 	return TARN_OK;
 }
 
-/* v -> QuantizeLinear -> DequantizeLinear; *dq is what readers of codes read. */
-static tarn_err insert_pair(tarn_graph *g, tarn_value *v, const quant_grid *q, tarn_value **dq)
+tarn_err tarn_quant_write_pair(tarn_graph *g, tarn_value *v, const quant_grid *q, tarn_value **dq)
 {
 	tarn_value *scale, *zero;
 	tarn_node *a, *b;
@@ -66,14 +65,15 @@ static tarn_err insert_codes(tarn_graph *g, const char *name, const tarn_tensor 
 	return TARN_OK;
 }
 
-static tarn_err insert_weights(tarn_graph *g, tarn_node *n, const quant_weight *w)
+static tarn_err insert_weights(tarn_graph *g, tarn_node *n, const quant_weight *w, bool fine)
 {
 	const tarn_tensor *x = n->in[1]->konst;
 	tarn_tensor q = {0}, s = {0};
 	tarn_err err;
-	TRY_GOTO(out, tarn_tensor_new(TARN_I8, x->rank, x->dim, &q));
+	TRY_GOTO(out, fine ? tarn_quant_fine_codes(w, n, &q) : tarn_tensor_new(TARN_I8, x->rank, x->dim, &q));
 	TRY_GOTO(out, tarn_tensor_new(TARN_F32, 1, &w->channels, &s));
-	memcpy(q.data, w->code, (size_t)tarn_tensor_count(x));
+	if (!fine)
+		memcpy(q.data, w->code, (size_t)tarn_tensor_count(x));
 	memcpy(s.data, w->scale, (size_t)w->channels * sizeof *w->scale);
 	TRY_GOTO(out, insert_codes(g, n->in[1]->name, &q, &s, w->axis, &n->in[1]));
 out:
@@ -163,7 +163,7 @@ static tarn_err write_pairs(const quant_plan *p, tarn_graph *g, size_t values, t
 {
 	for (size_t v = 0; v < values; v++)
 		if (p->marked[v] && p->grid[v].type != TARN_DTYPE_NONE)
-			TRY(insert_pair(g, g->value.at[v], &p->grid[v], &dq[v]));
+			TRY(tarn_quant_write_pair(g, g->value.at[v], &p->grid[v], &dq[v]));
 	return TARN_OK;
 }
 
@@ -171,12 +171,15 @@ static tarn_err write_node(const quant_plan *p, tarn_graph *g, tarn_node *n, siz
 {
 	const quant_weight *w = &p->weight[n->index];
 	const quant_grid x = p->grid[n->in[0]->id];
-	for (int k = 0; k < n->n_in; k++)
+	bool fine = tarn_quant_reads_fine(p, p->m->main->node.at[n->index]);
+	if (fine)
+		TRY(tarn_quant_write_fine(p, g, n, &n->in[0]));
+	for (int k = fine; k < n->n_in; k++)
 		if (n->in[k] && n->in[k]->id < values && dq[n->in[k]->id])
 			n->in[k] = dq[n->in[k]->id];
 	if (!p->int8[n->index] || !w->scale)
 		return TARN_OK;
-	TRY(insert_weights(g, n, w));
+	TRY(insert_weights(g, n, w, fine));
 	return x.type != TARN_DTYPE_NONE ? insert_bias(g, n, x.scale, w) : TARN_OK;
 }
 
@@ -193,7 +196,7 @@ tarn_err tarn_quant_write(const quant_plan *p, tarn_model **out)
 		   "a copy of the model has other values");
 	TRY_GOTO(out, write_pairs(p, g, values, dq));
 	for (size_t i = 0; i < nodes; i++)
-		if (p->int8[g->node.at[i]->index] || p->moves[g->node.at[i]->index])
+		if (p->int8[i] || (p->moves[i] && !tarn_quant_moves_fine(p, p->m->main->node.at[i])))
 			TRY_GOTO(out, write_node(p, g, g->node.at[i], values, dq));
 	tarn_graph_sweep(g);
 	TRY_GOTO(out, tarn_graph_sort(g));

@@ -16,6 +16,7 @@
 static const char *const estimators[] = {"auto", "sqnr", "mean-min-max", "min-max", "percentile", "mse", "entropy", NULL};
 static const char *const biases[] = {"auto", "off", "fast", "full", NULL};
 static const char *const roundings[] = {"auto", "nearest", "adaptive", NULL};
+static const char *const switches[] = {"auto", "off", "on", NULL};
 
 /* Position of a word in a list; NULL is its first. */
 static int choose(const session *s, const char *option, const char *word, const char *const *words, int *at)
@@ -49,12 +50,14 @@ static int read_strength(const session *s, const char *word, tarn_quantize_optio
 int quantized_options(const session *s, tarn_quantize_options *q)
 {
 	const options *o = s->o;
-	int estimator = 0, bias = 0, rounding = 0;
+	int estimator = 0, bias = 0, rounding = 0, fine = 0;
 	int code = choose(s, "--estimator", o->estimator, estimators, &estimator);
 	if (!code)
 		code = choose(s, "--bias", o->bias, biases, &bias);
 	if (!code)
 		code = choose(s, "--rounding", o->rounding, roundings, &rounding);
+	if (!code)
+		code = choose(s, "--fine", o->fine, switches, &fine);
 	if (!code)
 		code = read_strength(s, o->equalize, q);
 	if (!code && o->subset != -1 && o->subset < 1)
@@ -62,6 +65,7 @@ int quantized_options(const session *s, tarn_quantize_options *q)
 	q->estimator = (tarn_quantize_estimator)estimator;
 	q->bias = (tarn_quantize_bias)bias;
 	q->round = (tarn_quantize_repair)rounding;
+	q->fine = (tarn_quantize_repair)fine;
 	q->subset = o->subset > 0 ? (size_t)o->subset : 0;
 	q->seed = o->seed > 0 ? (uint64_t)o->seed : 1;
 	return code;
@@ -199,6 +203,8 @@ void quantized_text(const tarn_quantize_report *r, const quantized_costs *c, con
 		printf("equalized group by group\n");
 	else
 		printf("equalized with strength %g\n", r->strength);
+	if (r->fine)
+		printf("                  %zu value%s in two codes, coarse and rest\n", r->fine, r->fine > 1 ? "s" : "");
 	if (r->aligned)
 		printf("                  channels shifted to lie around zero\n");
 	if (isfinite(c->total))
@@ -242,6 +248,7 @@ void quantized_json(json *j, const tarn_quantize_report *r, const quantized_cost
 	json_text(j, "rounding", r->rounded ? "adaptive" : "nearest");
 	json_bool(j, "equalized", r->equalized);
 	json_bool(j, "aligned", r->aligned);
+	json_int(j, "fine_values", (long long)r->fine);
 	json_num(j, "equalize_strength", r->equalized ? r->strength : NAN);
 	json_figure(j, "float_npu_ms", c->total, "ms", "modelled", c->band);
 	json_data(j, r, k);
