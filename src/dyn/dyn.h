@@ -59,10 +59,11 @@ TARN_MUST tarn_err tarn_dyn_done(const tarn_dyn *d);
 
 bool tarn_dyn_depends(tarn_dyn *d, tarn_dim x); /* on a bounded symbol: an axis of this size is padded */
 bool tarn_dyn_mentions(const tarn_dyn *d, tarn_dim x, tarn_dim sym);
-uint32_t tarn_dyn_axes(tarn_dyn *d, const tarn_value *v); /* bit a: axis a is padded */
-int64_t tarn_dyn_max(const tarn_dyn *d, tarn_dim x);      /* at the maxima; -1 when it cannot be told */
-bool tarn_dyn_grows(tarn_dyn *d, tarn_dim x);             /* certainly never falls when a bounded dimension grows */
-bool tarn_dyn_opaque(const tarn_dyn *d, tarn_dim x);      /* computed from data: a symbol that no input has is in it */
+uint32_t tarn_dyn_axes(tarn_dyn *d, const tarn_value *v);       /* bit a: axis a is padded */
+int64_t tarn_dyn_max(const tarn_dyn *d, tarn_dim x);            /* at the maxima; -1 when it cannot be told */
+bool tarn_dyn_grows(tarn_dyn *d, tarn_dim x);                   /* certainly never falls when a bounded dimension grows */
+bool tarn_dyn_never_above(tarn_dyn *d, tarn_dim x, tarn_dim y); /* x certainly at most y, at any lengths within the bounds */
+bool tarn_dyn_opaque(const tarn_dyn *d, tarn_dim x);            /* computed from data: a symbol that no input has is in it */
 /* Can x be 1 while y is something else, at any lengths within the bounds? Then a broadcast may stretch it. */
 bool tarn_dyn_may_stretch(tarn_dyn *d, tarn_dim x, tarn_dim y);
 /* Can x be 0 while y, to which it is broadcast, says something else? The result is empty then. */

@@ -3,6 +3,9 @@
  * Reshape and Flatten that fold a padded axis into another, or cut it up: the valid elements are moved to where they stand in
  * the result without padding. Axes are taken in the smallest groups of equal product; a group in which only the first axis is
  * padded, on both sides, keeps its order and needs nothing.
+ *
+ * Products may be equal at some lengths only: n and 4 floor(n/4). A Reshape runs at no others, if all groups err on the same
+ * side: then the whole has as many elements only where each group has.
  */
 #include "dyn/dyn.h"
 
@@ -22,7 +25,20 @@ static bool only_first(tarn_dyn *d, const tarn_dim *dim, int n)
 	return true;
 }
 
-static tarn_err group_end(tarn_dyn *d, const tarn_shape *x, const tarn_shape *y, group *g, bool *ok)
+/* Equal at the maxima, and at other lengths not more on one side (in *sides: 1 for x, 2 for y). */
+static bool equal_where_it_runs(tarn_dyn *d, tarn_dim a, tarn_dim b, int *sides)
+{
+	if (a == b)
+		return true;
+	if (tarn_dyn_max(d, a) != tarn_dyn_max(d, b) || (!tarn_dyn_depends(d, a) && !tarn_dyn_depends(d, b)))
+		return false;
+	int side = tarn_dyn_never_above(d, b, a) ? 1 : tarn_dyn_never_above(d, a, b) ? 2 : 0;
+	if (side)
+		*sides |= side;
+	return side;
+}
+
+static tarn_err group_end(tarn_dyn *d, const tarn_shape *x, const tarn_shape *y, group *g, int *sides, bool *ok)
 {
 	tarn_dim a = 1, b = 1;
 	*ok = true;
@@ -36,18 +52,19 @@ static tarn_err group_end(tarn_dyn *d, const tarn_shape *x, const tarn_shape *y,
 			TRY(tarn_dim_op(&d->m->syms, TARN_SYM_MUL, a, x->dim[g->in + g->n_in++], &a));
 		else
 			TRY(tarn_dim_op(&d->m->syms, TARN_SYM_MUL, b, y->dim[g->out + g->n_out++], &b));
-	} while (a != b);
+	} while (!equal_where_it_runs(d, a, b, sides));
 	return TARN_OK;
 }
 
 static tarn_err groups_of(tarn_dyn *d, const tarn_shape *x, const tarn_shape *y, group *g, int *n, bool *ok)
 {
+	int sides = 0;
 	*ok = true;
 	*n = 0;
 	for (int i = 0, j = 0; *ok && (i < x->rank || j < y->rank); (*n)++) {
 		group *k = &g[*n];
 		*k = (group){.in = i, .out = j};
-		TRY(group_end(d, x, y, k, ok));
+		TRY(group_end(d, x, y, k, &sides, ok));
 		i += k->n_in;
 		j += k->n_out;
 		bool same = k->n_in == k->n_out;
@@ -55,6 +72,7 @@ static tarn_err groups_of(tarn_dyn *d, const tarn_shape *x, const tarn_shape *y,
 			same = x->dim[k->in + a] == y->dim[k->out + a];
 		k->move = !same && (!only_first(d, x->dim + k->in, k->n_in) || !only_first(d, y->dim + k->out, k->n_out));
 	}
+	*ok = *ok && sides != 3;
 	return TARN_OK;
 }
 

@@ -131,6 +131,22 @@ static bool stretched(int64_t x, int64_t y, int64_t *state)
 	return x == 1 && y != 1;
 }
 
+static bool above(int64_t x, int64_t y, int64_t *state)
+{
+	(void)state;
+	return x < 0 || y < 0 || x > y;
+}
+
+bool tarn_dyn_never_above(tarn_dyn *d, tarn_dim x, tarn_dim y)
+{
+	bool tried;
+	tarn_dim gap;
+	if (tarn_dim_op(&d->m->syms, TARN_SYM_SUB, y, x, &gap) == TARN_OK)
+		return tarn_dim_least(&d->m->syms, gap) >= 0 || (!any_length(d, x, y, above, &tried) && tried);
+	tarn_err_clear();
+	return false;
+}
+
 bool tarn_dyn_grows(tarn_dyn *d, tarn_dim x)
 {
 	bool tried;

@@ -50,16 +50,16 @@ static bool place(tarn_symtab *t, tarn_dim size, tarn_dim at, tarn_dim *out)
 	}
 	if (!tarn_dim_is_int(at, &v))
 		return tarn_bounds_op(t, TARN_SYM_MIN, size, at, out);
+	if (v == 0 || v <= -END) {
+		*out = 0;
+		return true;
+	}
 	if (v >= END) {
 		*out = size;
 		return true;
 	}
 	if (v >= 0)
 		return tarn_bounds_op(t, TARN_SYM_MIN, size, v, out);
-	if (v <= -END) {
-		*out = 0;
-		return true;
-	}
 	return tarn_bounds_op(t, TARN_SYM_MAX, size, -v, &top) && tarn_bounds_op(t, TARN_SYM_SUB, top, -v, out);
 }
 

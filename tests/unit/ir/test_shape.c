@@ -52,6 +52,19 @@ static void equal_expressions_are_one_symbol(void **state)
 	assert_int_equal(op(TARN_SYM_SUB, op(TARN_SYM_ADD, h, w), w), h);
 	assert_int_equal(op(TARN_SYM_SUB, h, h), 0);
 	assert_int_equal(op(TARN_SYM_MAX, 1, h), h);
+	assert_int_equal(op(TARN_SYM_ADD, h, h), op(TARN_SYM_MUL, h, 2));
+	assert_int_equal(op(TARN_SYM_SUB, h, op(TARN_SYM_SUB, h, w)), w);
+	tarn_dim windows = op(TARN_SYM_ADD, op(TARN_SYM_FLOORDIV, op(TARN_SYM_SUB, h, 8), 8), 1), rest;
+	assert_int_equal(windows, op(TARN_SYM_FLOORDIV, h, 8));
+	assert_int_equal(op(TARN_SYM_FLOORDIV, op(TARN_SYM_FLOORDIV, h, 2), 2), op(TARN_SYM_FLOORDIV, h, 4));
+	assert_int_equal(op(TARN_SYM_MAX, 0, op(TARN_SYM_SUB, h, op(TARN_SYM_MUL, windows, 8))),
+			 op(TARN_SYM_SUB, h, op(TARN_SYM_MUL, windows, 8)));
+	/* Padded to a multiple of 4, cut into fours, joined again. */
+	assert_true(tarn_dim_mod(&tab, h, 4, &rest));
+	assert_true(tarn_dim_mod(&tab, op(TARN_SYM_SUB, 4, rest), 4, &rest));
+	tarn_dim whole = op(TARN_SYM_ADD, h, rest), fours = op(TARN_SYM_FLOORDIV, op(TARN_SYM_MUL, w, whole), 4);
+	assert_int_equal(whole, op(TARN_SYM_MUL, op(TARN_SYM_CEILDIV, h, 4), 4));
+	assert_int_equal(op(TARN_SYM_FLOORDIV, op(TARN_SYM_MUL, fours, 4), w), whole);
 }
 
 /* Random expressions: the interned form has the value plain arithmetic gives. */
@@ -92,6 +105,12 @@ static void expressions_keep_their_value(void **state)
 			int64_t mine = tarn_dim_value(&tab, got, value, 64);
 			assert_true(mine == want || mine == -1); /* -1: an intermediate value below zero */
 			assert_true(tarn_dim_lo(&tab, got) <= want && tarn_dim_hi(&tab, got) >= want);
+			assert_true(tarn_dim_least(&tab, got) <= want && tarn_dim_most(&tab, got) >= want);
+			tarn_dim rest;
+			if (mine >= 0 && tarn_dim_mod(&tab, got, 1 + trial % 7, &rest)) {
+				mine = tarn_dim_value(&tab, rest, value, 64);
+				assert_true(mine == want % (1 + trial % 7) || mine == -1);
+			}
 			d[i] = got;
 			v[i] = want;
 		}
