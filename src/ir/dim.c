@@ -295,6 +295,8 @@ static tarn_err quotient(tarn_symtab *t, tarn_sym_op op, tarn_dim a, int64_t b, 
 {
 	terms all = sum_of(t, a), whole = {0}, rest = {0};
 	int64_t g = b;
+	if (least_of_sum(t, &all) < 0)
+		return tarn_sym_intern(t, op, a, b, out);
 	add_number(&all, op == TARN_SYM_CEILDIV ? b - 1 : 0);
 	if (all.full)
 		return tarn_sym_intern(t, op, a, b, out);
