@@ -10,18 +10,25 @@
 
 enum { SPIN_NS = 50000 };
 
+typedef void (*task_fn)(void *arg, int task, int n_tasks);
+
+#define CLOSED UINT32_MAX /* a task no job has */
+
+/* A job is known by its generation. A task is claimed by moving `ticket` from (generation, task) to (generation, task + 1):
+ * that succeeds only while the job is the current one and this task of it is outstanding, so what was read of the job before is
+ * right; between jobs it is closed. The job ends with its last task, whether or not every worker has noticed it. */
 struct tarn_pool {
 	int n_workers;
 	tarn_thread *worker;
 	tarn_mutex owner; /* held by the caller of tarn_pool_run for the length of its job */
 	tarn_mutex lock;  /* guards sleeping; order: owner, then lock */
 	tarn_cond wake, done;
-	atomic_uint generation; /* counts jobs; workers wait for it to move */
-	atomic_int next, left, n_tasks;
+	atomic_uint_fast64_t ticket; /* generation << 32 | next task */
+	atomic_int unfinished, n_tasks;
 	atomic_int sleepers;
 	atomic_bool stop;
-	void (*fn)(void *, int, int);
-	void *arg;
+	_Atomic(task_fn) fn;
+	_Atomic(void *) arg;
 };
 
 static void pause_cpu(void)
@@ -31,21 +38,46 @@ static void pause_cpu(void)
 #endif
 }
 
-/* Takes tasks until none is left. The job's fields are stable while a task of it is outstanding. */
-static void work(tarn_pool *p)
+static uint32_t generation(uint64_t ticket)
 {
-	int n = atomic_load_explicit(&p->n_tasks, memory_order_acquire), task;
-	while ((task = atomic_fetch_add_explicit(&p->next, 1, memory_order_acq_rel)) < n)
-		p->fn(p->arg, task, n);
+	return (uint32_t)(ticket >> 32);
+}
+
+static void finish(tarn_pool *p)
+{
+	if (atomic_fetch_sub_explicit(&p->unfinished, 1, memory_order_acq_rel) != 1)
+		return;
+	tarn_mutex_lock(&p->lock);
+	tarn_cond_signal(&p->done);
+	tarn_mutex_unlock(&p->lock);
+}
+
+/* Takes tasks of the current job until none is left; its generation. */
+static uint32_t work(tarn_pool *p)
+{
+	uint64_t t = atomic_load_explicit(&p->ticket, memory_order_acquire);
+	for (;;) {
+		uint32_t task = (uint32_t)t;
+		int n = atomic_load_explicit(&p->n_tasks, memory_order_acquire);
+		task_fn fn = atomic_load_explicit(&p->fn, memory_order_acquire);
+		void *arg = atomic_load_explicit(&p->arg, memory_order_acquire);
+		if (task >= (uint32_t)n)
+			return generation(t);
+		if (!atomic_compare_exchange_weak_explicit(&p->ticket, &t, t + 1, memory_order_acq_rel, memory_order_acquire))
+			continue;
+		fn(arg, (int)task, n);
+		finish(p);
+		t = atomic_load_explicit(&p->ticket, memory_order_acquire);
+	}
 }
 
 static void *worker_main(void *arg)
 {
 	tarn_pool *p = arg;
-	unsigned seen = 0;
+	uint32_t seen = 0;
 	for (;;) {
 		int64_t until = 0;
-		for (unsigned spin = 0; atomic_load_explicit(&p->generation, memory_order_acquire) == seen; spin++) {
+		for (unsigned spin = 0; generation(atomic_load_explicit(&p->ticket, memory_order_acquire)) == seen; spin++) {
 			if (!until)
 				until = tarn_clock_ns() + SPIN_NS;
 			if (spin % 64 || tarn_clock_ns() < until) {
@@ -54,7 +86,7 @@ static void *worker_main(void *arg)
 			}
 			tarn_mutex_lock(&p->lock);
 			atomic_fetch_add(&p->sleepers, 1);
-			while (atomic_load(&p->generation) == seen && !atomic_load(&p->stop))
+			while (generation(atomic_load(&p->ticket)) == seen && !atomic_load(&p->stop))
 				tarn_cond_wait(&p->wake, &p->lock);
 			atomic_fetch_sub(&p->sleepers, 1);
 			tarn_mutex_unlock(&p->lock);
@@ -62,13 +94,7 @@ static void *worker_main(void *arg)
 		}
 		if (atomic_load(&p->stop))
 			return NULL;
-		seen++;
-		work(p);
-		if (atomic_fetch_sub_explicit(&p->left, 1, memory_order_acq_rel) == 1) {
-			tarn_mutex_lock(&p->lock);
-			tarn_cond_signal(&p->done);
-			tarn_mutex_unlock(&p->lock);
-		}
+		seen = work(p);
 	}
 }
 
@@ -102,7 +128,7 @@ void tarn_pool_free(tarn_pool *p)
 		return;
 	tarn_mutex_lock(&p->lock);
 	atomic_store(&p->stop, true);
-	atomic_fetch_add(&p->generation, 1);
+	atomic_fetch_add(&p->ticket, (uint64_t)1 << 32);
 	tarn_cond_broadcast(&p->wake);
 	tarn_mutex_unlock(&p->lock);
 	for (int i = 0; i < p->n_workers; i++)
@@ -128,20 +154,21 @@ void tarn_pool_run(tarn_pool *p, int n_tasks, void (*fn)(void *, int, int), void
 		return;
 	}
 	tarn_mutex_lock(&p->owner);
-	p->fn = fn;
-	p->arg = arg;
-	atomic_store_explicit(&p->next, 0, memory_order_relaxed);
-	atomic_store_explicit(&p->left, p->n_workers, memory_order_relaxed);
+	uint32_t now = generation(atomic_load_explicit(&p->ticket, memory_order_relaxed));
+	atomic_store(&p->ticket, (uint64_t)now << 32 | CLOSED);
+	atomic_store_explicit(&p->fn, fn, memory_order_release);
+	atomic_store_explicit(&p->arg, arg, memory_order_release);
 	atomic_store_explicit(&p->n_tasks, n_tasks, memory_order_release);
-	atomic_fetch_add(&p->generation, 1);
+	atomic_store_explicit(&p->unfinished, n_tasks, memory_order_relaxed);
+	atomic_store(&p->ticket, (uint64_t)(now + 1) << 32);
 	if (atomic_load(&p->sleepers)) {
 		tarn_mutex_lock(&p->lock);
 		tarn_cond_broadcast(&p->wake);
 		tarn_mutex_unlock(&p->lock);
 	}
-	work(p);
+	(void)work(p);
 	int64_t until = 0;
-	for (unsigned spin = 0; atomic_load_explicit(&p->left, memory_order_acquire); spin++) {
+	for (unsigned spin = 0; atomic_load_explicit(&p->unfinished, memory_order_acquire); spin++) {
 		if (!until)
 			until = tarn_clock_ns() + SPIN_NS;
 		if (spin % 64 || tarn_clock_ns() < until) {
@@ -149,7 +176,7 @@ void tarn_pool_run(tarn_pool *p, int n_tasks, void (*fn)(void *, int, int), void
 			continue;
 		}
 		tarn_mutex_lock(&p->lock);
-		while (atomic_load(&p->left))
+		while (atomic_load(&p->unfinished))
 			tarn_cond_wait(&p->done, &p->lock);
 		tarn_mutex_unlock(&p->lock);
 	}

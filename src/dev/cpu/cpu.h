@@ -252,6 +252,9 @@ static inline tarn_dtype tarn_cpu_type(const cpu_instance *inst, const cpu_progr
 }
 tarn_tensor tarn_cpu_tensor(const cpu_run *r, int slot);
 int64_t tarn_cpu_count(const cpu_instance *inst, const cpu_program *p, int slot);
+/* Splits tasks [0, n), all of them together so many multiply-accumulates of f32 (four of codes count as one). */
+void tarn_cpu_split_work(tarn_pool *pool, int64_t n, int64_t macs, void (*fn)(void *arg, int64_t begin, int64_t end),
+			 void *arg);
 /* Splits [0, n) into pieces of at least `grain` over the pool's threads. */
 void tarn_cpu_split(tarn_pool *pool, int64_t n, int64_t grain, void (*fn)(void *arg, int64_t begin, int64_t end), void *arg);
 

@@ -9,6 +9,7 @@
 typedef struct conv_state {
 	int spatial; /* 1 or 2 */
 	int oc;
+	int64_t depth; /* products of one output */
 	tarn_epilogue epilogue;
 	tarn_conv_f32 *dense;
 	tarn_depthwise_f32 *depthwise; /* one of the two */
@@ -49,9 +50,11 @@ static tarn_err pack(tarn_packs *packs, const tarn_node *n, conv_state *s)
 	two_d(win.dilation, s->spatial, 1, dilation);
 	s->oc = (int)w->dim[0];
 	int ic = (int)w->dim[1] * group;
+	s->depth = w->dim[1] * k[0] * k[1];
 	CHECK(!b || tarn_tensor_count(b) == s->oc, TARN_SHAPE, "the bias has %lld elements, the weights %d output channels",
 	      (long long)tarn_tensor_count(b), s->oc);
 	if (group > 1 && w->dim[1] == 1 && s->oc % group == 0) {
+		s->depth *= 4; /* each weight is used once: slower */
 		tarn_depthwise_spec spec = {ic, s->oc / group, k[0], k[1], stride[0], stride[1], dilation[0], dilation[1]};
 		return tarn_share_depthwise(packs, &spec, w->data, b ? b->data : NULL, &s->depthwise);
 	}
@@ -158,7 +161,7 @@ static tarn_err run(cpu_run *r, const cpu_step *step, void *p)
 {
 	const conv_state *s = step->state;
 	conv_job j = {s, p, r->ptr[step->in[0]], s->has_residual ? r->ptr[step->in[1]] : NULL, r->ptr[step->out[0]]};
-	tarn_cpu_split(r->pool, j.c->tasks, 1, work, &j);
+	tarn_cpu_split_work(r->pool, j.c->tasks, tarn_cpu_count(r->inst, r->p, step->out[0]) * s->depth, work, &j);
 	return TARN_OK;
 }
 

@@ -8,6 +8,7 @@
 
 typedef struct deconv_state {
 	int spatial;
+	int64_t depth; /* products of one input */
 	int pad[2];
 	tarn_epilogue epilogue;
 	tarn_conv_transpose_f32 *conv;
@@ -59,6 +60,7 @@ static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 	if (!s)
 		return tarn_err_nomem(sizeof *s);
 	s->spatial = spatial;
+	s->depth = w->dim[1] * k[0] * k[1];
 	s->epilogue = g->epilogue;
 	s->has_residual = g->residual;
 	two_d(win.begin, spatial, 0, s->pad);
@@ -105,7 +107,8 @@ static tarn_err run(cpu_run *r, const cpu_step *step, void *plan)
 			 r->ptr[step->in[0]],
 			 r->ptr[step->out[0]],
 			 s->has_residual ? r->ptr[step->in[1]] : NULL}};
-	tarn_cpu_split(r->pool, tarn_conv_transpose_f32_tasks(s->conv, &j.args.shape), 1, work, &j);
+	tarn_cpu_split_work(r->pool, tarn_conv_transpose_f32_tasks(s->conv, &j.args.shape),
+			    tarn_cpu_count(r->inst, r->p, step->in[0]) * s->depth, work, &j);
 	return TARN_OK;
 }
 

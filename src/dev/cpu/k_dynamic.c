@@ -257,7 +257,8 @@ static tarn_err run_product(cpu_run *r, const cpu_step *step, void *plan)
 	const float *scale = step->in[2] >= 0 ? r->ptr[step->in[2]] : NULL;
 	int z = !zero ? 0 : s->is_signed ? *(const int8_t *)zero : *(const uint8_t *)zero;
 	TRY(tarn_qconv_late_init(plan, z, scale ? *scale : 1, &j.late));
-	tarn_cpu_split(r->pool, tarn_qconv_tasks(plan), 1, work_product, &j);
+	tarn_cpu_split_work(r->pool, tarn_qconv_tasks(plan), tarn_cpu_count(r->inst, r->p, step->out[0]) * s->k / 4,
+			    work_product, &j);
 	tarn_qconv_late_fini(&j.late);
 	return TARN_OK;
 }

@@ -121,7 +121,7 @@ static tarn_err run(cpu_run *r, const cpu_step *step, void *plan)
 		.ldr = s->n,
 		.epilogue = s->epilogue,
 	};
-	tarn_cpu_split(r->pool, tarn_gemm_f32_tasks(s->packed, j.a.m), 1, work, &j);
+	tarn_cpu_split_work(r->pool, tarn_gemm_f32_tasks(s->packed, j.a.m), total * (int64_t)s->k, work, &j);
 	return TARN_OK;
 }
 
@@ -192,7 +192,8 @@ static tarn_err run_matmul(cpu_run *r, const cpu_step *step, void *plan)
 		x.a = (const float *)a.data + oa * m * k;
 		x.b = (const float *)b.data + ob * k * n;
 		x.c = (float *)c.data + o * (int64_t)(x.c_stride[0] * x.batch[0]);
-		tarn_cpu_split(r->pool, tarn_matmul_f32_tasks(&x), 1, matmul_work, &x);
+		tarn_cpu_split_work(r->pool, tarn_matmul_f32_tasks(&x), (int64_t)(x.c_stride[0] * x.batch[0]) * k, matmul_work,
+				    &x);
 	}
 	return TARN_OK;
 }

@@ -89,7 +89,7 @@ static void work(void *arg, int64_t begin, int64_t end)
 static tarn_err run(cpu_run *r, const cpu_step *step, void *plan_of)
 {
 	pool_job j = {plan_of, r->ptr[step->in[0]], r->ptr[step->out[0]]};
-	tarn_cpu_split(r->pool, tarn_pool2d_f32_tasks(j.c), 1, work, &j);
+	tarn_cpu_split_work(r->pool, tarn_pool2d_f32_tasks(j.c), 16 * tarn_cpu_count(r->inst, r->p, step->in[0]), work, &j);
 	return TARN_OK;
 }
 

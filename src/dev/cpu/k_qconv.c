@@ -13,6 +13,7 @@ typedef struct qconv_state {
 	tarn_qconv *packed;
 	int spatial; /* 0: a matrix product */
 	int ic, oc;
+	int64_t depth;           /* products of one output */
 	tarn_qepilogue epilogue; /* its vectors belong to the state */
 	float *scale, *bias;
 } qconv_state;
@@ -89,6 +90,7 @@ static tarn_err pack(tarn_packs *packs, const tarn_node *n, qconv_state *s, tarn
 	}
 	s->oc = spec.oc = (int)q->dim[turned];
 	s->ic = spec.ic = (int)q->dim[!turned] * spec.groups;
+	s->depth = (int64_t)(spec.ic / spec.groups) * spec.kh * spec.kw;
 	size_t bytes = tarn_tensor_bytes(q);
 	uint8_t *copy = turned ? tarn_mem_alloc(bytes) : NULL;
 	int32_t *zero = z ? tarn_mem_alloc((size_t)s->oc * sizeof *zero) : NULL;
@@ -207,8 +209,9 @@ static void work(void *arg, int64_t begin, int64_t end)
 
 static tarn_err run(cpu_run *r, const cpu_step *step, void *p)
 {
+	const qconv_state *s = step->state;
 	qconv_job j = {p, r->ptr[step->in[0]], r->ptr[step->out[0]]};
-	tarn_cpu_split(r->pool, tarn_qconv_tasks(p), 1, work, &j);
+	tarn_cpu_split_work(r->pool, tarn_qconv_tasks(p), tarn_cpu_count(r->inst, r->p, step->out[0]) * s->depth / 4, work, &j);
 	return TARN_OK;
 }
 

@@ -179,7 +179,7 @@ static tarn_err run_qpool(cpu_run *r, const cpu_step *s, void *plan)
 {
 	const qpool_state *st = s->state;
 	qpool_job j = {plan, &st->q, r->ptr[s->in[0]], r->ptr[s->out[0]]};
-	tarn_cpu_split(r->pool, tarn_qpool_tasks(plan), 1, work_qpool, &j);
+	tarn_cpu_split_work(r->pool, tarn_qpool_tasks(plan), 4 * tarn_cpu_count(r->inst, r->p, s->in[0]), work_qpool, &j);
 	return TARN_OK;
 }
 

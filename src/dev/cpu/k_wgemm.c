@@ -198,7 +198,7 @@ static tarn_err run(cpu_run *r, const cpu_step *step, void *plan)
 		.ldr = s->n,
 		.epilogue = s->epilogue,
 	};
-	tarn_cpu_split(r->pool, tarn_wgemm_tasks(s->packed, j.a.m), 1, work, &j);
+	tarn_cpu_split_work(r->pool, tarn_wgemm_tasks(s->packed, j.a.m), (int64_t)(j.a.m * s->n * s->k), work, &j);
 	return TARN_OK;
 }
 

@@ -48,6 +48,15 @@ void tarn_cpu_split(tarn_pool *pool, int64_t n, int64_t grain, void (*fn)(void *
 	tarn_pool_run(pool, (int)(pieces < threads ? pieces : threads), split_task, &s);
 }
 
+/* Multiply-accumulates that take a thread a few microseconds: less is not worth waking another. */
+enum { WORK_OF_A_PIECE = 1 << 17 };
+
+void tarn_cpu_split_work(tarn_pool *pool, int64_t n, int64_t macs, void (*fn)(void *arg, int64_t begin, int64_t end), void *arg)
+{
+	int64_t pieces = macs / WORK_OF_A_PIECE;
+	tarn_cpu_split(pool, n, pieces > 1 ? (n + pieces - 1) / pieces : n, fn, arg);
+}
+
 /* The user's tensor can take the result as it is. */
 static bool fits(const tarn_tensor *t, const tarn_value *v)
 {
