@@ -2,13 +2,15 @@
 #include "base/arena.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 
-enum { BLOCK = 64 * 1024 };
+/* An arena that stays small must be cheap to make: blocks grow with what it has. */
+enum { FIRST_BLOCK = 4 * 1024, LARGEST_BLOCK = 64 * 1024 };
 
 struct tarn_arena_block {
 	tarn_arena_block *next;
@@ -38,14 +40,16 @@ static void *take(tarn_arena *a, size_t bytes, size_t align)
 	if (bytes > SIZE_MAX / 2)
 		return NULL;
 	/* A large request gets a block of its own behind the current one, so that the rest of that one is not lost. */
-	size_t size = bytes > BLOCK / 4 ? bytes : BLOCK;
+	size_t block = a->total < FIRST_BLOCK ? FIRST_BLOCK : a->total < LARGEST_BLOCK ? a->total : LARGEST_BLOCK;
+	bool own = bytes > block / 4;
+	size_t size = own ? bytes : block;
 	b = tarn_mem_alloc_aligned(sizeof *b + size);
 	if (!b)
 		return NULL;
 	b->size = size;
 	b->used = bytes;
 	memset(b->data, 0, size);
-	if (size != BLOCK && a->head) {
+	if (own && a->head) {
 		b->next = a->head->next;
 		a->head->next = b;
 	} else {

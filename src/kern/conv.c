@@ -28,6 +28,7 @@ struct tarn_conv_f32_plan {
 	ptrdiff_t *row;     /* [oh][kh] offset of the input row a tap reads, or -1 */
 	ptrdiff_t
 		*col; /* [kw][ow] offset of the pixel in its row, or -1; with fold [ow] offset of the first, or -1 at borders */
+	int inside;   /* with fold: columns from here on may leave the image to the right */
 	float *zero;  /* [depth] */
 };
 
@@ -127,6 +128,7 @@ static void fill_axes(tarn_conv_f32_plan *p)
 		long long first = (long long)o * s->stride_w - h->pad_left;
 		if (p->fold) {
 			p->col[o] = first < 0 || first + s->kw > h->iw ? -1 : (ptrdiff_t)first * pixel;
+			p->inside = p->col[o] < 0 ? p->inside : o + 1;
 			continue;
 		}
 		for (int k = 0; k < s->kw; k++) {
@@ -194,15 +196,21 @@ int tarn_conv_f32_tasks(const tarn_conv_f32_plan *plan)
 	return plan->grid.m ? plan->grid.blocks * plan->grid.panels : 0;
 }
 
-/* Copies the window of kernel row `ky` of a border pixel, zeros where it leaves the image. */
-static void copy_window(const tarn_conv_f32_plan *p, const float *row, size_t ox, float *window)
+/* Copies the window of kernel row `ky` of a border pixel, zeros where it leaves the image. A pixel's channels are all there is
+ * of it (fold), so what lies inside is one run. */
+static void copy_window(const tarn_conv_f32_plan *p, const float *row, size_t ox, float *restrict window)
 {
 	const tarn_conv_spec *s = &p->spec;
-	long long x = (long long)ox * s->stride_w - p->shape.pad_left;
-	size_t icg = (size_t)s->ic;
-	for (int k = 0; k < s->kw; k++, x++, window += icg)
-		for (size_t i = 0; i < icg; i++)
-			window[i] = x >= 0 && x < p->shape.iw ? row[(size_t)x * icg + i] : 0.0f;
+	ptrdiff_t x = (ptrdiff_t)ox * s->stride_w - p->shape.pad_left, ic = s->ic, size = s->kw * ic;
+	ptrdiff_t first = x < 0 ? -x : 0, last = p->shape.iw - x;
+	first = (first < s->kw ? first : s->kw) * ic;
+	last = (last < 0 ? 0 : last < s->kw ? last : s->kw) * ic;
+	for (ptrdiff_t i = 0; i < first; i++)
+		window[i] = 0;
+	for (ptrdiff_t i = first; i < last; i++)
+		window[i] = row[x * ic + i];
+	for (ptrdiff_t i = last > first ? last : first; i < size; i++)
+		window[i] = 0;
 }
 
 typedef struct cursor {
@@ -231,14 +239,22 @@ static void fill_folded(const tarn_conv_f32_plan *p, const float *image, size_t 
 {
 	const ptrdiff_t *row = p->row + y * (size_t)p->spec.kh, *col = p->col + x;
 	for (size_t ky = 0; ky < p->taps; ky++, out += rows) {
-		const float *base = image + (row[ky] < 0 ? 0 : row[ky]);
-		for (size_t i = 0; i < n; i++) {
-			out[i] = row[ky] < 0 ? p->zero : base + col[i];
-			if (col[i] < 0 && row[ky] >= 0) {
-				copy_window(p, base, x + i, *window);
-				out[i] = *window;
-				*window += p->depth;
+		if (row[ky] < 0) {
+			for (size_t i = 0; i < n; i++)
+				out[i] = p->zero;
+			continue;
+		}
+		const float *base = image + row[ky];
+		for (size_t i = 0; i < n; i++)
+			out[i] = base + col[i];
+		for (size_t i = 0; i < n; i++) { /* from the left border to where windows are inside, then the right border */
+			if (col[i] >= 0) {
+				i += (size_t)p->inside > x + i ? (size_t)p->inside - x - i - 1 : 0;
+				continue;
 			}
+			copy_window(p, base, x + i, *window);
+			out[i] = *window;
+			*window += p->depth;
 		}
 	}
 }
