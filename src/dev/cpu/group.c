@@ -99,8 +99,8 @@ static bool is_product(const tarn_node *n)
 {
 	static const char *const ops[] = {"Conv", "Gemm", "MatMul", "ConvTranspose"};
 	if ((n->op->domain && *n->op->domain) || !n->out[0] || n->out[0]->type != TARN_F32 || n->n_in < 2 || !n->in[1] ||
-	    !(n->in[1]->konst || tarn_cpu_suits_weights(n)))
-		return false;
+	    !(n->in[1]->konst || tarn_cpu_suits_weights(n)) || n->in[1]->shape.rank > 4)
+		return false; /* kernels have two spatial axes at most */
 	for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
 		if (!strcmp(n->op->name, ops[i]))
 			return true;
