@@ -254,5 +254,5 @@ const tarn_op_def tarn_op_slice = {
 	.eval = eval_slice,
 	.grad = tarn_grad_moved,
 	.cost = tarn_cost_move,
-	.quant = {.weight = -1, .bias = -1},
+	.quant = {.kind = TARN_QUANT_PASS, .act = 1, .weight = -1, .bias = -1},
 };

@@ -74,6 +74,7 @@ tarn_err tarn_quant_plan_init(quant_plan *p, const tarn_model *m, const tarn_qua
 			  .estimator = o->estimator == TARN_QUANT_SEARCHED ? TARN_QUANT_BY_SQNR : o->estimator};
 	TRY(tarn_model_clone(m, &passed));
 	TRY_GOTO(out, tarn_pass_standard(passed));
+	TRY_GOTO(out, tarn_quant_lower_transposed(passed));
 	/* A clone leaves dead values behind: the indices of this one stay what they are when it is cloned again. */
 	TRY_GOTO(out, tarn_model_clone(passed, &p->m));
 	TRY_GOTO(out, refuse_quantized(p->m->main));

@@ -80,6 +80,8 @@ TARN_MUST tarn_err tarn_quant_write(const quant_plan *p, tarn_model **out);
 /* ---- parts of the stages --------------------------------------------------------------------------------------------------
  */
 
+/* transposed.c: transposed convolutions become convolutions, whose phases DepthToSpace interleaves. */
+TARN_MUST tarn_err tarn_quant_lower_transposed(tarn_model *m);
 int tarn_quant_root(const quant_plan *p, int value);
 /* TARN_USAGE when a node to ignore is not there. */
 TARN_MUST tarn_err tarn_quant_check_ignored(const tarn_graph *g, const tarn_quant_options *o);

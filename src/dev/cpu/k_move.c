@@ -454,6 +454,38 @@ static tarn_err run_gather(cpu_run *r, const cpu_step *s)
 	return TARN_OK;
 }
 
+/* Strides, in elements, of a channel, a row and a column. */
+static void image_strides(cpu_layout layout, int64_t channels, int64_t rows, int64_t columns, int64_t *c, int64_t *row,
+			  int64_t *column)
+{
+	bool last = layout == CPU_NHWC;
+	*c = last ? 1 : rows * columns;
+	*row = last ? columns * channels : columns;
+	*column = last ? channels : 1;
+}
+
+/* DepthToSpace and SpaceToDepth: boxes of batch, row, row and column in the block, column, channel. */
+static tarn_err run_blocks(cpu_run *r, const cpu_step *s, bool to_space)
+{
+	int deep = to_space ? s->in[0] : s->out[0], wide = to_space ? s->out[0] : s->in[0];
+	const int64_t *d = tarn_cpu_val(r->inst, r->p, deep)->shape.dim, b = tarn_attr_i(s->node, 0), c = d[1] / (b * b);
+	bool crd = to_space && tarn_attr_i(s->node, 1) == 1; /* the place in the block changes fastest */
+	int64_t dc, dr, dx, wc, wr, wx;
+	image_strides(r->p->slot.at[deep].layout, d[1], d[2], d[3], &dc, &dr, &dx);
+	image_strides(r->p->slot.at[wide].layout, c, d[2] * b, d[3] * b, &wc, &wr, &wx);
+	int64_t all = d[1] * d[2] * d[3], each = crd ? dc : c * dc;
+	int64_t of_deep[] = {all, dr, b * each, dx, each, crd ? b * b * dc : dc}, of_wide[] = {all, b * wr, wr, b * wx, wx, wc};
+	copy_box box = {.size = elem_size(r, deep),
+			.rank = 6,
+			.dim = {d[0], d[2], b, d[3], b, c},
+			.from = r->ptr[s->in[0]],
+			.to = r->ptr[s->out[0]]};
+	memcpy(to_space ? box.src : box.dst, of_deep, sizeof of_deep);
+	memcpy(to_space ? box.dst : box.src, of_wide, sizeof of_wide);
+	copy(r->pool, &box);
+	return TARN_OK;
+}
+
 static tarn_err run_move(cpu_run *r, const cpu_step *s, void *plan)
 {
 	(void)plan;
@@ -466,6 +498,8 @@ static tarn_err run_move(cpu_run *r, const cpu_step *s, void *plan)
 		return run_slice(r, s);
 	if (is(n, "Pad"))
 		return run_pad(r, s);
+	if (is(n, "DepthToSpace") || is(n, "SpaceToDepth"))
+		return run_blocks(r, s, is(n, "DepthToSpace"));
 	return is(n, "Expand") ? run_expand(r, s) : run_gather(r, s);
 }
 
@@ -480,7 +514,8 @@ static bool pads_plainly(const tarn_node *n)
 
 static tarn_err build_move(cpu_build *b, const cpu_group *g, bool *taken)
 {
-	static const char *const ops[] = {"Transpose", "Concat", "Split", "Slice", "Expand", "Gather", "Pad"};
+	static const char *const ops[] = {"Transpose", "Concat", "Split",        "Slice",       "Expand",
+					  "Gather",    "Pad",    "DepthToSpace", "SpaceToDepth"};
 	const tarn_node *n = g->main;
 	bool mine = false;
 	for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
@@ -490,7 +525,9 @@ static tarn_err build_move(cpu_build *b, const cpu_group *g, bool *taken)
 	if ((is(n, "Transpose") && n->in[0]->shape.rank < 1) || (is(n, "Pad") && !pads_plainly(n)))
 		return TARN_OK;
 	int in[64], out[64], rank = n->in[0]->shape.rank;
-	bool last = (is(n, "Concat") || is(n, "Split") || is(n, "Slice") || is(n, "Pad")) && rank >= 3 && rank <= 5;
+	bool last = (is(n, "Concat") || is(n, "Split") || is(n, "Slice") || is(n, "Pad") || is(n, "DepthToSpace") ||
+		     is(n, "SpaceToDepth")) &&
+		    rank >= 3 && rank <= 5;
 	cpu_layout layout = last && !n->in[0]->konst ? tarn_cpu_layout_of(b, n->in[0]) : CPU_PLAIN;
 	int moved = is(n, "Concat") ? n->n_in : 1;
 	const cpu_code *code = is(n, "Pad") ? NULL : coded(b, n, moved); /* its value is no code */
