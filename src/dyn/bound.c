@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dyn/dyn.h"
+#include "ops/window.h"
 #include "pass/pass.h"
 #include "pass/rewrite.h"
 
@@ -310,6 +311,50 @@ static tarn_err find_samples(tarn_dyn *d, const tarn_bound_spec *spec)
 	return TARN_OK;
 }
 
+/* Maxima, and which symbols inputs have. */
+static tarn_err index_symbols(tarn_dyn *d)
+{
+	d->n_max = d->m->syms.sym.len;
+	d->max = tarn_arena_zalloc(&d->arena, d->n_max + 1, sizeof *d->max);
+	d->given = tarn_arena_zalloc(&d->arena, d->n_max + 1, sizeof *d->given);
+	if (!d->max || !d->given)
+		return tarn_err_nomem(d->n_max * sizeof *d->max);
+	for (size_t i = 0; i < d->n_max; i++)
+		d->max[i] = -1;
+	for (int i = 0; i < d->n_bound; i++)
+		d->max[-d->bound[i].sym - 1] = d->bound[i].max;
+	for (size_t i = 0; i < d->g->input.len; i++)
+		for (int k = 0; k < d->g->input.at[i]->shape.rank; k++)
+			if (d->g->input.at[i]->shape.dim[k] < 0)
+				d->given[-d->g->input.at[i]->shape.dim[k] - 1] = true;
+	return TARN_OK;
+}
+
+/* A convolution runs only where its window fits, so no length is shorter than that. Sizes become simpler. */
+static tarn_err fit_windows(tarn_dyn *d, const tarn_node *n, bool *changed)
+{
+	tarn_window w;
+	tarn_dim sym;
+	const tarn_tensor *k = !strcmp(n->op->name, "Conv") ? n->in[1]->konst : NULL;
+	int nd = n->n_in ? n->in[0]->shape.rank - 2 : 0;
+	if (!k || k->rank != nd + 2 || nd < 1 || nd > TARN_WINDOW_MAX)
+		return TARN_OK;
+	TRY(tarn_window_read(n, nd, k->dim + 2, &w));
+	for (int i = 0; i < nd && (w.auto_pad == TARN_PAD_NOTSET || w.auto_pad == TARN_PAD_VALID); i++) {
+		tarn_dim in = n->in[0]->shape.dim[i + 2];
+		int64_t least = tarn_window_extent(&w, i) - w.begin[i] - w.end[i];
+		if (!tarn_dyn_depends(d, in) || tarn_dim_least(&d->m->syms, in) >= least)
+			continue;
+		int64_t first = tarn_dyn_first(d, in, least, &sym);
+		if (first <= 0 || first <= tarn_dim_lo(&d->m->syms, sym))
+			continue;
+		tarn_symtab_limit(&d->m->syms, sym, first, tarn_dim_hi(&d->m->syms, sym));
+		*changed = true;
+	}
+	return TARN_OK;
+}
+
+enum { MOST_ROUNDS = 16 };
 static tarn_err prepare(tarn_dyn *d, const tarn_bound_spec *spec, int n)
 {
 	d->bound = tarn_arena_zalloc(&d->arena, (size_t)n + 1, sizeof *d->bound);
@@ -329,19 +374,16 @@ static tarn_err prepare(tarn_dyn *d, const tarn_bound_spec *spec, int n)
 	static const tarn_rewrite_fn settle[] = {tarn_inline_round, tarn_fold_round};
 	TRY(tarn_graph_infer(d->g));
 	TRY(tarn_rewrite_run(d->m, settle, 2));
-	d->n_max = d->m->syms.sym.len;
-	d->max = tarn_arena_zalloc(&d->arena, d->n_max + 1, sizeof *d->max);
-	d->given = tarn_arena_zalloc(&d->arena, d->n_max + 1, sizeof *d->given);
-	if (!d->max || !d->given)
-		return tarn_err_nomem(d->n_max * sizeof *d->max);
-	for (size_t i = 0; i < d->n_max; i++)
-		d->max[i] = -1;
-	for (int i = 0; i < n; i++)
-		d->max[-d->bound[i].sym - 1] = d->bound[i].max;
-	for (size_t i = 0; i < d->g->input.len; i++)
-		for (int k = 0; k < d->g->input.at[i]->shape.rank; k++)
-			if (d->g->input.at[i]->shape.dim[k] < 0)
-				d->given[-d->g->input.at[i]->shape.dim[k] - 1] = true;
+	TRY(index_symbols(d));
+	bool changed = true;
+	for (int round = 0; changed && round < MOST_ROUNDS; round++) { /* sizes behind a window may be known only now */
+		changed = false;
+		for (size_t i = 0; i < d->g->node.len; i++)
+			TRY(fit_windows(d, d->g->node.at[i], &changed));
+		if (changed)
+			TRY(tarn_graph_infer(d->g));
+		TRY(index_symbols(d));
+	}
 	return TARN_OK;
 }
 

@@ -409,15 +409,33 @@ tarn_value *tarn_dyn_take(tarn_dyn *d, tarn_value *v, int axis, tarn_value *inde
 	size_t before = d->made.len;
 	tarn_value *y = tarn_dyn_is_per_sample(d, index) ? take_by_sample(d, v, axis, index, size)
 							 : tarn_dyn_op_attr(d, "Gather", v->type, "axis", axis, v, index, NULL);
+	tarn_shape shape = v->shape;
+	shape.dim[axis] = size;
+	y = tarn_dyn_shaped(d, y, &shape);
 	if (d->err != TARN_OK)
 		return NULL;
-	y->shape = v->shape;
-	y->shape.dim[axis] = size;
 	if (d->made.len > before) {
 		d->cost.gathers++;
 		tarn_dyn_charge(d, y);
 	}
 	return y;
+}
+
+tarn_value *tarn_dyn_shaped(tarn_dyn *d, tarn_value *v, const tarn_shape *shape)
+{
+	tarn_node *n;
+	if (d->err == TARN_OK && v->shape.rank >= 0 && !tarn_shape_same(&v->shape, shape)) {
+		d->err = tarn_node_new(d->g, tarn_op_find(NULL, "Identity"), v->name, 1, 1, -1, &n);
+		if (d->err == TARN_OK) {
+			n->in[0] = v;
+			n->out[0]->type = v->type;
+			v = n->out[0];
+		}
+	}
+	if (d->err != TARN_OK)
+		return NULL;
+	v->shape = *shape;
+	return v;
 }
 
 tarn_value *tarn_dyn_edge(tarn_dyn *d, tarn_value *v, int axis)

@@ -59,9 +59,11 @@ TARN_MUST tarn_err tarn_dyn_done(const tarn_dyn *d);
 
 bool tarn_dyn_depends(tarn_dyn *d, tarn_dim x); /* on a bounded symbol: an axis of this size is padded */
 bool tarn_dyn_mentions(const tarn_dyn *d, tarn_dim x, tarn_dim sym);
-uint32_t tarn_dyn_axes(tarn_dyn *d, const tarn_value *v);       /* bit a: axis a is padded */
-int64_t tarn_dyn_max(const tarn_dyn *d, tarn_dim x);            /* at the maxima; -1 when it cannot be told */
-bool tarn_dyn_grows(tarn_dyn *d, tarn_dim x);                   /* certainly never falls when a bounded dimension grows */
+uint32_t tarn_dyn_axes(tarn_dyn *d, const tarn_value *v); /* bit a: axis a is padded */
+int64_t tarn_dyn_max(const tarn_dyn *d, tarn_dim x);      /* at the maxima; -1 when it cannot be told */
+bool tarn_dyn_grows(tarn_dyn *d, tarn_dim x);             /* certainly never falls when a bounded dimension grows */
+/* The least value of the one bounded dimension (*sym) that x hangs on for which x is at least that; -1 when there is none. */
+int64_t tarn_dyn_first(tarn_dyn *d, tarn_dim x, int64_t least, tarn_dim *sym);
 bool tarn_dyn_never_above(tarn_dyn *d, tarn_dim x, tarn_dim y); /* x certainly at most y, at any lengths within the bounds */
 bool tarn_dyn_opaque(const tarn_dyn *d, tarn_dim x);            /* computed from data: a symbol that no input has is in it */
 /* Can x be 1 while y is something else, at any lengths within the bounds? Then a broadcast may stretch it. */
@@ -109,6 +111,9 @@ tarn_value *tarn_dyn_excess(tarn_dyn *d, const tarn_shape *s, uint32_t axes, con
 tarn_value *tarn_dyn_masked(tarn_dyn *d, tarn_value *v, uint32_t axes, double fill);
 /* v with elements taken along an axis by int32 indices (of any rank 1); `size` is the new size as an expression. */
 tarn_value *tarn_dyn_take(tarn_dyn *d, tarn_value *v, int axis, tarn_value *index, tarn_dim size);
+/* v with that shape. A shared value that has another one already (as many elements, but other lengths) is passed on as a value
+ * of its own. */
+tarn_value *tarn_dyn_shaped(tarn_dyn *d, tarn_value *v, const tarn_shape *shape);
 /* v with its padding along an axis repeating the last valid element. */
 tarn_value *tarn_dyn_edge(tarn_dyn *d, tarn_value *v, int axis);
 /* The elements of a value that inference knows as expressions, as they are at the actual lengths; shape and type as before. */

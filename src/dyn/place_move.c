@@ -286,9 +286,8 @@ tarn_err tarn_dyn_range(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done)
 		at = tarn_dyn_cast(d, at, type);
 	}
 	tarn_value *z = tarn_dyn_op(d, "Add", type, tarn_dyn_op(d, "Mul", type, at, delta, NULL), start, NULL);
-	z = tarn_dyn_cast(d, z, y->type);
+	z = tarn_dyn_shaped(d, tarn_dyn_cast(d, z, y->type), &y->shape);
 	TRY(tarn_dyn_done(d));
-	z->shape = y->shape;
 	tarn_dyn_replace(d, y, z, NULL);
 	d->cost.numbers++;
 	*done = true;

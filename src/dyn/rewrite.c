@@ -21,9 +21,15 @@ static bool value_mentions(const tarn_dyn *d, const tarn_value *v, tarn_dim sym)
 	return false;
 }
 
-/* The first dimension that the node has to do with. */
-static const char *culprit(const tarn_dyn *d, const tarn_node *n)
+/* The first dimension that the axis, or else the node, has to do with. */
+static const char *culprit(const tarn_dyn *d, const tarn_node *n, int axis)
 {
+	for (int b = 0; b < d->n_bound; b++)
+		for (int i = 0; i < n->n_in + n->n_out; i++) {
+			const tarn_value *v = i < n->n_in ? n->in[i] : n->out[i - n->n_in];
+			if (v && axis < v->shape.rank && tarn_dyn_mentions(d, v->shape.dim[axis], d->bound[b].sym))
+				return d->bound[b].name;
+		}
 	for (int b = 0; b < d->n_bound; b++)
 		for (int i = 0; i < n->n_in + n->n_out; i++)
 			if (value_mentions(d, i < n->n_in ? n->in[i] : n->out[i - n->n_in], d->bound[b].sym))
@@ -33,7 +39,7 @@ static const char *culprit(const tarn_dyn *d, const tarn_node *n)
 
 tarn_err tarn_dyn_refuse(const tarn_dyn *d, const tarn_node *n, int axis, const char *why)
 {
-	return tarn_err_set(TARN_UNSUPPORTED, "'%s' cannot be padded: axis %d of node '%s' (%s): %s", culprit(d, n), axis,
+	return tarn_err_set(TARN_UNSUPPORTED, "'%s' cannot be padded: axis %d of node '%s' (%s): %s", culprit(d, n, axis), axis,
 			    n->name, n->op->name, why);
 }
 

@@ -54,23 +54,6 @@ int64_t tarn_dyn_max(const tarn_dyn *d, tarn_dim x)
 	return tarn_dim_value(&d->m->syms, x, d->max, d->n_max);
 }
 
-static bool grows_by_form(tarn_dyn *d, tarn_dim x)
-{
-	if (!tarn_dyn_depends(d, x))
-		return true;
-	const tarn_sym *s = tarn_sym_get(&d->m->syms, x);
-	switch (s->op) {
-	case TARN_SYM_NAMED:
-		return true;
-	case TARN_SYM_SUB:
-	case TARN_SYM_FLOORDIV:
-	case TARN_SYM_CEILDIV:
-		return grows_by_form(d, s->a) && !tarn_dyn_depends(d, s->b);
-	default:
-		return grows_by_form(d, s->a) && grows_by_form(d, s->b);
-	}
-}
-
 bool tarn_dyn_opaque(const tarn_dyn *d, tarn_dim x)
 {
 	int64_t v;
@@ -109,7 +92,7 @@ static bool any_length(tarn_dyn *d, tarn_dim x, tarn_dim y, bool (*fn)(int64_t x
 	size_t at = (size_t)(-d->bound[only].sym - 1);
 	int64_t state = -1;
 	bool yes = false;
-	for (int64_t n = 1; n <= d->bound[only].max && !yes; n++) {
+	for (int64_t n = tarn_dim_lo(&d->m->syms, d->bound[only].sym); n <= d->bound[only].max && !yes; n++) {
 		d->max[at] = n;
 		yes = fn(tarn_dyn_max(d, x), tarn_dyn_max(d, y), &state);
 	}
@@ -147,10 +130,42 @@ bool tarn_dyn_never_above(tarn_dyn *d, tarn_dim x, tarn_dim y)
 	return false;
 }
 
+static bool grows_by_form(tarn_dyn *d, tarn_dim x)
+{
+	const tarn_sym *s = tarn_sym_get(&d->m->syms, x);
+	tarn_dim a = s->a, b = s->b;
+	switch (s->op) {
+	case TARN_SYM_NAMED:
+		return true;
+	case TARN_SYM_SUB:
+	case TARN_SYM_FLOORDIV:
+	case TARN_SYM_CEILDIV:
+		return tarn_dyn_grows(d, a) && !tarn_dyn_depends(d, b);
+	default:
+		return tarn_dyn_grows(d, a) && tarn_dyn_grows(d, b);
+	}
+}
+
 bool tarn_dyn_grows(tarn_dyn *d, tarn_dim x)
 {
 	bool tried;
-	return grows_by_form(d, x) || (!any_length(d, x, x, falls, &tried) && tried);
+	return !tarn_dyn_depends(d, x) || grows_by_form(d, x) || (!any_length(d, x, x, falls, &tried) && tried);
+}
+
+int64_t tarn_dyn_first(tarn_dyn *d, tarn_dim x, int64_t least, tarn_dim *sym)
+{
+	int only = only_bound(d, x, -2);
+	if (only < 0)
+		return -1;
+	*sym = d->bound[only].sym;
+	size_t at = (size_t)(-*sym - 1);
+	int64_t n = tarn_dim_lo(&d->m->syms, *sym), found = -1;
+	for (; n <= d->bound[only].max && found < 0; n++) {
+		d->max[at] = n;
+		found = tarn_dyn_max(d, x) >= least ? n : -1;
+	}
+	d->max[at] = d->bound[only].max;
+	return found;
 }
 
 bool tarn_dyn_may_stretch(tarn_dyn *d, tarn_dim x, tarn_dim y)

@@ -262,6 +262,10 @@ static void pad_resize(tarn_pad *p)
 	p->why = "where it reads depends on the length";
 	if (p->input > 0)
 		return;
+	if (n->in[0]->shape.dim[p->axis] == 1 && how != TARN_COORD_TF_CROP_AND_RESIZE) {
+		p->need = TARN_PAD_ANY; /* the same element everywhere */
+		return;
+	}
 	bool fixed = fixed_scale(p, &scale);
 	if (!fixed || how == TARN_COORD_ALIGN_CORNERS) {
 		tarn_err_clear();

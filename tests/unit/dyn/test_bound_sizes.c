@@ -181,12 +181,75 @@ static void counted_in_floats(void **state)
 	equal(1);
 }
 
+/* Frames stacked by fours run at multiples of four only. */
+static void frames_stacked(void **state)
+{
+	(void)state;
+	tarn_value *t = op2("Transpose", x, NULL);
+	set_ints(g, t, "perm", 3, 2, 1, 0);
+	tarn_value *w = size_of(x, 2), *h = size_of(x, 1), *four = ints(g, 1, 4);
+	output(g, op2("Reshape", x, joined(joined(ints(g, 1, 2), op2("Div", h, four), four), w, NULL)));
+	output(g, op2("Reshape", t, joined(w, op2("Div", h, four), ints(g, 1, 8))));
+	tarn_model *b = tarn_model_ref(model);
+	assert_ok(tarn_graph_infer(g));
+	assert_ok(tarn_model_bound_all(&b, spec, DIMS, NULL));
+	for (int64_t h4 = 4; h4 <= 12; h4 += 4)
+		for (int64_t width = 1; width <= 10; width += 3) {
+			double e = padded_error(model, b, spec, (int64_t[]){h4, width}, DIMS);
+			assert_true(e >= 0 && e <= 1e-6);
+		}
+	tarn_model_unref(b);
+}
+
+/* Positions along two axes are the same numbers while their maxima are equal, but not as many. */
+static void positions_of_equal_maxima(void **state)
+{
+	(void)state;
+	static const tarn_bound_spec square[] = {{"height", 10}, {"width", 10}};
+	tarn_value *zero = lone(ints(g, 1, 0)), *one = lone(ints(g, 1, 1));
+	for (int axis = 1; axis < 3; axis++) {
+		tarn_value *r = cast(node(g, "Range", zero, lone(size_of(x, axis)), one), TARN_F32);
+		output(g, r);
+		output(g, node(g, "ReduceSum", r, NULL, NULL));
+	}
+	tarn_model *b = tarn_model_ref(model);
+	assert_ok(tarn_graph_infer(g));
+	assert_ok(tarn_model_bound_all(&b, square, DIMS, NULL));
+	for (int64_t h = 1; h <= 10; h += 3)
+		for (int64_t w = 1; w <= 10; w += 3)
+			assert_true(padded_error(model, b, square, (int64_t[]){h, w}, DIMS) == 0);
+	tarn_model_unref(b);
+}
+
+/* What a convolution leaves, added to as much of the end of its input. */
+static void ends_of_what_a_window_leaves(void **state)
+{
+	(void)state;
+	tarn_value *v = op2("Transpose", x, NULL);
+	set_ints(g, v, "perm", 3, 1, 0, 2);
+	tarn_value *all =
+		op2("Unsqueeze", op2("Squeeze", cut(v, ints(g, 1, 0), ints(g, 1, 1), 0), ints(g, 1, 0)), ints(g, 1, 0));
+	for (int i = 0; i < 2; i++) {
+		tarn_value *y = node(g, "Conv", all, weights(g, dims(3, 2, 2, 2)), weights(g, dims(1, 2)));
+		set_ints(g, y, "dilations", 1, 1 + i);
+		all = op2("Add", y, cut(all, op2("Neg", size_of(y, 2), NULL), ints(g, 1, 1000000), 2));
+	}
+	output(g, all);
+	equal(4);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(padded_to_the_size_of_another), T(padded_to_a_multiple), T(tables_cut_and_resized),
-		T(nothing_weighs_padding),        T(counted_in_floats),
+		T(padded_to_the_size_of_another),
+		T(padded_to_a_multiple),
+		T(tables_cut_and_resized),
+		T(nothing_weighs_padding),
+		T(counted_in_floats),
+		T(frames_stacked),
+		T(positions_of_equal_maxima),
+		T(ends_of_what_a_window_leaves),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
