@@ -139,6 +139,22 @@ typedef struct tarn_model_facts {
 } tarn_model_facts;
 TARN_API ov_status_e tarn_get_model_facts(const ov_model_t *model, tarn_model_facts *facts);
 
+/* What each node computes and moves, in order, for rooflines. Quantize and Dequantize count 0: codes count where they are read
+ * and written. So do nodes whose sizes are not fixed. */
+typedef struct tarn_node_work {
+	char *name, *type;
+	int64_t macs;
+	int64_t weight_bytes; /* constants it reads */
+	int64_t moved_bytes;  /* what it reads of inputs and other nodes' results, and writes */
+	int64_t large_bytes;  /* of these, values of more than `large_bytes` each: those a cache of that size does not hold */
+} tarn_node_work;
+typedef struct tarn_work_list {
+	tarn_node_work *at;
+	size_t size;
+} tarn_work_list;
+TARN_API ov_status_e tarn_list_work(const ov_model_t *model, int64_t large_bytes, tarn_work_list *work);
+TARN_API void tarn_free_work(tarn_work_list *work);
+
 /* The modelled time of one inference: the truth is expected in [ms * (1 - band_low), ms * (1 + band_high)]. NOT_IMPLEMENTED
  * when nobody can tell: only the simulated NPU has a model of its time. Nothing is compiled. Properties as for compiling;
  * NPU_PLATFORM may name the other platform. */

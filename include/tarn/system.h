@@ -53,6 +53,11 @@ typedef struct tarn_npu_process {
 /* Writes at most *size of them to at, and how many to *size. *hidden: processes this user may not look into. */
 TARN_API ov_status_e tarn_list_npu_processes(const char *root, size_t index, tarn_npu_process *at, size_t *size, int *hidden);
 
+/* 1e9 bytes a second at which that many threads (0: one for each processor) together read as many bytes over and over, the size
+ * rounded up to a power of two, 1 MB to 256 MB: what the caches hold comes faster than memory. Measured here at the first call,
+ * which takes up to some tenths of a second; afterwards it is known. */
+TARN_API ov_status_e tarn_measure_memory(size_t bytes, int threads, double *gbps);
+
 #ifdef __cplusplus
 }
 #endif

@@ -181,6 +181,11 @@ static bool memory(const tarn_counters *c)
 	return is_busy(c) && !tells(c) && c->ddr >= DDR_LIMIT && !(c->mac > c->ddr);
 }
 
+static bool memory_cpu(const tarn_counters *c)
+{
+	return memory(c) && c->on_cpu && !mostly_int8(c);
+}
+
 static bool memory_float(const tarn_counters *c)
 {
 	return memory(c) && !mostly_int8(c);

@@ -7,6 +7,7 @@
 #include "api.h"
 #include "tarn/pipeline.h"
 #include "tarn/profile.h"
+#include "tarn/system.h"
 
 enum { FRAMES = 200 };
 
@@ -210,8 +211,21 @@ static void frames(void)
 	EXPECT(tarn_open_preparer(F32, (ov_shape_t){4, dims}, &o, &p) == PARAMETER_MISMATCH);
 }
 
+/* A plain read is some GB a second on anything, and is measured once. */
+static void memory_rate(void)
+{
+	double first, again, rounded;
+	EXPECT_OK(tarn_measure_memory(3 << 20, 1, &first));
+	EXPECT(first > 0.05 && first < 5000);
+	EXPECT_OK(tarn_measure_memory(3 << 20, 1, &again));
+	EXPECT_OK(tarn_measure_memory(4 << 20, 1, &rounded));
+	EXPECT(again == first && rounded == first);
+	EXPECT(tarn_measure_memory(1, 1, NULL) == INVALID_C_PARAM);
+}
+
 int main(void)
 {
+	memory_rate();
 	ov_core_t *core;
 	ov_compiled_model_t *cm;
 	EXPECT_OK(ov_core_create(&core));

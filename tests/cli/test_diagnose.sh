@@ -31,6 +31,14 @@ expect_exit 0 "$TARN" diagnose -m m.onnx -t 0.1
 expect_stdout_contains "Verdict: "
 expect_stdout_contains "Next: "
 expect_stdout_contains "Host time: "
+# Layers of the CPU under a roofline that was measured; each is named as in the model.
+expect_exit 0 "$TARN" diagnose -m net.onnx -t 0.2 -api sync -time_budget 30 --json
+expect_json_number roofline.bandwidth.value ">" 0
+expect_json roofline.bandwidth.source measured
+expect_json_number roofline.peak.value ">" 0
+sed 's/}, *{/}\n{/g' stdout | sed -n 's/.*"macs": *\([0-9]*\), *"bytes".*/\1/p' | awk '{n += $1} END {exit !(n > 290e6 && n < 315e6)}' ||
+	fail "the layers do not share the products of the model"
+expect_json_number utilization.ddr ">" 0
 expect_exit 2 "$TARN" diagnose -m m.onnx -t 0
 expect_exit 2 "$TARN" diagnose
 expect_exit 4 "$TARN" diagnose -m m.onnx -d NPU -t 0.1

@@ -65,7 +65,8 @@ typedef struct bench_shares {
 	double prepare, copy_in, device, copy_out, wait, other;
 } bench_shares;
 
-/* Steps 1 to 9, with b->o and b->s.command set and the rest zeroed; 0 or an exit code after its message. To be closed in any case. */
+/* Steps 1 to 9, with b->o and b->s.command set and the rest zeroed; 0 or an exit code after its message. To be closed in any
+ * case. */
 int bench_open(bench *b);
 void bench_close(bench *b);
 void bench_step(const bench *b, int n, const char *title);

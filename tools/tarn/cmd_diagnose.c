@@ -92,6 +92,7 @@ int cmd_diagnose(const options *o)
 	if (!code)
 		code = tell(&d);
 	diagnose_clean(&d);
+	roof_clean(&d.roof);
 	tarn_free_verdict(&d.verdict);
 	free(d.trial);
 	bench_close(&d.base);

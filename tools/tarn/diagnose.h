@@ -17,6 +17,19 @@ typedef struct trial {
 	char why_not[256];      /* it was not tried, and why; "" when it was */
 } trial;
 
+/* What this host achieves at computing and at reading memory, and what each layer takes of either; zeroed: not known. */
+typedef struct roof_row {
+	char *name, *type;
+	double ms;
+	int64_t macs, bytes;
+} roof_row;
+typedef struct roof {
+	double tops, gbps; /* 1e12 operations, 1e9 bytes a second; measured */
+	double bytes;      /* that come from memory in an inference: weights, and results larger than the caches */
+	roof_row *row;
+	size_t n;
+} roof;
+
 typedef struct diagnosis {
 	const options *o;
 	bench base;
@@ -24,6 +37,7 @@ typedef struct diagnosis {
 	tarn_verdict verdict;
 	trial *trial;
 	size_t n_trial;
+	roof roof;           /* of the CPU */
 	char int8_model[64]; /* a file made for a trial; "" when there is none */
 	double seconds;      /* of each side of a trial, at most */
 	double end_ms;       /* when the time budget is spent */
@@ -38,12 +52,18 @@ int diagnose_try(diagnosis *d);
 void diagnose_progress(const diagnosis *d, const char *what);
 void diagnose_clean(diagnosis *d); /* removes the file */
 
+/* Measures the memory and the layers, on the CPU; base.ddr becomes known. */
+void roof_find(diagnosis *d);
+void roof_print(diagnosis *d); /* sorts them */
+void roof_json(const diagnosis *d, json *j);
+void roof_clean(roof *r);
+
 /* --peak. */
 int diagnose_peak(const options *o);
 /* Multiply-accumulates a second on that network, with the options' device and threads. b and v are to be closed in any case. */
 int diagnose_peak_rate(const options *o, bool int8, double seconds, bench *b, variant *v, double *macs_per_second);
 
-void diagnose_print(const diagnosis *d);
+void diagnose_print(diagnosis *d);
 int diagnose_json(diagnosis *d, json *j);
 
 #endif

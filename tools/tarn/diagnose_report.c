@@ -86,7 +86,7 @@ static void print_trials(const diagnosis *d)
 	}
 }
 
-void diagnose_print(const diagnosis *d)
+void diagnose_print(diagnosis *d)
 {
 	const bench *b = &d->base;
 	char text[512];
@@ -103,6 +103,7 @@ void diagnose_print(const diagnosis *d)
 		printf("Proof: %s\n", text);
 	print_trials(d);
 	bench_print_waterfall(b);
+	roof_print(d);
 	if (turbo_sentence(d, text, sizeof text))
 		printf("Turbo: %s\n", text);
 	printf("Next: %s\n", d->verdict.next);
@@ -151,6 +152,7 @@ int diagnose_json(diagnosis *d, json *j)
 	} else {
 		json_null(j, "turbo");
 	}
+	roof_json(d, j);
 	int code = bench_json_body(&d->base, j);
 	json_end(j, '}');
 	return code;

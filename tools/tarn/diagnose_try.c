@@ -111,6 +111,7 @@ static void compare_with_peak(diagnosis *d)
 	say_nothing(true);
 	if (b->macs && b->n && !diagnose_peak_rate(d->o, b->int8 >= 0.5, 0.5, &peak, &v, &macs) && macs > 0)
 		b->mac = fmin(1, bench_rate(b) / (double)b->batch * (double)b->macs / macs);
+	d->roof.tops = macs * 2e-12;
 	say_nothing(false);
 	if (v.text)
 		bench_close(&peak);
@@ -123,8 +124,11 @@ void diagnose_suppose(diagnosis *d)
 	double busy = bench_busy(b);
 	if (busy < 0.5)
 		return;
-	if (!strcmp(b->s.runs_on, "CPU"))
+	if (!strcmp(b->s.runs_on, "CPU")) {
+		diagnose_progress(d, "measuring what this host computes and moves at most");
 		compare_with_peak(d);
+		roof_find(d);
+	}
 	diagnose_progress(d, "asking what other batches and precisions would take");
 	b->suppose_batch_ms = estimate_batch(b);
 	b->suppose_batch = b->suppose_batch_ms > 0 ? BATCH : 0;

@@ -134,6 +134,13 @@ static void the_device(void **state)
 	/* The device does not report what it is busy with. */
 	p.mac = p.ddr = 0;
 	expect_pipeline(&p, "healthy", "100 %", "-pc");
+	/* The processors themselves, which tell no account: memory by what was measured of it. */
+	p = (pipeline){.device = 10, .requests = 2, .mac = 0.2, .ddr = 0.9};
+	tarn_counters cpu = counters_of(&p);
+	cpu.on_cpu = true;
+	expect(&cpu, "memory bandwidth", "90 %", "--weights int4");
+	cpu.mac = 0.95;
+	expect(&cpu, "compute", "95 %", "tarn quantize");
 	/* Slower than its nominal clock, asked for or not. */
 	tarn_counters c = counters_of(&p);
 	c.clock = 0.5;

@@ -27,6 +27,16 @@ if (report.experiments.length)
 			{title: "", cell: t => t.gain === null ? "" : t.shown ? html("span", {class: t.gain > 1 ? "good" : "bad"}, t.gain > 1 ? "faster" : "slower") : "no difference shown"}], report.experiments));
 if (report.turbo) section("Turbo", html("p", {}, report.turbo.sentence), soft(`NPU_TURBO reads back as ${report.turbo.read_back}`));
 
+if (report.roofline) {
+	const r = report.roofline, peak = r.peak ? r.peak.value : Infinity, all = r.layers.reduce((sum, l) => sum + l.time.value, 0);
+	section("Roofline of this host", roofline(r.layers.filter(l => l.macs > 0 && l.bytes > 0 && l.time.value > 0).map(l => ({
+		name: `${l.name} (${l.type}): ${digits(l.time.value)} ms`, x: 2 * l.macs / l.bytes, y: 2e-9 * l.macs / l.time.value,
+		size: 3 + 12 * Math.sqrt(l.time.value / all), colour: l.roof === "memory" ? "var(--b)" : "var(--a)"})),
+		x => Math.min(peak, r.bandwidth.value * x * 1e-3), "operations for each byte read or written", "TOPS"),
+		soft("each circle is a layer, as large as its share of the time; orange: under the slope of the memory; above it: its data was in a cache"),
+		pairs([["memory", figure(r.bandwidth)], ["products", figure(r.peak)]]));
+}
+
 for (const part of [figures, phases, device, fromAdvertisedToAchieved, inTime, layers])
 	part(report);
 section("State of the machine", pairs(Object.entries(report.state).filter(([, v]) => v !== null && typeof v === "number").map(([k, v]) => [k.replaceAll("_", " "), v])));
