@@ -4,7 +4,8 @@
  *
  * Weights, biases, scales and zero points learn by Adam, rounding is let through. The float model is the teacher; labels may
  * help. A part of the samples is kept out and judges: what leaves is never worse there than what came in. The same seed and
- * number of threads give the same bits. Memory: each thread holds the values of one sample.
+ * number of threads give the same bits. Memory: each thread holds the values of one sample; where a budget asks for it, as the
+ * codes they come from, or only some of them, the others being computed again; the result is the same.
  */
 #ifndef TARN_TRAIN_H
 #define TARN_TRAIN_H
@@ -28,7 +29,7 @@ typedef struct tarn_training_options {
 	double label_weight; /* share of the labels in the loss beside the teacher; 0: 0.3 */
 	uint64_t seed;
 	int threads;            /* 0: one per processor */
-	size_t memory;          /* bytes training may hold; 0: half of the machine's */
+	size_t memory;          /* bytes training may hold; 0: half of the machine's. Less: more is computed twice */
 	const char *checkpoint; /* file written after every epoch; NULL: none */
 	bool resume;            /* goes on from that file when it is there */
 	bool fresh;             /* tarn_train_model: forget the weights and start at random ones */
@@ -47,7 +48,8 @@ typedef struct tarn_training_report {
 	bool interrupted; /* stopped early; the best so far is kept */
 	bool resumed;
 	double seconds;
-	size_t bytes, budget; /* held at most (counted), and allowed */
+	size_t bytes, planned, budget; /* held at most (counted), foreseen, and allowed */
+	size_t again, nodes;           /* nodes that run twice for each sample to save memory, of so many */
 	size_t parameters, trained_on, held_out;
 	int threads;
 } tarn_training_report;

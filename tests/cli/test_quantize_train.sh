@@ -18,6 +18,8 @@ expect_json_number training.parameters ">" 10
 before=$(json training.before.loss)
 expect_json_number training.after.loss "<=" "$before"
 expect_json_number training.memory.value ">" 0
+expect_json_number training.memory_planned "<=" "$(json training.memory_budget)"
+expect_json training.nodes_run_twice 0
 qat -o b.onnx
 expect_stdout_contains "on 12 samples kept out: loss"
 cmp a.onnx b.onnx || fail "the same seed gave another model"

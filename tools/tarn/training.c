@@ -67,11 +67,14 @@ void training_text(const tarn_training_report *r)
 {
 	printf("trained           %d epochs, %d steps, %zu samples, %.0f s on %d threads%s%s\n", r->epochs, r->steps,
 	       r->trained_on, r->seconds, r->threads, r->resumed ? ", resumed" : "", r->interrupted ? ", interrupted" : "");
-	printf("memory            %.0f of %.0f MB allowed, counted\n", (double)r->bytes / 1e6, (double)r->budget / 1e6);
+	printf("memory            %.1f MB held at most, counted; %.1f planned, %.0f allowed\n", (double)r->bytes / 1e6,
+	       (double)r->planned / 1e6, (double)r->budget / 1e6);
+	if (r->again)
+		printf("                  %zu of %zu nodes run twice for each sample to keep to it\n", r->again, r->nodes);
 	printf("on %zu samples kept out: loss %.4g -> %.4g", r->held_out, r->before.loss, r->after.loss);
 	if (r->before.samples)
 		printf(", right %.2f -> %.2f %%", 100 * share(&r->before), 100 * share(&r->after));
-	printf(", measured%s\n", r->improved ? "" : "; training found nothing better: the model it began with is kept");
+	printf(", measured%s\n", r->improved ? "" : "; training found nothing clearly better: the model it began with is kept");
 }
 
 static void score_json(json *j, const char *name, const tarn_training_score *s)
@@ -99,5 +102,9 @@ void training_json(json *j, const tarn_training_report *r)
 	json_int(j, "threads", r->threads);
 	json_figure(j, "seconds", r->seconds, "s", "measured", -1);
 	json_figure(j, "memory", (double)r->bytes / 1e6, "MB", "measured", -1);
+	json_num(j, "memory_planned", (double)r->planned / 1e6);
+	json_num(j, "memory_budget", (double)r->budget / 1e6);
+	json_int(j, "nodes", (long long)r->nodes);
+	json_int(j, "nodes_run_twice", (long long)r->again);
 	json_end(j, '}');
 }

@@ -12,12 +12,40 @@
 #include "ops/ops.h"
 #include "quant/qat/kernel.h"
 
+/* ---- scratch ---- */
+
+static _Thread_local size_t scratch_now, scratch_most;
+
+void *qat_scratch(size_t bytes)
+{
+	void *p = tarn_mem_alloc_aligned(bytes);
+	scratch_now += p ? bytes : 0;
+	scratch_most = scratch_now > scratch_most ? scratch_now : scratch_most;
+	return p;
+}
+
+void qat_scratch_free(void *p, size_t bytes)
+{
+	scratch_now -= p ? bytes : 0;
+	tarn_mem_free_aligned(p);
+}
+
+void qat_scratch_reset(void)
+{
+	scratch_most = scratch_now;
+}
+
+size_t qat_scratch_most(void)
+{
+	return scratch_most;
+}
+
 /* ---- matrix products ---- */
 
 /* The transpose of x [rows][cols], rows `ld` apart, in memory of its own. */
 static tarn_err turned(const float *x, int64_t ld, int64_t rows, int64_t cols, float **y)
 {
-	*y = tarn_mem_alloc_aligned((size_t)(rows * cols) * sizeof **y);
+	*y = qat_scratch((size_t)(rows * cols) * sizeof **y);
 	if (!*y)
 		return tarn_err_nomem((size_t)(rows * cols) * sizeof **y);
 	tarn_transpose_2d(sizeof **y, x, (size_t)ld, *y, (size_t)rows, (size_t)rows, (size_t)cols);
@@ -38,7 +66,7 @@ tarn_err qat_multiply(const qat_product *p)
 		return TARN_OK;
 	tarn_err err = TARN_OK;
 	if (p->add) {
-		c = tarn_mem_alloc_aligned(count * sizeof *c);
+		c = qat_scratch(count * sizeof *c);
 		CHECK_GOTO(out, c, TARN_NOMEM, "out of memory");
 	}
 	if (p->ta)
@@ -59,9 +87,9 @@ tarn_err qat_multiply(const qat_product *p)
 	for (int64_t i = 0; p->add && i < p->m; i++)
 		tarn_binary_f32(TARN_BINARY_ADD, p->c + i * ldc, c + i * p->n, p->c + i * ldc, (size_t)p->n);
 out:
-	tarn_mem_free_aligned(a);
+	qat_scratch_free(a, (size_t)(p->m * p->k) * sizeof *a);
 	if (p->add)
-		tarn_mem_free_aligned(c);
+		qat_scratch_free(c, count * sizeof *c);
 	return err;
 }
 

@@ -56,6 +56,12 @@ typedef struct qat_product {
 } qat_product;
 TARN_MUST tarn_err qat_multiply(const qat_product *p);
 
+/* Memory a kernel needs beside its tensors, counted for the thread it runs on: since the last reset, at most. */
+void *qat_scratch(size_t bytes);
+void qat_scratch_free(void *p, size_t bytes);
+void qat_scratch_reset(void);
+size_t qat_scratch_most(void);
+
 /* Whether a gradient is asked for. */
 static inline float *qat_wanted(const tarn_tensor *din)
 {

@@ -5,7 +5,6 @@
  */
 #include <string.h>
 
-#include "base/mem.h"
 #include "ops/window.h"
 #include "quant/qat/kernel.h"
 
@@ -183,7 +182,7 @@ tarn_err qat_conv_forward(const tarn_node *n, const tarn_tensor *const *in, tarn
 	int64_t dim[4] = {c.batch, c.co * c.group, x->rank == 4 ? c.out[1] : c.out[2], c.out[2]};
 	int64_t plane = c.in[1] * c.in[2];
 	TRY(tarn_tensor_new(TARN_F32, x->rank, dim, &out[0]));
-	float *col = tarn_mem_alloc_aligned(column_bytes(&c)), *y = out[0].data;
+	float *col = qat_scratch(column_bytes(&c)), *y = out[0].data;
 	tarn_err err = col ? TARN_OK : tarn_err_nomem(column_bytes(&c));
 	for (int64_t i = 0; i < c.batch * c.group && err == TARN_OK; i++)
 		err = forward_group(&c, (float *)x->data + i * c.ci * plane,
@@ -191,7 +190,7 @@ tarn_err qat_conv_forward(const tarn_node *n, const tarn_tensor *const *in, tarn
 	for (int64_t i = 0; bias && i < c.batch * c.co * c.group; i++)
 		for (int64_t p = 0; p < c.positions; p++)
 			y[i * c.positions + p] += ((const float *)bias->data)[i % (c.co * c.group)];
-	tarn_mem_free_aligned(col);
+	qat_scratch_free(col, column_bytes(&c));
 	if (err != TARN_OK)
 		tarn_tensor_fini(&out[0]);
 	return err;
@@ -254,7 +253,7 @@ tarn_err qat_conv_backward(const tarn_node *n, const tarn_tensor *const *in, con
 	float *x = in[0]->data, *dy = dout[0].data;
 	float *dx = din[0].type != TARN_DTYPE_NONE ? din[0].data : NULL,
 	      *dk = din[1].type != TARN_DTYPE_NONE ? din[1].data : NULL;
-	float *col = tarn_mem_alloc_aligned(column_bytes(&c));
+	float *col = qat_scratch(column_bytes(&c));
 	tarn_err err = col ? TARN_OK : tarn_err_nomem(column_bytes(&c));
 	for (int64_t i = 0; i < c.batch * c.group && err == TARN_OK; i++) {
 		int64_t k = i % c.group * c.co * c.taps;
@@ -267,6 +266,6 @@ tarn_err qat_conv_backward(const tarn_node *n, const tarn_tensor *const *in, con
 			sum += dy[i * c.positions + p];
 		((float *)din[2].data)[i % channels] += sum;
 	}
-	tarn_mem_free_aligned(col);
+	qat_scratch_free(col, column_bytes(&c));
 	return err;
 }

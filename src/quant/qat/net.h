@@ -57,12 +57,18 @@ void qat_net_bound(const qat_net *net, float *theta);
 /* The model with theta written into its constants. */
 TARN_MUST tarn_err qat_net_export(const qat_net *net, const float *theta, tarn_model **out);
 
-/* One thread's walk through one sample. */
+struct qat_stash;
+struct qat_sizes;
+
+/* One thread's walk through one sample. What it does not keep on the way forward it makes again on the way back. */
 typedef struct qat_walk {
 	const qat_net *net;
-	tarn_tensor *at, *d; /* by value id: values, gradients */
-	float *grad;         /* n_theta: sums over samples */
-	size_t bytes, most;  /* held now, and at the worst */
+	const struct qat_stash *stash; /* what is kept; NULL: everything */
+	struct qat_sizes *sizes;       /* filled on the way; NULL: not */
+	tarn_tensor *at, *d;           /* by value id: values, gradients */
+	int *left;                     /* by value id: nodes that still read it on the way forward */
+	float *grad;                   /* n_theta: sums over samples */
+	size_t bytes, most;            /* held now, and at the worst, with what kernels need beside */
 } qat_walk;
 TARN_MUST tarn_err qat_walk_init(qat_walk *w, const qat_net *net);
 void qat_walk_fini(qat_walk *w);

@@ -8,7 +8,8 @@
  * slots of the operators. Weights keep a float master copy. Adam, warm-up and cosine, clipping, an average over the last steps.
  *
  * Memory: every thread walks through one sample at a time and keeps that sample's values only; samples of a batch are added up
- * in gradients. Reproducible bit by bit for one seed and one number of threads.
+ * in gradients. Where the budget asks for it, values are kept as their codes or made again (stash.h), with the same result.
+ * Reproducible bit by bit for one seed and one number of threads.
  *
  * Candidates are exported and run on the device, over samples that are never trained on; what leaves is never worse there than
  * the model training started from.
@@ -47,7 +48,8 @@ typedef struct tarn_qat_report {
 	int epochs, steps;            /* done */
 	bool interrupted, resumed, improved;
 	double seconds;
-	size_t bytes, budget; /* most memory training held (counted), and what it was allowed */
+	size_t bytes, planned, budget; /* most memory training held (counted), what was foreseen, what it was allowed */
+	size_t again, nodes;           /* nodes that run twice for each sample so that this suffices, of so many */
 	size_t parameters, trained_on, holdout;
 	int threads;
 } tarn_qat_report;

@@ -14,7 +14,7 @@
 #define WARM_UP 0.05
 #define MEAN_KEEP 0.99 /* of the running average */
 
-static bool few_bits(const qat_net *net)
+bool qat_state_few_bits(const qat_net *net)
 {
 	for (size_t i = 0; i < net->param.len; i++)
 		if (net->param.at[i].kind == QAT_WEIGHT && net->param.at[i].hi < 127)
@@ -24,7 +24,7 @@ static bool few_bits(const qat_net *net)
 
 int qat_state_epochs(const qat_net *net)
 {
-	return few_bits(net) ? 10 : 5;
+	return qat_state_few_bits(net) ? 10 : 5;
 }
 
 /* A weight must be able to reach the next code: with 4 bits that is some 0.4 of the weights' root mean square away, with 8 bits
@@ -33,7 +33,7 @@ static double default_rate(const qat_net *net, bool fresh)
 {
 	for (size_t i = 0; i < net->param.len; i++)
 		if (net->param.at[i].kind == QAT_WEIGHT)
-			return few_bits(net) ? 2e-3 : 1e-4;
+			return qat_state_few_bits(net) ? 2e-3 : 1e-4;
 	return fresh ? 2e-2 : 2e-3;
 }
 

@@ -21,6 +21,8 @@ typedef struct qat_state {
 
 TARN_MUST tarn_err qat_state_init(qat_state *s, const qat_net *net, const tarn_model *teacher, const tarn_qat_options *o);
 void qat_state_fini(qat_state *s);
+/* Whether there are weights of fewer than 8 bits. */
+bool qat_state_few_bits(const qat_net *net);
 /* How many when it was not said. */
 int qat_state_epochs(const qat_net *net);
 /* One step of Adam with the gradients of theta; total: steps of the whole schedule. */

@@ -9,6 +9,7 @@
 #include "base/pool.h"
 #include "base/thread.h"
 #include "ops/grad.h"
+#include "quant/qat/stash.h"
 #include "quant/qat/state.h"
 
 /* What a thread is given for one batch. */
@@ -31,6 +32,8 @@ typedef struct trainer {
 	const tarn_value **tap; /* by output: what stands for it in the loss */
 	lane *lane;
 	int lanes;
+	qat_stash stash;
+	qat_sizes sizes;
 	/* The batch at hand. */
 	tarn_tensor **in; /* by place in the batch: the sample's inputs */
 	size_t *sample;
@@ -208,30 +211,64 @@ static tarn_err loop(trainer *t)
 
 /* ---- room ---- */
 
-/* Bytes beside the walks: theta, best, mean, two moments; and per thread a gradient. */
+/* Bytes beside the walks: theta, best, mean, two moments, units, and the tensors made of theta; a gradient of each thread; what
+ * the teacher said; the samples of a batch. */
 static size_t fixed_bytes(const trainer *t, int lanes)
 {
-	return t->net.n_theta * sizeof(float) * (size_t)(6 + lanes);
+	size_t sum = t->net.n_theta * sizeof(float) * (size_t)(7 + lanes), inputs = 0;
+	for (size_t i = 0; t->data.teacher && i < t->o->data->n_sample; i++)
+		sum += t->data.size[i] * sizeof(float);
+	for (size_t k = 0; k < t->net.m->main->input.len; k++)
+		inputs += t->sizes.value[t->net.m->main->input.at[k]->id];
+	return sum + t->batch * inputs;
 }
 
-/* How many bytes one sample's walk takes is found by walking one. */
+/* How much a walk's values take is found by walking forward with nothing kept, then forward and back by the plan that holds
+ * least. Then the plan is chosen: rather work done twice than a thread that stands idle. */
 static tarn_err fit_budget(trainer *t)
 {
 	double loss;
-	size_t order = t->data.order[0];
+	size_t order = t->data.order[0], outputs = t->data.n_output, budget = t->r->budget;
+	qat_walk *w = &t->lane[0].walk;
+	tarn_tensor **in = t->in;
 	t->lanes = 1;
 	qat_net_set(&t->net, t->state.theta);
+	TRY(qat_sizes_init(&t->sizes, &t->net, &t->data.arena));
+	TRY(qat_stash_init(&t->stash, &t->net, t->tap, outputs, &t->data.arena));
+	w->sizes = &t->sizes;
+	w->stash = &t->stash;
+	tarn_err err = t->o->data->sample(t->o->data->ctx, order, in[0]);
+	if (err == TARN_OK)
+		err = qat_walk_forward(w, in[0]);
+	forget_batch(t);
+	TRY(err);
+	TRY(qat_stash_choose(&t->stash, &t->net, &t->sizes, t->tap, outputs, 0));
 	TRY(learn_batch(t, &order, 1, &loss));
 	CHECK(isfinite(loss), TARN_BAD_FILE, "the loss of the first sample is not a finite number");
-	size_t walk = t->lane[0].walk.most, budget = t->r->budget;
-	while (t->lanes < t->r->threads && fixed_bytes(t, t->lanes + 1) + walk * (size_t)(t->lanes + 1) <= budget)
-		t->lanes++;
-	CHECK(fixed_bytes(t, 1) + walk <= budget, TARN_NOMEM,
-	      "training needs %.0f MB, more than the %.0f MB allowed; raise the budget or take smaller samples",
-	      (double)(fixed_bytes(t, 1) + walk) / 1e6, (double)budget / 1e6);
-	t->r->bytes = fixed_bytes(t, t->lanes) + walk * (size_t)t->lanes;
+	for (t->lanes = t->r->threads;; t->lanes--) {
+		size_t fixed = fixed_bytes(t, t->lanes), each = budget > fixed ? (budget - fixed) / (size_t)t->lanes : 0;
+		TRY(qat_stash_choose(&t->stash, &t->net, &t->sizes, t->tap, outputs, each));
+		if (t->stash.peak <= each)
+			break;
+		CHECK(t->lanes > 1, TARN_NOMEM,
+		      "training needs %.1f MB, more than the %.1f MB allowed; raise the budget or take smaller samples",
+		      (double)(fixed + t->stash.peak) / 1e6, (double)budget / 1e6);
+	}
+	t->r->planned = fixed_bytes(t, t->lanes) + t->stash.peak * (size_t)t->lanes;
 	t->r->threads = t->lanes;
+	t->r->again = t->stash.again;
+	for (size_t i = 0; i < t->net.m->main->node.len; i++)
+		t->r->nodes += !t->net.skip[i];
+	w->most = 0;
 	return TARN_OK;
+}
+
+/* What was held at most, by count. */
+static void count_bytes(trainer *t)
+{
+	t->r->bytes = fixed_bytes(t, t->lanes);
+	for (int i = 0; i < t->lanes; i++)
+		t->r->bytes += t->lane[i].walk.most;
 }
 
 static tarn_err lane_init(lane *l, const qat_net *net, size_t outputs)
@@ -277,8 +314,10 @@ static tarn_err rooms(trainer *t)
 	TRY(tarn_pool_new(t->r->threads, &t->pool));
 	TRY(lane_init(&t->lane[0], &t->net, t->data.n_output));
 	TRY(fit_budget(t));
-	for (int i = 1; i < t->lanes; i++)
+	for (int i = 1; i < t->lanes; i++) {
 		TRY(lane_init(&t->lane[i], &t->net, t->data.n_output));
+		t->lane[i].walk.stash = &t->stash;
+	}
 	return TARN_OK;
 }
 
@@ -319,7 +358,17 @@ static tarn_err score_start(trainer *t, const tarn_model *start)
 	return err;
 }
 
-/* The best as a model, unless over all samples (a holdout is small) it has fewer right than the start. */
+/* Where the calibrated model gets as many samples right as the trained one there is little to win and chance decides on others:
+ * then its loss must have fallen by so much. */
+#define CLEARLY 0.5
+
+static bool clearly_better(const trainer *t, const tarn_qat_score *was, const tarn_qat_score *is)
+{
+	bool chance = t->data.teacher && !qat_state_few_bits(&t->net) && is->n && is->right == was->right;
+	return is->right >= was->right && (!chance || t->state.best_score.loss <= CLEARLY * t->r->before.loss);
+}
+
+/* The best as a model, unless over all samples (a holdout is small) it is no better than the start. */
 static tarn_err accept(trainer *t, const tarn_model *start, tarn_model **out)
 {
 	tarn_qat_score was = {0}, is = {0};
@@ -328,7 +377,7 @@ static tarn_err accept(trainer *t, const tarn_model *start, tarn_model **out)
 	tarn_err err = t->o->fresh ? TARN_OK : qat_score(&t->data, start, true, &was);
 	if (err == TARN_OK && !t->o->fresh)
 		err = qat_score(&t->data, m, true, &is);
-	t->r->improved = err == TARN_OK && is.right >= was.right;
+	t->r->improved = err == TARN_OK && (t->o->fresh || clearly_better(t, &was, &is));
 	if (t->r->improved)
 		*out = m;
 	else
@@ -352,6 +401,7 @@ static tarn_err train(trainer *t, const tarn_model *teacher, const tarn_model *s
 		TRY(qat_state_load(&t->state, t->o->checkpoint, &t->r->resumed));
 	t->r->improved = t->r->resumed && qat_score_better(&t->state.best_score, &t->r->before, &t->r->before);
 	TRY(loop(t));
+	count_bytes(t);
 	if (t->r->improved)
 		TRY(accept(t, start, out));
 	t->r->after = t->r->improved ? t->state.best_score : t->r->before;

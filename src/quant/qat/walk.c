@@ -5,7 +5,8 @@
 #include "base/mem.h"
 #include "ops/grad.h"
 #include "ops/ops.h"
-#include "quant/qat/net.h"
+#include "quant/qat/kernel.h"
+#include "quant/qat/stash.h"
 
 tarn_err qat_walk_init(qat_walk *w, const qat_net *net)
 {
@@ -13,8 +14,9 @@ tarn_err qat_walk_init(qat_walk *w, const qat_net *net)
 	*w = (qat_walk){.net = net};
 	w->at = tarn_mem_zalloc(n, sizeof *w->at);
 	w->d = tarn_mem_zalloc(n, sizeof *w->d);
+	w->left = tarn_mem_zalloc(n, sizeof *w->left);
 	w->grad = tarn_mem_zalloc(net->n_theta, sizeof *w->grad);
-	if (w->at && w->d && w->grad)
+	if (w->at && w->d && w->left && w->grad)
 		return TARN_OK;
 	qat_walk_fini(w);
 	return tarn_err_nomem(net->n_theta * sizeof *w->grad);
@@ -26,16 +28,20 @@ void qat_walk_fini(qat_walk *w)
 		qat_walk_clear(w);
 	tarn_mem_free(w->at);
 	tarn_mem_free(w->d);
+	tarn_mem_free(w->left);
 	tarn_mem_free(w->grad);
 	*w = (qat_walk){0};
 }
 
+static void reach(qat_walk *w, size_t more)
+{
+	w->most = w->bytes + more > w->most ? w->bytes + more : w->most;
+}
+
 static void hold(qat_walk *w, const tarn_tensor *t)
 {
-	if (!t->buf)
-		return;
-	w->bytes += tarn_tensor_bytes(t);
-	w->most = w->bytes > w->most ? w->bytes : w->most;
+	w->bytes += t->buf ? tarn_tensor_bytes(t) : 0;
+	reach(w, 0);
 }
 
 static void drop(qat_walk *w, tarn_tensor *t)
@@ -43,6 +49,12 @@ static void drop(qat_walk *w, tarn_tensor *t)
 	if (t->buf)
 		w->bytes -= tarn_tensor_bytes(t);
 	tarn_tensor_fini(t);
+}
+
+/* Whether a value is held from forward to backward. */
+static bool keeps(const qat_walk *w, const tarn_value *v)
+{
+	return !w->stash || w->stash->keep[v->id];
 }
 
 void qat_walk_clear(qat_walk *w)
@@ -70,6 +82,21 @@ const tarn_tensor *qat_walk_value(const qat_walk *w, const tarn_value *v)
 
 enum { FEW = 16 }; /* inputs and outputs that need no heap */
 
+static void note_forward(qat_walk *w, const tarn_node *n)
+{
+	if (!w->sizes)
+		return;
+	w->sizes->forward[n->index] = qat_scratch_most();
+	for (int i = 0; i < n->n_out; i++) {
+		const tarn_value *v = n->out[i];
+		const tarn_tensor *t = v ? &w->at[v->id] : NULL;
+		if (!t)
+			continue;
+		w->sizes->value[v->id] = tarn_tensor_bytes(t);
+		w->sizes->grad[v->id] = w->net->wants[v->id] ? (size_t)tarn_tensor_count(t) * sizeof(float) : 0;
+	}
+}
+
 static tarn_err forward_node(qat_walk *w, const tarn_node *n)
 {
 	tarn_arena scratch = {0};
@@ -84,34 +111,74 @@ static tarn_err forward_node(qat_walk *w, const tarn_node *n)
 	}
 	for (int i = 0; i < n->n_in; i++)
 		in[i] = tensor_of(w, n->in[i]);
+	qat_scratch_reset();
 	TRY_GOTO(out, qat_forward(n, in, out, &done));
 	if (!done)
 		TRY_GOTO(out, tarn_node_eval(n, in, out));
 	for (int i = 0; i < n->n_out; i++) {
-		if (!n->out[i]) {
+		tarn_tensor *at = n->out[i] ? &w->at[n->out[i]->id] : NULL;
+		if (!at || at->type != TARN_DTYPE_NONE) { /* nobody reads it; or it is there already */
 			tarn_tensor_fini(&out[i]);
 			continue;
 		}
-		w->at[n->out[i]->id] = out[i];
-		hold(w, &out[i]);
+		*at = out[i];
+		hold(w, at);
 	}
+	reach(w, qat_scratch_most());
+	note_forward(w, n);
 out:
 	tarn_arena_fini(&scratch);
 	return err;
+}
+
+/* A value of the walk: no constant, no parameter. */
+static bool walked(const qat_walk *w, const tarn_value *v)
+{
+	return v && !v->konst && w->net->param_of[v->id] < 0;
+}
+
+/* What n was the last to read, and nobody reads, goes, unless it is kept. */
+static void forget_read(qat_walk *w, const tarn_node *n)
+{
+	for (int i = 0; i < n->n_in; i++)
+		if (walked(w, n->in[i]) && --w->left[n->in[i]->id] == 0 && !keeps(w, n->in[i]))
+			drop(w, &w->at[n->in[i]->id]);
+	for (int i = 0; i < n->n_out; i++)
+		if (n->out[i] && !w->left[n->out[i]->id] && !keeps(w, n->out[i]))
+			drop(w, &w->at[n->out[i]->id]);
 }
 
 tarn_err qat_walk_forward(qat_walk *w, const tarn_tensor *in)
 {
 	const tarn_graph *g = w->net->m->main;
 	qat_walk_clear(w);
-	for (size_t i = 0; i < g->input.len; i++)
-		w->at[g->input.at[i]->id] = tarn_tensor_share(&in[i]);
-	for (size_t i = 0; i < g->input.len; i++)
-		hold(w, &w->at[g->input.at[i]->id]);
-	for (size_t i = 0; i < g->node.len; i++)
-		if (!w->net->skip[i])
-			TRY(forward_node(w, g->node.at[i]));
+	if (w->stash)
+		memcpy(w->left, w->stash->uses, g->value.len * sizeof *w->left);
+	for (size_t i = 0; i < g->input.len; i++) {
+		tarn_tensor *t = &w->at[g->input.at[i]->id];
+		*t = tarn_tensor_share(&in[i]);
+		hold(w, t);
+		if (w->sizes)
+			w->sizes->value[g->input.at[i]->id] = tarn_tensor_bytes(t);
+	}
+	for (size_t i = 0; i < g->node.len; i++) {
+		if (w->net->skip[i])
+			continue;
+		TRY(forward_node(w, g->node.at[i]));
+		if (w->stash)
+			forget_read(w, g->node.at[i]);
+	}
 	return TARN_OK;
+}
+
+/* Makes a value again that was let go. */
+static tarn_err need(qat_walk *w, const tarn_value *v)
+{
+	if (!walked(w, v) || !v->def || w->at[v->id].type != TARN_DTYPE_NONE)
+		return TARN_OK;
+	for (int i = 0; i < v->def->n_in; i++)
+		TRY(need(w, v->def->in[i]));
+	return forward_node(w, v->def);
 }
 
 /* The gradient of a value, made when it is first needed: a parameter's is its slice of w->grad. */
@@ -138,6 +205,10 @@ static tarn_err backward_with(qat_walk *w, const tarn_node *n, const tarn_tensor
 			      tarn_tensor *dout)
 {
 	bool done = false;
+	for (int i = 0; i < n->n_in; i++)
+		TRY(need(w, n->in[i]));
+	for (int i = 0; i < n->n_out; i++)
+		TRY(need(w, n->out[i]));
 	for (int i = 0; i < n->n_in; i++) {
 		tarn_tensor *d;
 		in[i] = tensor_of(w, n->in[i]);
@@ -151,8 +222,14 @@ static tarn_err backward_with(qat_walk *w, const tarn_node *n, const tarn_tensor
 			out[i] = w->at[n->out[i]->id];
 			dout[i] = w->d[n->out[i]->id];
 		}
+	qat_scratch_reset();
 	TRY(qat_backward(n, in, out, dout, din, &done));
-	return done ? TARN_OK : tarn_node_grad(n, in, out, dout, din);
+	if (!done)
+		TRY(tarn_node_grad(n, in, out, dout, din));
+	reach(w, qat_scratch_most());
+	if (w->sizes)
+		w->sizes->backward[n->index] = qat_scratch_most();
+	return TARN_OK;
 }
 
 static tarn_err backward_node(qat_walk *w, const tarn_node *n)
