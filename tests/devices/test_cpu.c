@@ -369,6 +369,12 @@ static void transposed_convolutions(void **state)
 	tarn_node *n = y->def;
 	assert_ok(tarn_attr_set_i(n, tarn_attr_index(n->op, "group"), 2));
 	output(g, y);
+	/* kernel and stride the same, with a bias, another addition and one output channel */
+	tarn_value *u = node(g, "ConvTranspose", x, weights(g, dims(4, 6, 1, 3, 2)), weights(g, dims(1, 1)));
+	set_ints(g, u, "strides", 2, 3, 2);
+	tarn_value *v = node(g, "ConvTranspose", x, weights(g, dims(4, 6, 1, 3, 2)), NULL);
+	set_ints(g, v, "strides", 2, 3, 2);
+	output(g, node(g, "Relu", node(g, "Add", u, v, NULL), NULL, NULL));
 	same(1e-5);
 }
 
