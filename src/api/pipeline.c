@@ -89,9 +89,9 @@ static turn *pop(const pipeline *p, line_up *l)
 	return t;
 }
 
-static void wake(pipeline *p)
+static void wake(pipeline *p, bool ended)
 {
-	if (p->ended)
+	if (ended)
 		tarn_cond_broadcast(&p->changed);
 	else
 		tarn_cond_signal(&p->changed);
@@ -102,10 +102,11 @@ static void release(pipeline *p, turn *t)
 	t->state = TURN_FREE;
 	push(p, &p->idle, t);
 	p->in_hand--;
-	wake(p);
+	wake(p, p->ended);
 }
 
-/* From a thread of the device. The status is taken here: a worker that asks for it would wait for the end of this callback. */
+/* From a thread of the device. The status is taken here: a worker that asks for it would wait for the end of this callback. Who
+ * is woken finds the lock free. */
 static void on_done(void *arg)
 {
 	turn *t = arg;
@@ -118,8 +119,9 @@ static void on_done(void *arg)
 	t->state = TURN_DONE;
 	if (!p->o->in_order)
 		push(p, &p->done, t);
-	wake(p);
+	bool ended = p->ended;
 	tarn_mutex_unlock(&p->lock);
+	wake(p, ended);
 }
 
 /* ---- results ---- */

@@ -511,8 +511,35 @@ static void scenarios(void **unused)
 	assert_true(k.kept >= 0.9 * k.advised);
 }
 
+/* Preparation of a fifth of the device's time, by one worker, and 20 us of the host for each request: the device is busy 95 %
+ * of the time or more, from the smallest network on, with as many requests as it calls optimal. */
+static void cheap_preparation(void **unused)
+{
+	(void)unused;
+	static const int platforms[] = {3720, 4000};
+	for (int i = 0; i < 40; i++) {
+		scenario s = {.platform = platforms[i % 2], .slow = 1};
+		tarn_counters c;
+		state = (uint64_t)i * 0x9e3779b97f4a7c15u + 1;
+		s.net = i % 4 < 2 ? small_net() : compute_net(s.platform, true);
+		s.sim = (host_sim){.streams = 1, .inferences = INFERENCES, .seed = state, .processors = 2, .workers = 1};
+		compile(&s);
+		s.live = true;
+		s.sim.requests = s.platform == 4000 ? 8 : 4;
+		s.sim.prepare = 0.2 * s.sim.device;
+		s.sim.notice = 0.02;
+		s.sim.jitter = 0.15;
+		measure(&s, &c);
+		assert_true(c.busy >= 0.95);
+		/* The same with a worker that takes longer than the device does not: the test can fail. */
+		s.sim.prepare = 1.5 * s.sim.device;
+		measure(&s, &c);
+		assert_true(c.busy < 0.8);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(scenarios)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(scenarios), cmocka_unit_test(cheap_preparation)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
