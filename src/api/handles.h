@@ -97,6 +97,23 @@ TARN_MUST tarn_err tarn_shape_out(int rank, const int64_t *dim, ov_shape_t *out)
 TARN_MUST tarn_err tarn_partial_out(int rank, const int64_t *lo, const int64_t *hi, ov_partial_shape_t *out);
 TARN_MUST tarn_err tarn_shape_of_ov(const ov_shape_t *s, int64_t dim[TARN_MAX_RANK]); /* checks rank and sizes */
 
+/* ---- layouts ---- */
+
+struct ov_layout {
+	char *text; /* as printed: "[N,C,H,W]" */
+};
+/* The axes of a layout, for tensors of one rank; unnamed ones, and those that "..." stands for, are "?". */
+typedef struct tarn_layout {
+	int rank;
+	char axis[TARN_MAX_RANK][16];
+} tarn_layout;
+/* rank -1: as many axes as the text has, which must be without "...". */
+TARN_MUST tarn_err tarn_layout_expand(const char *text, int rank, tarn_layout *out);
+int tarn_layout_find(const tarn_layout *l, const char *axis); /* -1: none */
+
+/* An element type for an input or output of the model, by a Cast behind or before it. */
+TARN_MUST tarn_err tarn_port_retype(tarn_model *m, bool output, size_t i, tarn_dtype to);
+
 /* ---- core
  * ------------------------------------------------------------------------------------------------------------------------ */
 

@@ -7,10 +7,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-struct ov_layout {
-	char *text; /* as printed: "[N,C,H,W]" */
-};
-
 typedef struct parser {
 	const char *at;
 	tarn_str out, seen; /* seen: ",N,C," for the check that names are unique */
@@ -138,4 +134,53 @@ const char *ov_layout_to_string(const ov_layout_t *layout)
 	if (!layout || tarn_status(tarn_text_out(layout->text, &copy)) != OK)
 		return NULL;
 	return copy;
+}
+
+/* Long words for the usual letters. */
+static const struct {
+	const char *word, *letter;
+} letters[] = {{"BATCH", "N"}, {"CHANNELS", "C"}, {"CHANNEL", "C"}, {"DEPTH", "D"}, {"HEIGHT", "H"}, {"WIDTH", "W"}};
+
+static tarn_err name_axis(tarn_layout *l, int i, const char *word, size_t n)
+{
+	CHECK(n < sizeof *l->axis, TARN_USAGE, "layout: the axis name '%.*s' is too long; use at most %zu letters", (int)n,
+	      word, sizeof *l->axis - 1);
+	snprintf(l->axis[i], sizeof *l->axis, "%.*s", (int)n, word);
+	for (size_t k = 0; k < sizeof letters / sizeof *letters; k++)
+		if (!strcmp(l->axis[i], letters[k].word))
+			snprintf(l->axis[i], sizeof *l->axis, "%s", letters[k].letter);
+	return TARN_OK;
+}
+
+tarn_err tarn_layout_expand(const char *text, int rank, tarn_layout *out)
+{
+	int words = 1;
+	bool open = strstr(text, "...") != NULL;
+	for (const char *s = text; *s; s++)
+		words += *s == ',';
+	if (rank < 0 && !open)
+		rank = words;
+	CHECK(rank >= 0 && rank <= TARN_MAX_RANK && (open ? words - 1 <= rank : words == rank), TARN_SHAPE,
+	      "layout %s does not fit a tensor of %d dimensions; give another layout", text, rank);
+	*out = (tarn_layout){.rank = rank};
+	const char *s = text + 1;
+	for (int i = 0; i < rank;) {
+		size_t n = strcspn(s, ",]");
+		if (!strncmp(s, "...", 3)) {
+			for (int k = 0; k < rank - (words - 1); k++)
+				snprintf(out->axis[i++], sizeof *out->axis, "?");
+		} else {
+			TRY(name_axis(out, i++, s, n));
+		}
+		s += n + (s[n] == ',');
+	}
+	return TARN_OK;
+}
+
+int tarn_layout_find(const tarn_layout *l, const char *axis)
+{
+	for (int i = 0; i < l->rank; i++)
+		if (!strcmp(l->axis[i], axis))
+			return i;
+	return -1;
 }

@@ -58,11 +58,9 @@ static tarn_err set_output(tarn_graph *g, size_t i, tarn_dtype type)
 	return TARN_OK;
 }
 
-static tarn_err set_type(tarn_model *m, bool output, size_t i, ov_element_type_e type)
+tarn_err tarn_port_retype(tarn_model *m, bool output, size_t i, tarn_dtype to)
 {
 	tarn_graph *g = m->main;
-	tarn_dtype to;
-	TRY(tarn_dtype_of_ov(type, &to));
 	size_t n = output ? g->output.len : g->input.len;
 	CHECK(i < n, TARN_NOT_FOUND, "there is no %s %zu, there are %zu", output ? "output" : "input", i, n);
 	const tarn_value *v = output ? g->output.at[i] : g->input.at[i];
@@ -78,5 +76,7 @@ static tarn_err set_type(tarn_model *m, bool output, size_t i, ov_element_type_e
 ov_status_e tarn_set_port_type(const ov_model_t *model, bool output, size_t index, ov_element_type_e type)
 {
 	NEED(model);
-	return tarn_status(set_type(model->m, output, index, type));
+	tarn_dtype to;
+	tarn_err err = tarn_dtype_of_ov(type, &to);
+	return tarn_status(err ? err : tarn_port_retype(model->m, output, index, to));
 }

@@ -19,15 +19,22 @@ static tarn_err infer_node(tarn_node *n, tarn_symtab *syms, tarn_arena *arena)
 	return n->op->bounds ? n->op->bounds(&c) : TARN_OK;
 }
 
+static tarn_err infer_named(tarn_node *n, tarn_symtab *syms, tarn_arena *arena)
+{
+	tarn_err err = infer_node(n, syms, arena);
+	return err != TARN_OK ? tarn_err_note(err, "in node '%s' (%s)", n->name, n->op->name) : TARN_OK;
+}
+
 static tarn_err infer_graph(tarn_graph *g, tarn_symtab *syms, tarn_arena *arena)
 {
-	for (size_t i = 0; i < g->node.len; i++) {
-		tarn_node *n = g->node.at[i];
-		tarn_err err = infer_node(n, syms, arena);
-		if (err != TARN_OK)
-			return tarn_err_note(err, "in node '%s' (%s)", n->name, n->op->name);
-	}
+	for (size_t i = 0; i < g->node.len; i++)
+		TRY(infer_named(g->node.at[i], syms, arena));
 	return TARN_OK;
+}
+
+tarn_err tarn_node_infer(tarn_graph *g, tarn_node *n)
+{
+	return infer_named(n, &g->model->syms, &g->model->arena);
 }
 
 tarn_err tarn_graph_infer(tarn_graph *g)

@@ -36,5 +36,7 @@ TARN_MUST tarn_err tarn_graph_eval(const tarn_graph *g, const tarn_tensor *const
 
 /* Types and shapes of every value from the graph inputs' (bodies included). Values keep `konst`. Errors carry the node. */
 TARN_MUST tarn_err tarn_graph_infer(tarn_graph *g);
+/* Those of one node's outputs, from its inputs'. */
+TARN_MUST tarn_err tarn_node_infer(tarn_graph *g, tarn_node *n);
 
 #endif

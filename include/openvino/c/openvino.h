@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * OpenVINO's C API, as this library offers it: names, numbers and meaning of the 2026 releases, own implementation. Not here
- * yet: preprocessing (ov_prepostprocess.h) and remote contexts (ov_remote_context.h). What the API lacks is in <tarn/...>.
+ * OpenVINO's C API, as this library offers it: names, numbers and meaning of the 2026 releases, own implementation.
+ * What the API lacks is in <tarn/...>.
  */
 #ifndef OPENVINO_C_OPENVINO_H
 #define OPENVINO_C_OPENVINO_H
@@ -20,6 +20,7 @@
 #include "openvino/c/ov_model.h"
 #include "openvino/c/ov_node.h"
 #include "openvino/c/ov_partial_shape.h"
+#include "openvino/c/ov_prepostprocess.h"
 #include "openvino/c/ov_property.h"
 #include "openvino/c/ov_rank.h"
 #include "openvino/c/ov_shape.h"

@@ -269,7 +269,8 @@ static void lower_resize(ovir_writer *w, const tarn_node *n, const ovir_lower *r
 	const tarn_shape *x = &n->in[0]->shape;
 	const char *mode = ovir_get_word(w, n, "mode"), *coord = ovir_get_word(w, n, "coordinate_transformation_mode");
 	bool by_scale = scales && !(scales->shape.rank == 1 && scales->shape.dim[0] == 0);
-	if (x->rank < 0 || !strcmp(coord, "tf_crop_and_resize") || ovir_get_i(n, "exclude_outside") || ovir_get(n, "axes") ||
+	const tarn_attr *given = ovir_get(n, "axes");
+	if (x->rank < 0 || !strcmp(coord, "tf_crop_and_resize") || ovir_get_i(n, "exclude_outside") ||
 	    ovir_get_i(n, "keep_aspect_ratio_policy") || !strcmp(coord, "half_pixel_symmetric")) {
 		refuse(w, "this form of resizing has no form in the IR");
 		return;
@@ -295,16 +296,17 @@ static void lower_resize(ovir_writer *w, const tarn_node *n, const ovir_lower *r
 	int64_t axes[TARN_MAX_RANK], size[TARN_MAX_RANK];
 	float scale[TARN_MAX_RANK];
 	const tarn_value *by = by_scale ? scales : sizes;
-	int k = 0;
+	int k = 0, count = given ? given->ints.n : x->rank;
 	ovir_ref in[3] = {ovir_ref_of(w, n->in[0])};
-	for (int i = 0; i < x->rank; i++) {
-		if (by->konst && i < 2 && by_scale && tarn_tensor_f64(by->konst, i) == 1)
+	for (int i = 0; i < count; i++) {
+		const int64_t axis = !given ? i : given->ints.at[i] < 0 ? given->ints.at[i] + x->rank : given->ints.at[i];
+		if (by->konst && axis < 2 && by_scale && tarn_tensor_f64(by->konst, i) == 1)
 			continue;
-		if (by->konst && i < 2 && !by_scale && tarn_tensor_i64(by->konst, i) == x->dim[i])
+		if (by->konst && axis < 2 && !by_scale && tarn_tensor_i64(by->konst, i) == x->dim[axis])
 			continue;
 		scale[k] = by->konst && by_scale ? (float)tarn_tensor_f64(by->konst, i) : 1;
 		size[k] = by->konst && !by_scale ? tarn_tensor_i64(by->konst, i) : 1;
-		axes[k++] = i;
+		axes[k++] = axis;
 	}
 	if (!by->konst) {
 		in[1] = ovir_ref_of(w, by);
