@@ -123,6 +123,8 @@ tarn_err tarn_npu_compile(tarn_model *m, const tarn_cc_flags *flags, const tarn_
 	TRY_GOTO(out, tarn_npu_args_make(m->main, flags, &a, &args));
 	TRY_GOTO(out, tarn_npu_lower(m));
 	TRY_GOTO(out, tarn_npu_plan_make(arch, m->main, flags, &a, &plan));
+	if (!plan.layers.wide)
+		TRY_GOTO(out, tarn_npu_round_weights(m->main, &a));
 	put_args(&w, &args);
 	TRY_GOTO(out, tarn_npu_graph_write(&w, m->main, plan.layers.wide));
 	put_times(&w, &plan);

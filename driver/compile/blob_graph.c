@@ -14,47 +14,6 @@
 
 /* ---- writing ---- */
 
-/* Of each constant that is only ever the second operand of float products, by value id: how many weights in a row belong to one
- * output channel. 0: anything else. */
-static tarn_err find_weights(const tarn_graph *g, tarn_arena *a, size_t **run)
-{
-	static const char *const products[] = {"Conv", "ConvTranspose", "MatMul", "Gemm"};
-	size_t *r = tarn_arena_zalloc(a, g->value.len + 1, sizeof *r);
-	bool *other = tarn_arena_zalloc(a, g->value.len + 1, sizeof *other);
-	if (!r || !other)
-		return tarn_err_nomem(g->value.len * sizeof *r);
-	for (size_t i = 0; i < g->node.len; i++) {
-		const tarn_node *n = g->node.at[i];
-		bool product = false;
-		for (size_t p = 0; p < 4; p++)
-			product |= tarn_npu_is(n, products[p]);
-		for (int k = 0; k < n->n_in; k++) {
-			const tarn_value *v = n->in[k];
-			if (!v || !v->konst)
-				continue;
-			other[v->id] |= k != 1 || !product || v->type != TARN_F32;
-			if (tarn_npu_is(n, "Conv") && v->shape.rank > 0 && v->shape.dim[0] > 0)
-				r[v->id] = tarn_tensor_bytes(v->konst) / sizeof(float) / (size_t)v->shape.dim[0];
-			else if (!r[v->id])
-				r[v->id] = 1;
-		}
-	}
-	for (size_t i = 0; i < g->value.len; i++)
-		r[i] = other[i] ? 0 : r[i];
-	*run = r;
-	return TARN_OK;
-}
-
-/* What rounding takes from a weight of a channel goes to the channel's next one: the sum of its weights stays, and with it the
- * response to the mean of the input. */
-static uint16_t to_half(float f, float *carry)
-{
-	uint16_t h = tarn_f32_to_f16(f + *carry);
-	float lost = f + *carry - tarn_f16_to_f32(h);
-	*carry = lost == lost && lost < 1 && lost > -1 ? lost : 0; /* nothing to pass on from infinities */
-	return h;
-}
-
 /* The sum of two numbers of 11 bits, the second what the first leaves: weights of the wide form. Each output channel's are
  * scaled by a power of two before they are stored as FP16, so that only bits count and no exponent is too small. */
 static float eleven_bits(float f)
@@ -85,17 +44,13 @@ static void put_pairs(npu_writer *w, const float *f, size_t n)
 	}
 }
 
-static void put_halves(npu_writer *w, const float *f, size_t n, size_t run)
+static void put_halves(npu_writer *w, const float *f, size_t n)
 {
 	uint16_t block[256];
-	float carry = 0;
 	for (size_t i = 0; i < n;) {
 		size_t k = 0;
-		for (; k < 256 && i < n; k++, i++) {
-			if (i % run == 0)
-				carry = 0;
-			block[k] = to_half(f[i], &carry);
-		}
+		for (; k < 256 && i < n; k++, i++)
+			block[k] = tarn_f32_to_f16(f[i]);
 		tarn_str_add_n(&w->weight, (const char *)block, k * 2);
 	}
 }
@@ -106,7 +61,7 @@ typedef struct constants {
 	bool wide;
 } constants;
 
-/* Into the section of constants: as it is, or as find_weights and the form of the model say. */
+/* Into the section of constants: as it is, or as tarn_npu_find_weights and the form of the model say. */
 static tarn_err put_constant(void *ctx, tarn_str *out, const tarn_value *v, const tarn_tensor *t)
 {
 	const constants *c = ctx;
@@ -118,7 +73,7 @@ static tarn_err put_constant(void *ctx, tarn_str *out, const tarn_value *v, cons
 	if (run && c->wide)
 		put_pairs(c->w, t->data, bytes / sizeof(float));
 	else if (run)
-		put_halves(c->w, t->data, bytes / sizeof(float), run);
+		put_halves(c->w, t->data, bytes / sizeof(float));
 	else
 		tarn_bytes_put(to, t->data, bytes);
 	return TARN_OK;
@@ -128,7 +83,7 @@ tarn_err tarn_npu_graph_write(npu_writer *w, const tarn_graph *g, bool wide)
 {
 	tarn_arena scratch = {0};
 	size_t *run = NULL;
-	tarn_err err = find_weights(g, &scratch, &run);
+	tarn_err err = tarn_npu_find_weights(g, &scratch, &run);
 	if (err == TARN_OK) {
 		constants c = {w, run, wide};
 		tarn_serial s = {.put = put_constant, .ctx = &c, .fixed = true};

@@ -209,6 +209,14 @@ TARN_MUST tarn_err tarn_npu_wide_expect(const tarn_graph *g, double *expected);
 TARN_MUST tarn_err tarn_npu_plan_make(const tarn_arch *arch, const tarn_graph *g, const tarn_cc_flags *flags, tarn_arena *a,
 				      npu_plan *plan);
 
+/* ---- round.c ---- */
+
+/* Of each constant that is only ever the second operand of float products, by value id: how many weights in a row belong to one
+ * output channel. 0: anything else. */
+TARN_MUST tarn_err tarn_npu_find_weights(const tarn_graph *g, tarn_arena *a, size_t **run);
+/* Those become FP16 numbers, and biases make good what can be expected to be lost. Not for the wide form. */
+TARN_MUST tarn_err tarn_npu_round_weights(tarn_graph *g, tarn_arena *a);
+
 /* ---- limit.c ---- */
 
 /* One sentence: what limits the plan, and whether 8-bit layers or a faster clock would help. Appended. */

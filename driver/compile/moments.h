@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What values are expected to be, from weights alone: see moments.c. Private to driver/compile. */
+#ifndef TARN_DRIVER_COMPILE_MOMENTS_H
+#define TARN_DRIVER_COMPILE_MOMENTS_H
+
+#include "driver/compile/plan.h"
+
+/* Of one value. Channels: along axis 1 of images, the last axis otherwise; n = 1: all alike. */
+typedef struct npu_moments {
+	bool known;
+	int n;
+	double *mean, *var;
+	int roundings; /* to FP16, on the longest way here */
+} npu_moments;
+
+/* Of every value, by its id, in the arena. */
+TARN_MUST tarn_err tarn_npu_moments(const tarn_graph *g, tarn_arena *a, npu_moments **of);
+double tarn_npu_mean_at(const npu_moments *m, int64_t channel);
+/* All channels as one. */
+void tarn_npu_blend(const npu_moments *m, double *mean, double *var);
+
+/* Where weight (output channel, input channel, tap) of a product lies, and how many of each there are. */
+typedef struct npu_weights {
+	const tarn_tensor *t; /* F32 */
+	int64_t out, in, taps, groups, out_step, in_step;
+	double share; /* of the taps that one output sees */
+	bool transposed;
+} npu_weights;
+/* False for anything but a product with constant weights. */
+bool tarn_npu_read_weights(const tarn_node *n, npu_weights *w);
+/* The first of the taps from an input channel of a group to an output channel; *channel: which input channel of all. */
+int64_t tarn_npu_weight_at(const npu_weights *w, int64_t out, int64_t in, int64_t *channel);
+
+#endif
