@@ -133,6 +133,9 @@ int bench_vs_run(bench *b);
 void bench_vs_close(bench *b);
 void bench_vs_print(const bench *b);
 void bench_vs_json(const bench *b, json *j);
+/* What is advised as a whole command line, where it is one; SAMPLES stands for a folder that is not known. False: it is not, or
+ * there is no room. */
+bool bench_command(const bench *b, const tarn_verdict *v, char *text, size_t size);
 /* The sentence at the end, or "verdict" in JSON. */
 int bench_print_verdict(const bench *b);
 int bench_json_verdict(const bench *b, json *j);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tarn bench: what the counters of a measurement say. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "bench.h"
@@ -55,6 +56,62 @@ static int find(const bench *b, tarn_verdict *v)
 	return tarn_diagnose_counters(&c, v) == OK ? 0 : fail_last(b->s.command);
 }
 
+/* A word as a shell reads it back. False: no room. */
+static bool add_word(char *text, size_t size, const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+./:,@%";
+	size_t n = strlen(text);
+	bool bare = *word && strspn(word, plain) == strlen(word);
+	if (n + 4 * strlen(word) + 4 > size)
+		return false;
+	text[n++] = ' ';
+	if (!bare)
+		text[n++] = '\'';
+	for (; *word; word++) {
+		if (*word == '\'')
+			n += (size_t)snprintf(text + n, size - n, "'\\''");
+		else
+			text[n++] = *word;
+	}
+	if (!bare)
+		text[n++] = '\'';
+	text[n] = 0;
+	return true;
+}
+
+static bool add_words(const options *o, char *text, size_t size)
+{
+	for (int i = 0; i < o->argc; i++)
+		if (strcmp(o->argv[i], "--json") != 0 && !add_word(text, size, o->argv[i]))
+			return false;
+	return true;
+}
+
+/* model.onnx becomes model-int8.onnx, in this folder. */
+static void int8_name(const char *model, char *name, size_t size)
+{
+	const char *slash = strrchr(model, '/'), *base = slash ? slash + 1 : model, *dot = strrchr(base, '.');
+	snprintf(name, size, "%.*s-int8.onnx", (int)(dot ? dot - base : (long)strlen(base)), base);
+}
+
+bool bench_command(const bench *b, const tarn_verdict *v, char *text, size_t size)
+{
+	char name[256];
+	if (v->change && !strcmp(v->change, "precision")) {
+		int8_name(b->o->model, name, sizeof name);
+		snprintf(text, size, "tarn quantize -m");
+		return add_word(text, size, b->o->model) && add_word(text, size, "--data") &&
+		       add_word(text, size, b->o->live ? b->o->live : "SAMPLES") && add_word(text, size, "-o") &&
+		       add_word(text, size, name);
+	}
+	if (*v->next != '-' || strpbrk(v->next, ";"))
+		return false;
+	/* The flags are several words, and none needs quotes. */
+	snprintf(text, size, "tarn %s", b->s.command);
+	size_t n = add_words(b->o, text, size) ? strlen(text) : size;
+	return n < size && (size_t)snprintf(text + n, size - n, " %s", v->next) < size - n;
+}
+
 int bench_print_verdict(const bench *b)
 {
 	tarn_verdict v;
@@ -65,6 +122,9 @@ int bench_print_verdict(const bench *b)
 	if (v.gain >= 1.05)
 		printf(" (predicted: %.1f times the rate)", v.gain);
 	printf("\n");
+	char text[4096];
+	if (bench_command(b, &v, text, sizeof text))
+		printf("Try: %s\n", text);
 	tarn_free_verdict(&v);
 	return 0;
 }
@@ -79,6 +139,8 @@ int bench_json_verdict(const bench *b, json *j)
 	json_text(j, "name", v.name);
 	json_text(j, "sentence", v.sentence);
 	json_text(j, "next", v.next);
+	char text[4096];
+	json_text(j, "command", bench_command(b, &v, text, sizeof text) ? text : NULL);
 	json_text(j, "detail", v.detail);
 	json_text(j, "change", v.change);
 	json_num(j, "predicted_gain", v.gain);

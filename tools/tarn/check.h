@@ -77,6 +77,8 @@ void check_state_json(const check *c, json *j);
 void check_print(const check *c);
 void check_json(const check *c, json *j);
 /* check_predict.c */
+/* Times the rate that layers of half the time would make, at most: the fixed cost stays. NAN: not known. */
+double check_int8_bound(const check *c);
 void check_predict_print(const check *c);
 void check_predict_json(const check *c, json *j);
 

@@ -24,6 +24,15 @@ static int slowest_first(const void *a, const void *b)
 	return ((*x)->ms < (*y)->ms) - ((*x)->ms > (*y)->ms);
 }
 
+/* What the layers do not account for. */
+static double fixed_ms(const tarn_estimated_layers *e)
+{
+	double sum = 0;
+	for (size_t i = 0; i < e->size; i++)
+		sum += e->at[i].ms;
+	return fmax(0, e->ms - sum);
+}
+
 static void print_slowest(const tarn_estimated_layers *e)
 {
 	const tarn_estimated_layer **by = calloc(e->size + 1, sizeof *by);
@@ -35,7 +44,19 @@ static void print_slowest(const tarn_estimated_layers *e)
 	for (size_t i = 0; i < e->size && i < SLOWEST && by[i]->ms > 0; i++)
 		printf("  %8.4f ms %4.1f %%  %-5s %s (%s), %.3g MMAC, %.3g MB\n", by[i]->ms, 100 * by[i]->ms / e->ms,
 		       engine_of(by[i]), by[i]->name, by[i]->type, (double)by[i]->macs * 1e-6, (double)by[i]->ddr_bytes * 1e-6);
+	printf("  %8.4f ms %4.1f %%  fixed cost of an inference, between layers\n", fixed_ms(e), 100 * fixed_ms(e) / e->ms);
 	free(by);
+}
+
+double check_int8_bound(const check *c)
+{
+	double most = NAN;
+	for (int i = 0; i < 2; i++) {
+		const tarn_estimated_layers *e = &c->estimate[i].e;
+		if (c->estimate[i].known && e->ms > 0)
+			most = fmax(most, 2 * e->ms / (e->ms + fixed_ms(e)));
+	}
+	return most;
 }
 
 static int64_t sum_macs(const tarn_estimated_layers *e)
@@ -108,6 +129,7 @@ void check_predict_json(const check *c, json *j)
 		json_begin(j, NULL, '{');
 		json_text(j, "platform", e->platform);
 		json_figure(j, "latency_ms", e->known ? e->e.ms : NAN, "ms", "modelled", fmax(e->e.band_low, e->e.band_high));
+		json_figure(j, "fixed_ms", e->known ? fixed_ms(&e->e) : NAN, "ms", "modelled", -1);
 		json_figure(j, "ddr_bytes", e->known ? (double)sum_bytes(&e->e) : NAN, "B", "modelled", -1);
 		json_figure(j, "mac_share", e->known ? compute_share(&e->e) : NAN, "share", "modelled", -1);
 		json_figure(j, "ddr_share", e->known ? memory_share(&e->e) : NAN, "share", "modelled", -1);

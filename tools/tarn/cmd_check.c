@@ -131,14 +131,24 @@ void check_help(check *c, const char *fmt, ...)
 	va_end(ap);
 }
 
+static void int8_help(check *c)
+{
+	char most[96] = "";
+	double bound = check_int8_bound(c);
+	if (bound > 1)
+		snprintf(most, sizeof most,
+			 " (on the NPU at most %.2f times it: the fixed cost of an inference stays; modelled)", bound);
+	check_help(c, "INT8 halves bytes and may double the rate%s: tarn quantize -m %.300s --data DATA -o model-int8.onnx",
+		   most, c->s.o->model);
+}
+
 static void find_help(check *c)
 {
 	check_state_help(c);
 	if (!c->states.window)
 		check_dims_help(c);
 	if (c->facts.macs > 0 && (double)c->facts.macs_int8 < 0.5 * (double)c->facts.macs)
-		check_help(c, "INT8 halves bytes and may double the rate: tarn quantize -m %s --data DATA -o %s", c->s.o->model,
-			   "model-int8.onnx");
+		int8_help(c);
 	for (size_t i = 0; i < c->npu.size && c->n_help < CHECK_MAX_HELP; i++)
 		if (!c->npu.at[i].supported && !strstr(c->npu.at[i].why, "free dimension")) {
 			check_help(c, "node '%.100s' keeps the model off the NPU: %.300s", c->npu.at[i].name, c->npu.at[i].why);

@@ -192,8 +192,8 @@ int cmd_top(const options *o)
 	count_npus(&t);
 	if (!t.n)
 		return fail(4, "top",
-			    "there is no Intel NPU to watch here; `tarn doctor` says what is missing, and `tarn bench --sim "
-			    "4000` shows a modelled NPU at work");
+			    "there is no Intel NPU to watch here; `tarn doctor` says what is missing, and `tarn bench -m "
+			    "MODEL -d NPU --sim 4000 -paced` shows a modelled NPU at work");
 	struct sigaction on = {.sa_handler = stop}, was;
 	sigaction(SIGINT, &on, &was);
 	if (t.j) {

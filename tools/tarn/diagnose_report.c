@@ -107,6 +107,9 @@ void diagnose_print(diagnosis *d)
 	if (turbo_sentence(d, text, sizeof text))
 		printf("Turbo: %s\n", text);
 	printf("Next: %s\n", d->verdict.next);
+	char command[4096];
+	if (bench_command(b, &d->verdict, command, sizeof command))
+		printf("Try: %s\n", command);
 }
 
 /* ---- JSON ---- */
