@@ -100,7 +100,7 @@ typedef struct tarn_quantize_options {
 	/* Training afterwards, on the same samples (of which some 300 to 600, spread evenly, calibrate); NULL: none. Stopped
 	 * while it trains, the best so far is the result. */
 	const tarn_training_options *training;
-	const tarn_quantize_control *control; /* NULL: no limit */
+	const tarn_quantize_control *control; /* NULL: no limit. With training: layers of what was trained return to float */
 	bool layers;                          /* report on each layer, from a few samples */
 } tarn_quantize_options;
 

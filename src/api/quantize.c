@@ -65,8 +65,6 @@ static tarn_err quantize(struct ov_core *core, const tarn_model *m, const tarn_q
 {
 	tarn_quant_options qo;
 	tarn_feed *feed;
-	CHECK(!o->control || !o->training, TARN_USAGE,
-	      "a limit on what is lost and training do not go together; give one of them");
 	CHECK(o->n_source || o->sample, TARN_USAGE, "there is no data to calibrate on; give data sets, or a function");
 	TRY(tarn_feed_open(core, m, o, &qo, &feed));
 	tarn_api_control control;

@@ -82,6 +82,24 @@ static bool thinned_stop(void *ctx)
 	return t->all->stop && t->all->stop(t->all->ctx);
 }
 
+/* Layers of the trained model *q return to float until the limit holds. The same samples make the same plan as before. */
+static tarn_err control_trained(const tarn_model *m, const tarn_quant_options *all, const tarn_quant_options *some,
+				tarn_quant_report *r, tarn_model **q)
+{
+	tarn_quant_options o = *some;
+	tarn_quant_control c = *all->control;
+	tarn_model *out = NULL;
+	c.trained = *q;
+	c.on = all;
+	o.control = &c;
+	tarn_quant_report_fini(r);
+	*r = (tarn_quant_report){0};
+	TRY(tarn_quant_ptq(m, &o, &out, r));
+	tarn_model_unref(*q);
+	*q = out;
+	return TARN_OK;
+}
+
 tarn_err tarn_quantize_and_train(const tarn_model *m, const tarn_quant_options *all, const tarn_training_options *o,
 				 tarn_quant_report *r, tarn_training_report *trained, tarn_model **q)
 {
@@ -96,10 +114,13 @@ tarn_err tarn_quantize_and_train(const tarn_model *m, const tarn_quant_options *
 	some.progress = thinned_progress;
 	some.stop = thinned_stop;
 	some.ctx = &t;
+	some.control = NULL;
 	TRY(tarn_quant_ptq(m, &some, &start, r));
 	tarn_err err = tarn_qat_train(m, start, &qat, q, &qr);
 	tarn_model_unref(start);
-	if (err == TARN_OK && qr.improved)
+	if (err == TARN_OK && all->control && !qr.interrupted)
+		err = control_trained(m, all, &some, r, q);
+	else if (err == TARN_OK && qr.improved)
 		err = tarn_quant_compare(m, *q, &some, r); /* of what leaves */
 	*trained = training_out(&qr);
 	return err;

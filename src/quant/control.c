@@ -176,7 +176,11 @@ static int64_t bytes_of(const tarn_model *m)
 static tarn_err write(controller *k, tarn_model **q)
 {
 	TRY(tarn_quant_place(k->p, k->o, k->r));
-	return tarn_quant_write(k->p, q);
+	TRY(tarn_quant_write(k->p, q));
+	tarn_err err = k->c->trained ? tarn_quant_take_trained(k->c->trained, *q) : TARN_OK;
+	if (err != TARN_OK)
+		tarn_model_unref(*q);
+	return err;
 }
 
 /* Its modelled time at the sizes of the first sample. */
@@ -441,7 +445,7 @@ static tarn_err init(controller *k)
 tarn_err tarn_quant_control_run(quant_plan *p, const tarn_model *plain, const tarn_quant_options *o,
 				const tarn_quant_control *c, tarn_quant_report *r, tarn_model **out)
 {
-	controller k = {.p = p, .plain_model = plain, .o = o, .c = c, .r = r};
+	controller k = {.p = p, .plain_model = plain, .o = c->on ? c->on : o, .c = c, .r = r};
 	tarn_err err = init(&k);
 	CHECK_GOTO(out, err != TARN_OK || (c->max_drop >= 0 && isfinite(c->max_drop)), TARN_USAGE,
 		   "a limit of %g points; give 0 or more", c->max_drop);

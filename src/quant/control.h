@@ -18,5 +18,8 @@
  * INT8. */
 TARN_MUST tarn_err tarn_quant_control_run(quant_plan *p, const tarn_model *plain, const tarn_quant_options *o,
 					  const tarn_quant_control *c, tarn_quant_report *r, tarn_model **out);
+/* Constants of a trained model take the place of those in q that have the same name, type and size: the codes, scales and zero
+ * points of what is in INT8 in both. */
+TARN_MUST tarn_err tarn_quant_take_trained(const tarn_model *trained, tarn_model *q);
 
 #endif

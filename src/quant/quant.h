@@ -51,6 +51,10 @@ typedef struct tarn_quant_control {
 	/* Modelled time of an intermediate model; NULL: not known. */
 	tarn_err (*price)(void *ctx, const tarn_model *q, tarn_estimate *e);
 	void *ctx;
+	/* The plan's model as training left it, with everything in INT8 (NULL: not trained), and the samples to measure on
+	 * (NULL: those that calibrate). */
+	const tarn_model *trained;
+	const struct tarn_quant_options *on;
 } tarn_quant_control;
 
 /* One model that accuracy control measured. Texts live as long as the report. */

@@ -47,6 +47,17 @@ expect_json training.after.samples 12
 qat -o g.onnx --weight-bits 4 --json
 expect_json training.epochs 4
 
+# A limit: training first, then layers to float. What needs none is the trained model; what none can keep ends with 5 and the best.
+qat -o h.onnx --weight-bits 4 --max-drop 1000 --json
+expect_json met true
+expect_json steps[1].what int8
+expect_json training.epochs 4
+cmp g.onnx h.onnx || fail "within the limit the trained model should leave as it is"
+expect_exit 5 "$TARN" quantize -m net.onnx --data data.npy --qat --epochs 4 --train-batch 8 -nthreads 2 --weight-bits 4 --max-drop 0 -o i.onnx --json
+expect_json met false
+expect_stderr_contains "the best one"
+expect_exit 0 "$TARN" run -m i.onnx -i data.npy -o again
+
 refused()
 {
 	wanted=$1
