@@ -125,8 +125,8 @@ static void defaults(const tarn_op_def *op, tarn_attr *a)
 		a[i].set = d->presence == TARN_ATTR_DEFAULT;
 		if (d->kind == TARN_ATTR_FLOAT)
 			a[i].f = d->def;
-		else if (d->kind != TARN_ATTR_INTS && d->kind != TARN_ATTR_FLOATS && d->kind != TARN_ATTR_STRING && d->kind != TARN_ATTR_STRINGS &&
-			 d->kind != TARN_ATTR_TENSOR)
+		else if (d->kind != TARN_ATTR_INTS && d->kind != TARN_ATTR_FLOATS && d->kind != TARN_ATTR_STRING &&
+			 d->kind != TARN_ATTR_STRINGS && d->kind != TARN_ATTR_TENSOR)
 			a[i].i = (int64_t)d->def;
 	}
 }

@@ -22,8 +22,8 @@ typedef enum tarn_attr_kind {
 	TARN_ATTR_FLOAT,
 	TARN_ATTR_STRING,
 	TARN_ATTR_STRINGS, /* kept as one text, with commas */
-	TARN_ATTR_ENUM, /* one of `words` ("a|b|c"); stored as index */
-	TARN_ATTR_TYPE, /* element type; an ONNX type code in ONNX */
+	TARN_ATTR_ENUM,    /* one of `words` ("a|b|c"); stored as index */
+	TARN_ATTR_TYPE,    /* element type; an ONNX type code in ONNX */
 	TARN_ATTR_INTS,
 	TARN_ATTR_FLOATS,
 	TARN_ATTR_TENSOR,

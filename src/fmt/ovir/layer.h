@@ -79,10 +79,10 @@ TARN_MUST tarn_err ovir_set_f(ovir_build *b, const char *name, double v);
 TARN_MUST tarn_err ovir_set_ints(ovir_build *b, const char *name, const int64_t *at, int n);
 
 /* sequence.c */
-TARN_MUST tarn_err ovir_read_lstm(ovir_build *b);
+TARN_MUST tarn_err ovir_read_sequence(ovir_build *b);
 
 /* The groups of types: each a table ending with type NULL. */
-extern const ovir_type ovir_types_simple[], ovir_types_window[], ovir_types_shape[], ovir_types_other[];
+extern const ovir_type ovir_types_simple[], ovir_types_window[], ovir_types_shape[], ovir_types_order[], ovir_types_other[];
 
 /* ---- spelling.c: how the file put it, as text in the model's arena ---- */
 

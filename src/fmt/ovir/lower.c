@@ -383,7 +383,8 @@ const ovir_lower ovir_lower_simple[] = {
 
 const ovir_lower *ovir_lower_find(const tarn_node *n)
 {
-	static const ovir_lower *const groups[] = {ovir_lower_simple, ovir_lower_window, ovir_lower_shape, ovir_lower_quant};
+	static const ovir_lower *const groups[] = {ovir_lower_simple, ovir_lower_window, ovir_lower_shape, ovir_lower_order,
+						   ovir_lower_quant};
 	for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
 		for (const ovir_lower *r = groups[i]; r->op; r++)
 			if (!strcmp(r->op, n->op->name))

@@ -353,7 +353,9 @@ const ovir_lower ovir_lower_shape[] = {
 	{"SpaceToDepth", "SpaceToDepth", "opset1", lower_depth, NULL},
 	{"ScatterElements", "ScatterElementsUpdate", "opset3", lower_scatter, NULL},
 	{"ScatterND", "ScatterNDUpdate", "opset3", lower_scatter, NULL},
-	{"LSTM", "LSTMSequence", "opset5", ovir_lower_lstm, NULL},
+	{"LSTM", "LSTMSequence", "opset5", ovir_lower_sequence, NULL},
+	{"GRU", "GRUSequence", "opset5", ovir_lower_sequence, NULL},
+	{"RNN", "RNNSequence", "opset5", ovir_lower_sequence, NULL},
 	{"Resize", "Interpolate", "opset11", lower_resize, NULL},
 	{NULL, NULL, NULL, NULL, NULL},
 };

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * LSTM <-> LSTMSequence. Differences: gates i o f c here, f i c o there; two biases here, their sum there; time first here (or
- * batch first with layout = 1), batch first there; Y is [S,D,B,H] (layout 1: [B,S,D,H]) here, [B,D,S,H] there.
+ * LSTM, GRU, RNN <-> LSTMSequence, GRUSequence, RNNSequence. Differences: an LSTM's gates are i o f c here, f i c o there; two
+ * biases here, their sum there (a GRU whose reset gate acts after the product keeps that gate's apart: four rows of gates);
+ * time first here (or batch first with layout = 1), batch first there; Y is [S,D,B,H] (layout 1: [B,S,D,H]) here, [B,D,S,H]
+ * there.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,18 +13,38 @@
 #include "fmt/ovir/writer.h"
 
 enum { X, W, R, B, LENS, H0, C0, P };                       /* ONNX */
-enum { OV_X, OV_H, OV_C, OV_LENS, OV_W, OV_R, OV_B, OV_N }; /* IR */
-static const int to_ov[4] = {2, 0, 3, 1};                   /* gate k there is gate to_ov[k] here: f i c o of i o f c */
+enum { OV_X, OV_H, OV_C, OV_LENS, OV_W, OV_R, OV_B, OV_N }; /* IR; only an LSTM has OV_C */
 
-/* Rows of gates in another order: out gate k = in gate from[k]; t is [D, 4H, ...]. */
-static tarn_err gates_move(const tarn_tensor *t, const int from[4], tarn_tensor *out)
+typedef struct kind {
+	const char *op, *type;
+	int gates;
+	int to_ov[4]; /* gate k there is gate to_ov[k] here */
+	bool cell;    /* has a second state */
+	const char *usual[3];
+} kind;
+static const kind kinds[] = {
+	{"LSTM", "LSTMSequence", 4, {2, 0, 3, 1}, true, {"sigmoid", "tanh", "tanh"}}, /* f i c o of i o f c */
+	{"GRU", "GRUSequence", 3, {0, 1, 2}, false, {"sigmoid", "tanh"}},
+	{"RNN", "RNNSequence", 1, {0}, false, {"tanh"}},
+};
+
+static const kind *kind_of(const char *op, const char *type)
+{
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if ((op && !strcmp(kinds[i].op, op)) || (type && !strcmp(kinds[i].type, type)))
+			return &kinds[i];
+	return &kinds[0];
+}
+
+/* Rows of gates in another order: out gate k = in gate from[k]; t is [D, gates*H, ...]. */
+static tarn_err gates_move(const tarn_tensor *t, int gates, const int *from, tarn_tensor *out)
 {
 	TRY(tarn_tensor_copy(t, out));
-	size_t bytes = tarn_tensor_bytes(t), gate = bytes / (size_t)t->dim[0] / 4;
-	for (int64_t d = 0; d < t->dim[0]; d++)
-		for (int k = 0; k < 4; k++)
-			memcpy((char *)out->data + ((size_t)d * 4 + (size_t)k) * gate,
-			       (const char *)t->data + ((size_t)d * 4 + (size_t)from[k]) * gate, gate);
+	size_t bytes = tarn_tensor_bytes(t), n = (size_t)gates, gate = bytes / (size_t)t->dim[0] / n;
+	for (size_t d = 0; d < (size_t)t->dim[0]; d++)
+		for (size_t k = 0; k < n; k++)
+			memcpy((char *)out->data + (d * n + k) * gate, (const char *)t->data + (d * n + (size_t)from[k]) * gate,
+			       gate);
 	return TARN_OK;
 }
 
@@ -48,7 +70,8 @@ static ovir_ref weights(ovir_writer *w, const tarn_node *n, const char *name, co
 {
 	tarn_tensor moved = {0};
 	ovir_ref r = {-1, 0};
-	tarn_err err = gates_move(t, to_ov, &moved);
+	const kind *k = kind_of(n->op->name, NULL);
+	tarn_err err = gates_move(t, k->gates, k->to_ov, &moved);
 	if (err == TARN_OK)
 		r = ovir_put_tensor(w, ovir_sub(w, n, name), &moved);
 	else
@@ -57,22 +80,30 @@ static ovir_ref weights(ovir_writer *w, const tarn_node *n, const char *name, co
 	return r;
 }
 
-/* The sum of both biases, or zeros: [D, 4H]. */
+/* The sum of both biases, or zeros: [D, gates*H]. */
 static ovir_ref bias(ovir_writer *w, const tarn_node *n, int64_t d, int64_t h)
 {
 	const tarn_value *b = ovir_value_of(n, B);
+	int64_t gates = kind_of(n->op->name, NULL)->gates, rows = gates * h;
+	bool apart = gates == 3 && ovir_get_i(n, "linear_before_reset");
 	tarn_tensor sum = {0};
 	ovir_ref r = {-1, 0};
-	tarn_err err = tarn_tensor_new(n->in[X]->type, 2, (int64_t[]){d, 4 * h}, &sum);
+	int64_t wide = rows + (apart ? h : 0);
+	tarn_err err = tarn_tensor_new(n->in[X]->type, 2, (int64_t[]){d, wide}, &sum);
 	if (err != TARN_OK) {
 		ovir_fail(w, err);
 		return r;
 	}
-	for (int64_t i = 0; b && i < d * 4 * h; i++) {
-		int64_t at = i / (4 * h) * 8 * h + i % (4 * h);
-		tarn_tensor_set_f64(&sum, i, tarn_tensor_f64(b->konst, at) + tarn_tensor_f64(b->konst, at + 4 * h));
+	for (int64_t i = 0; b && i < d * wide; i++) {
+		int64_t k = i % wide, at = i / wide * 2 * rows;
+		double first = k < rows ? tarn_tensor_f64(b->konst, at + k) : 0;
+		bool both = !apart || k < rows - h;
+		double second = both       ? tarn_tensor_f64(b->konst, at + rows + k)
+				: k < rows ? 0
+					   : tarn_tensor_f64(b->konst, at + rows + k - h);
+		tarn_tensor_set_f64(&sum, i, first + second);
 	}
-	r = weights(w, n, "B", &sum);
+	r = apart ? ovir_put_tensor(w, ovir_sub(w, n, "B"), &sum) : weights(w, n, "B", &sum);
 	tarn_tensor_fini(&sum);
 	return r;
 }
@@ -109,29 +140,49 @@ static ovir_ref lengths(ovir_writer *w, const tarn_node *n, int64_t b, int64_t s
 	return ovir_put_ints(w, ovir_sub(w, n, "lengths"), TARN_I64, all, (int)b);
 }
 
-static bool usual_activations(const char *text)
+static bool usual_activations(const kind *cell, const char *text)
 {
-	static const char *const want[] = {"sigmoid", "tanh", "tanh"};
-	int k = 0;
+	int k = 0, n_want = 0;
+	while (n_want < 3 && cell->usual[n_want])
+		n_want++;
 	for (const char *p = text; p && *p; k++) {
 		p += strspn(p, ", |;[]'\"");
 		size_t n = strcspn(p, ", |;[]'\"");
+		const char *want = cell->usual[k % n_want];
 		if (!n)
 			break;
-		if (n != strlen(want[k % 3]) || strncasecmp(p, want[k % 3], n))
+		if (n != strlen(want) || strncasecmp(p, want, n))
 			return false;
 		p += n;
 	}
-	return k % 3 == 0;
+	return k % n_want == 0;
+}
+
+/* An RNN has any one of these, in all directions. */
+static const char *lone_activation(const char *text)
+{
+	static const char *const words[] = {"tanh", "relu", "sigmoid"};
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (usual_activations(&(kind){.usual = {words[i]}}, text))
+			return words[i];
+	return NULL;
+}
+
+static const char *activations_of(const tarn_node *n)
+{
+	const tarn_attr *act = ovir_get(n, "activations");
+	const kind *cell = kind_of(n->op->name, NULL);
+	if (cell->gates == 1)
+		return lone_activation(act ? act->s : "tanh");
+	return act && !usual_activations(cell, act->s) ? NULL : cell->cell ? "sigmoid,tanh,tanh" : "sigmoid,tanh";
 }
 
 static bool writable(const tarn_node *n)
 {
-	const tarn_attr *act = ovir_get(n, "activations");
 	const tarn_shape *x = &n->in[X]->shape;
 	return tarn_shape_is_static(x) && n->in[W]->konst && n->in[R]->konst && !ovir_value_of(n, P) &&
-	       (!ovir_value_of(n, B) || n->in[B]->konst) && !ovir_get_i(n, "input_forget") &&
-	       (!act || usual_activations(act->s)) && n->in[R]->shape.rank == 3;
+	       (!ovir_value_of(n, B) || n->in[B]->konst) && !ovir_get_i(n, "input_forget") && activations_of(n) &&
+	       n->in[R]->shape.rank == 3;
 }
 
 /* A value of the node behind a Transpose that puts its axes as they are here. */
@@ -146,52 +197,66 @@ static void out_put(ovir_writer *w, const tarn_node *n, int i, ovir_ref from, co
 	ovir_put_node(w, &one, "Transpose", "opset1", NULL, in, 2);
 }
 
-void ovir_lower_lstm(ovir_writer *w, const tarn_node *n, const ovir_lower *row)
+/* Y and the last states as outputs of one layer. */
+static bool outputs_put(ovir_writer *w, ovir_ref seq, int count, tarn_dtype t, const tarn_shape *y, const tarn_shape *last)
+{
+	if (w->err != TARN_OK)
+		return false;
+	ovir_wlayer *l = &w->layer.at[seq.layer];
+	l->out = tarn_arena_zalloc(&w->a, (size_t)count, sizeof *l->out);
+	if (!l->out) {
+		ovir_fail(w, tarn_err_nomem(64));
+		return false;
+	}
+	l->n_out = count;
+	for (int i = 0; i < count; i++)
+		l->out[i] = (ovir_out){.type = t, .shape = i ? *last : *y};
+	return true;
+}
+
+void ovir_lower_sequence(ovir_writer *w, const tarn_node *n, const ovir_lower *row)
 {
 	static const int64_t swap[] = {1, 0, 2}, back[] = {2, 1, 0, 3}, front[] = {0, 2, 1, 3}, same[] = {0, 1, 2};
+	const kind *cell = kind_of(n->op->name, NULL);
 	if (!writable(n)) {
-		refuse(w, "an LSTM with free sizes, computed weights, peepholes or other activations has no form in the IR");
+		refuse(w,
+		       "a recurrence with free sizes, computed weights, peepholes or other activations has no form in the IR");
 		return;
 	}
 	bool first = ovir_get_i(n, "layout") != 0;
 	const tarn_shape *x = &n->in[X]->shape;
 	int64_t b = x->dim[!first], s = x->dim[first], h = n->in[R]->shape.dim[2], d = n->in[W]->shape.dim[0];
 	int64_t dim[3] = {b, d, h};
+	int k = 0;
 	tarn_dtype t = n->in[X]->type;
 	ovir_ref in[OV_N];
-	in[OV_X] = first ? ovir_ref_of(w, n->in[X]) : turned(w, n, "X", ovir_ref_of(w, n->in[X]), t, x, swap);
-	in[OV_H] = state(w, n, H0, "H", dim, first);
-	in[OV_C] = state(w, n, C0, "C", dim, first);
-	in[OV_LENS] = lengths(w, n, b, s);
-	in[OV_W] = weights(w, n, "W", n->in[W]->konst);
-	in[OV_R] = weights(w, n, "R", n->in[R]->konst);
-	in[OV_B] = bias(w, n, d, h);
+	in[k++] = first ? ovir_ref_of(w, n->in[X]) : turned(w, n, "X", ovir_ref_of(w, n->in[X]), t, x, swap);
+	in[k++] = state(w, n, H0, "H", dim, first);
+	if (cell->cell)
+		in[k++] = state(w, n, C0, "C", dim, first);
+	in[k++] = lengths(w, n, b, s);
+	in[k++] = weights(w, n, "W", n->in[W]->konst);
+	in[k++] = weights(w, n, "R", n->in[R]->konst);
+	in[k++] = bias(w, n, d, h);
 	const char *attrs[] = {"hidden_size",
 			       ovir_text(w, "%" PRId64, h),
 			       "direction",
 			       ovir_get_word(w, n, "direction"),
 			       "activations",
-			       "sigmoid,tanh,tanh",
+			       activations_of(n),
 			       "activations_alpha",
 			       "",
 			       "activations_beta",
 			       "",
 			       "clip",
 			       ovir_text(w, "%.17g", ovir_get_f(n, "clip")),
+			       cell->gates == 3 ? "linear_before_reset" : NULL,
+			       ovir_get_i(n, "linear_before_reset") ? "true" : "false",
 			       NULL};
 	tarn_shape y = {.rank = 4, .dim = {b, d, s, h}}, hc = {.rank = 3, .dim = {b, d, h}};
-	ovir_ref seq = ovir_put(w, row->type, row->version, ovir_sub(w, n, "sequence"), attrs, in, OV_N, t, &y);
-	if (w->err != TARN_OK)
+	ovir_ref seq = ovir_put(w, row->type, row->version, ovir_sub(w, n, "sequence"), attrs, in, k, t, &y);
+	if (!outputs_put(w, seq, cell->cell ? 3 : 2, t, &y, &hc))
 		return;
-	ovir_wlayer *l = &w->layer.at[seq.layer];
-	l->out = tarn_arena_zalloc(&w->a, 3, sizeof *l->out);
-	if (!l->out) {
-		ovir_fail(w, tarn_err_nomem(64));
-		return;
-	}
-	l->n_out = 3;
-	for (int i = 0; i < 3; i++)
-		l->out[i] = (ovir_out){.type = t, .shape = i ? hc : y};
 	for (int i = 0; i < n->n_out; i++)
 		if (n->out[i])
 			out_put(w, n, i, (ovir_ref){seq.layer, i}, i ? first ? same : swap : first ? front : back, i ? 3 : 4);
@@ -199,35 +264,42 @@ void ovir_lower_lstm(ovir_writer *w, const tarn_node *n, const ovir_lower *row)
 
 /* ---- reading ---- */
 
-static tarn_err weights_read(ovir_build *b, int input, tarn_value **out)
+static tarn_err weights_read(ovir_build *b, const kind *cell, int input, tarn_value **out)
 {
 	int from[4];
-	for (int k = 0; k < 4; k++)
-		from[to_ov[k]] = k;
+	for (int k = 0; k < cell->gates; k++)
+		from[cell->to_ov[k]] = k;
 	const tarn_tensor *t = b->in[input]->konst;
 	tarn_tensor moved = {0};
 	CHECK(t, TARN_UNSUPPORTED, "weights that the model computes are not supported");
-	CHECK(t->rank >= 2 && t->dim[0] > 0 && t->dim[1] % 4 == 0 && tarn_dtype_is_float(t->type), TARN_BAD_FILE,
-	      "input %d has no rows for four gates", input);
-	TRY(gates_move(t, from, &moved));
+	CHECK(t->rank >= 2 && t->dim[0] > 0 && t->dim[1] % cell->gates == 0 && tarn_dtype_is_float(t->type), TARN_BAD_FILE,
+	      "input %d has no rows for %d gates", input, cell->gates);
+	TRY(gates_move(t, cell->gates, from, &moved));
 	tarn_err err = tarn_value_const(b->g, NULL, &moved, out);
 	tarn_tensor_fini(&moved);
 	return err;
 }
 
-/* [D, 4H] -> [D, 8H]: the second bias is 0. */
-static tarn_err bias_read(ovir_build *b, tarn_value **out)
+/* [D, rows] -> [D, 2 rows]: the second bias is 0, but for the gate that was kept apart (its rows are the last there). */
+static tarn_err bias_read(ovir_build *b, const kind *cell, int input, bool apart, tarn_value **out)
 {
-	tarn_value *four;
-	TRY(weights_read(b, OV_B, &four));
-	const tarn_tensor *t = four->konst;
-	tarn_tensor eight = {0};
-	TRY(tarn_tensor_new(t->type, 2, (int64_t[]){t->dim[0], 2 * t->dim[1]}, &eight));
-	size_t row = tarn_tensor_bytes(t) / (size_t)t->dim[0];
+	tarn_value *one;
+	const tarn_tensor *t = b->in[input]->konst;
+	if (!apart) {
+		TRY(weights_read(b, cell, input, &one));
+		t = one->konst;
+	}
+	CHECK(t && t->rank == 2 && t->dim[0] > 0 && t->dim[1] % (apart ? 4 : cell->gates) == 0 && tarn_dtype_is_float(t->type),
+	      TARN_UNSUPPORTED, "input %d is no constant bias of these gates", input);
+	int64_t h = apart ? t->dim[1] / 4 : 0, rows = t->dim[1] - h;
+	tarn_tensor both = {0};
+	TRY(tarn_tensor_new(t->type, 2, (int64_t[]){t->dim[0], 2 * rows}, &both));
 	for (int64_t d = 0; d < t->dim[0]; d++)
-		memcpy((char *)eight.data + 2 * row * (size_t)d, (const char *)t->data + row * (size_t)d, row);
-	tarn_err err = tarn_value_const(b->g, NULL, &eight, out);
-	tarn_tensor_fini(&eight);
+		for (int64_t i = 0; i < rows + h; i++)
+			tarn_tensor_set_f64(&both, d * 2 * rows + (i < rows ? i : i + rows - h),
+					    tarn_tensor_f64(t, d * (rows + h) + i));
+	tarn_err err = tarn_value_const(b->g, NULL, &both, out);
+	tarn_tensor_fini(&both);
 	return err;
 }
 
@@ -242,50 +314,69 @@ static bool whole(const tarn_value *lens, const tarn_shape *x)
 	return true;
 }
 
-tarn_err ovir_read_lstm(ovir_build *b)
+/* What is set by its name here: the words mean something else there. */
+static tarn_err attrs_read(ovir_build *b, const ovir_layer *own, const kind *cell, const char *act)
 {
-	static const int64_t front[] = {0, 2, 1, 3};
-	CHECK(b->l->n_in == OV_N && b->l->n_out == 3, TARN_BAD_FILE, "it has %d inputs and %d outputs; 7 and 3 are needed",
-	      b->l->n_in, b->l->n_out);
-	const char *act = ovir_attr(b->l, "activations"), *direction = ovir_attr(b->l, "direction");
-	CHECK(!act || usual_activations(act), TARN_UNSUPPORTED, "activations=\"%.60s\" are not supported", act);
-	tarn_value *in[P] = {b->in[OV_X]};
-	TRY(weights_read(b, OV_W, &in[W]));
-	TRY(weights_read(b, OV_R, &in[R]));
-	TRY(bias_read(b, &in[B]));
-	in[LENS] = whole(b->in[OV_LENS], &b->in[OV_X]->shape) ? NULL : b->in[OV_LENS];
-	in[H0] = b->in[OV_H];
-	in[C0] = b->in[OV_C];
-	/* Names that mean something else there (activations) are set here. */
-	static const char *const none[] = {NULL};
-	const ovir_layer *own = b->l;
-	ovir_layer l = *own;
-	int64_t hidden;
+	int64_t hidden, late;
 	double clip;
-	l.attr = (const char **)(uintptr_t)none;
-	b->l = &l;
-	tarn_err err = ovir_make(b, "LSTM", in, P, 3);
-	b->l = own;
-	TRY(err);
+	const char *direction = ovir_attr(own, "direction");
 	TRY(ovir_attr_i(own, "hidden_size", 0, &hidden));
 	TRY(ovir_attr_f(own, "clip", 0, &clip));
+	TRY(ovir_attr_i(own, "linear_before_reset", 0, &late));
 	TRY(ovir_set_i(b, "hidden_size", hidden));
 	TRY(ovir_set_i(b, "layout", 1));
 	if (clip > 0)
 		TRY(ovir_set_f(b, "clip", clip));
+	if (cell->gates == 3)
+		TRY(ovir_set_i(b, "linear_before_reset", late != 0));
 	int at = tarn_attr_index(b->node->op, "direction");
 	int word = !direction ? 0 : at < 0 ? -1 : tarn_words_find(b->node->op->attr[at].words, direction);
 	CHECK(word >= 0, TARN_BAD_FILE, "direction=\"%.40s\"", direction);
 	TRY(ovir_set_i(b, "direction", word));
+	if (cell->gates > 1 || !act || !strcmp(act, "tanh"))
+		return TARN_OK;
+	char twice[64];
+	snprintf(twice, sizeof twice, word == 2 ? "%.20s,%.20s" : "%.20s", act, act);
+	return tarn_attr_set_str(b->g, b->node, tarn_attr_index(b->node->op, "activations"), twice);
+}
+
+tarn_err ovir_read_sequence(ovir_build *b)
+{
+	static const int64_t front[] = {0, 2, 1, 3};
+	const kind *cell = kind_of(NULL, b->l->type);
+	int skip = cell->cell ? 0 : 1, n_out = 3 - skip;
+	CHECK(b->l->n_in == OV_N - skip && b->l->n_out == n_out, TARN_BAD_FILE,
+	      "it has %d inputs and %d outputs; %d and %d are needed", b->l->n_in, b->l->n_out, OV_N - skip, n_out);
+	const char *act = ovir_attr(b->l, "activations"), *lone = act && *act ? lone_activation(act) : "tanh";
+	CHECK(!act || (cell->gates == 1 ? lone != NULL : usual_activations(cell, act)), TARN_UNSUPPORTED,
+	      "activations=\"%.60s\" are not supported", act);
+	int64_t late = 0;
+	TRY(ovir_attr_i(b->l, "linear_before_reset", 0, &late));
+	tarn_value *in[P] = {b->in[OV_X]};
+	TRY(weights_read(b, cell, OV_W - skip, &in[W]));
+	TRY(weights_read(b, cell, OV_R - skip, &in[R]));
+	TRY(bias_read(b, cell, OV_B - skip, cell->gates == 3 && late, &in[B]));
+	in[LENS] = whole(b->in[OV_LENS - skip], &b->in[OV_X]->shape) ? NULL : b->in[OV_LENS - skip];
+	in[H0] = b->in[OV_H];
+	in[C0] = b->in[OV_C];
+	static const char *const none[] = {NULL};
+	const ovir_layer *own = b->l;
+	ovir_layer l = *own;
+	l.attr = (const char **)(uintptr_t)none;
+	b->l = &l;
+	tarn_err err = ovir_make(b, cell->op, in, cell->cell ? P : C0, n_out);
+	b->l = own;
+	TRY(err);
+	TRY(attrs_read(b, own, cell, lone));
 	b->out = tarn_arena_zalloc(b->a, 3, sizeof(tarn_value *));
 	if (!b->out)
 		return tarn_err_nomem(64);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < n_out; i++)
 		b->out[i] = b->node->out[i];
 	/* Y: [B,S,D,H] -> [B,D,S,H] */
-	tarn_node *lstm = b->node;
+	tarn_node *sequence = b->node;
 	b->l = &l;
-	err = ovir_make(b, "Transpose", &lstm->out[0], 1, 1);
+	err = ovir_make(b, "Transpose", &sequence->out[0], 1, 1);
 	b->l = own;
 	TRY(err);
 	TRY(ovir_set_ints(b, "perm", front, 4));

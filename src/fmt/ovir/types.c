@@ -236,7 +236,8 @@ const ovir_type ovir_types_simple[] = {
 
 const ovir_type *ovir_type_find(const char *type)
 {
-	static const ovir_type *const groups[] = {ovir_types_simple, ovir_types_window, ovir_types_shape, ovir_types_other};
+	static const ovir_type *const groups[] = {ovir_types_simple, ovir_types_window, ovir_types_shape, ovir_types_order,
+						  ovir_types_other};
 	for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
 		for (const ovir_type *t = groups[i]; t->type; t++)
 			if (!strcmp(t->type, type))

@@ -418,7 +418,6 @@ const ovir_type ovir_types_shape[] = {
 	{"Range", "4", "Range", read_range, 0},
 	{"DepthToSpace", "1", "DepthToSpace", read_depth_to_space, 0},
 	{"SpaceToDepth", "1", "SpaceToDepth", read_depth_to_space, 0},
-	{"CumSum", "3", "CumSum", NULL, 0},
 	{"ScatterElementsUpdate", "3|12", "ScatterElements", read_scatter_elements, 0},
 	{"ScatterNDUpdate", "3|15", "ScatterND", read_scatter_nd, 0},
 	{"Interpolate", "4|11", "Resize", read_interpolate, 0},

@@ -77,8 +77,8 @@ typedef struct ovir_lower {
 	const char *attrs; /* "name=value" that the layer always has; NULL: none */
 } ovir_lower;
 
-void ovir_lower_lstm(ovir_writer *w, const tarn_node *n, const ovir_lower *row); /* sequence.c */
-extern const ovir_lower ovir_lower_simple[], ovir_lower_window[], ovir_lower_shape[], ovir_lower_quant[];
+void ovir_lower_sequence(ovir_writer *w, const tarn_node *n, const ovir_lower *row); /* sequence.c */
+extern const ovir_lower ovir_lower_simple[], ovir_lower_window[], ovir_lower_shape[], ovir_lower_order[], ovir_lower_quant[];
 const ovir_lower *ovir_lower_find(const tarn_node *n);
 /* The integer form of a constant's dequantization, with the constant reshaped to those sizes; channel dims of the scale. */
 ovir_ref ovir_put_dequantize(ovir_writer *w, const tarn_node *dq, const char *name, const tarn_shape *as, int axis, int n_axes);

@@ -2,6 +2,7 @@
 /* Graphs built here, written as IR, read back: the same numbers, and for quantized graphs the same scales and zero points. */
 #include "unit/test.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "fmt/ovir/ovir.h"
@@ -148,6 +149,128 @@ static void names_and_free_sizes(void **state)
 	tarn_model_unref(m);
 }
 
+static tarn_value *random_const(tarn_graph *g, tarn_dtype type, int rank, const int64_t *dim)
+{
+	float f[256];
+	int64_t n = 1;
+	for (int i = 0; i < rank; i++)
+		n *= dim[i];
+	for (int64_t i = 0; i < n; i++)
+		f[i] = (float)(i * 37 % 101) / 50 - 1;
+	return konst(g, NULL, type, rank, dim, f);
+}
+
+static tarn_value *whole_number(tarn_graph *g, int64_t v)
+{
+	return konst(g, NULL, TARN_I64, 1, (const int64_t[]){1}, &v);
+}
+
+static void set(tarn_node *n, const char *name, int64_t v)
+{
+	assert_ok(tarn_attr_set_i(n, tarn_attr_index(n->op, name), v));
+}
+
+/* m and what comes back give equal numbers for one f32 [2,3,4]. */
+static void same_results(tarn_model *m)
+{
+	tarn_model *back = through(m);
+	float data[24];
+	for (int i = 0; i < 24; i++)
+		data[i] = (float)(i * 29 % 53) / 20 - 1;
+	tarn_tensor x = {.type = TARN_F32, .rank = 3, .dim = {2, 3, 4}, .data = data}, a[8] = {0}, b[8] = {0};
+	const tarn_tensor *in[] = {&x};
+	assert_int_equal(m->main->output.len, back->main->output.len);
+	assert_ok(tarn_graph_eval(m->main, in, a, NULL, NULL));
+	assert_ok(tarn_graph_eval(back->main, in, b, NULL, NULL));
+	for (size_t i = 0; i < m->main->output.len; i++) {
+		assert_int_equal(a[i].type, b[i].type);
+		assert_int_equal(a[i].rank, b[i].rank);
+		assert_int_equal(tarn_tensor_count(&a[i]), tarn_tensor_count(&b[i]));
+		for (int64_t k = 0; k < tarn_tensor_count(&a[i]); k++)
+			assert_true(fabs(tarn_tensor_f64(&a[i], k) - tarn_tensor_f64(&b[i], k)) <= 1e-5);
+		tarn_tensor_fini(&a[i]);
+		tarn_tensor_fini(&b[i]);
+	}
+	tarn_model_unref(back);
+}
+
+static tarn_model *with_input(tarn_value **x)
+{
+	tarn_model *m;
+	tarn_shape shape = {.rank = 3, .dim = {2, 3, 4}};
+	assert_ok(tarn_model_new(&m));
+	assert_ok(tarn_value_input(m->main, "x", TARN_F32, &shape, x));
+	return m;
+}
+
+static void orders_and_sums(void **state)
+{
+	(void)state;
+	tarn_value *x;
+	tarn_model *m = with_input(&x);
+	tarn_graph *g = m->main;
+	tarn_node *n;
+	assert_ok(tarn_node_new(g, tarn_op_find(NULL, "TopK"), "top", 2, 2, -1, &n));
+	n->in[0] = x;
+	n->in[1] = whole_number(g, 2);
+	set(n, "axis", 1);
+	set(n, "largest", 0);
+	output(g, n->out[0]);
+	output(g, n->out[1]);
+	n = node(g, "ArgMax", "most", x, NULL, NULL);
+	set(n, "axis", -1);
+	set(n, "keepdims", 0);
+	output(g, n->out[0]);
+	tarn_value *index = n->out[0];
+	n = node(g, "ArgMin", "least", x, NULL, NULL);
+	set(n, "axis", 1);
+	output(g, n->out[0]);
+	n = node(g, "CumSum", "sums", x, whole_number(g, 2), NULL);
+	set(n, "reverse", 1);
+	output(g, n->out[0]);
+	const float values[] = {-1, 3};
+	n = node(g, "OneHot", "hot", index, whole_number(g, 4), konst(g, NULL, TARN_F32, 1, (const int64_t[]){2}, values));
+	set(n, "axis", 1);
+	output(g, n->out[0]);
+	n = node(g, "ReduceLogSumExp", "soft", x, NULL, NULL);
+	assert_ok(tarn_attr_set_ints(g, n, tarn_attr_index(n->op, "axes"), (const int64_t[]){0, 2}, 2));
+	set(n, "keepdims", 0);
+	output(g, n->out[0]);
+	n = node(g, "Einsum", "sum", x, x, NULL);
+	assert_ok(tarn_attr_set_str(g, n, 0, "bij,bkj->bik"));
+	output(g, n->out[0]);
+	same_results(m);
+	tarn_model_unref(m);
+}
+
+/* GRU, with the reset gate before and behind the product, and RNN, both ways. */
+static void recurrences(void **state)
+{
+	(void)state;
+	static const char *const ops[] = {"GRU", "GRU", "RNN"};
+	for (int i = 0; i < 3; i++) {
+		tarn_value *x;
+		tarn_model *m = with_input(&x);
+		tarn_graph *g = m->main;
+		tarn_node *n;
+		int64_t gates = i < 2 ? 3 : 1, h = 2;
+		assert_ok(tarn_node_new(g, tarn_op_find(NULL, ops[i]), "r", 4, 2, -1, &n));
+		n->in[0] = x;
+		n->in[1] = random_const(g, TARN_F32, 3, (const int64_t[]){2, gates * h, 4});
+		n->in[2] = random_const(g, TARN_F32, 3, (const int64_t[]){2, gates * h, h});
+		n->in[3] = random_const(g, TARN_F32, 2, (const int64_t[]){2, 2 * gates * h});
+		set(n, "direction", 2);
+		if (i < 2)
+			set(n, "linear_before_reset", i);
+		else
+			assert_ok(tarn_attr_set_str(g, n, tarn_attr_index(n->op, "activations"), "Relu,Relu"));
+		output(g, n->out[0]);
+		output(g, n->out[1]);
+		same_results(m);
+		tarn_model_unref(m);
+	}
+}
+
 static void without_form(void **state)
 {
 	(void)state;
@@ -169,9 +292,8 @@ static void without_form(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(quantized),
-		cmocka_unit_test(names_and_free_sizes),
-		cmocka_unit_test(without_form),
+		cmocka_unit_test(quantized),   cmocka_unit_test(names_and_free_sizes), cmocka_unit_test(orders_and_sums),
+		cmocka_unit_test(recurrences), cmocka_unit_test(without_form),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
