@@ -195,10 +195,11 @@ void bench_print_idle(const bench *b)
 		       host < device ? "the host's" : "the device's");
 	if (!b->summed || s->busy > 0.995)
 		return;
-	printf("Device idle: %.1f %% while inputs were prepared, %.1f %% copied, %.1f %% host noticed or handed over, %.1f %% "
+	printf("%s: %.1f %% while inputs were prepared, %.1f %% copied, %.1f %% host noticed or handed over, %.1f %% "
 	       "nothing "
 	       "asked\n",
-	       s->gap_prepare * 100, s->gap_copy * 100, s->gap_host * 100, s->gap_input * 100);
+	       b->streams > 1 && !b->n_device ? "All streams idle" : "Device idle", s->gap_prepare * 100, s->gap_copy * 100,
+	       s->gap_host * 100, s->gap_input * 100);
 }
 
 void bench_print_waterfall(const bench *b)

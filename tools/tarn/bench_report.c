@@ -191,8 +191,8 @@ int bench_report_text(bench *b)
 	if (isnan(bench_busy(b)))
 		printf("Peak memory %.0f MB (measured)\n", peak_rss_mb());
 	else
-		printf("Device busy: %.0f %% (%s), peak memory %.0f MB (measured)\n", bench_busy(b) * 100, busy_source(b),
-		       peak_rss_mb());
+		printf("Device busy: %.0f %%%s (%s), peak memory %.0f MB (measured)\n", bench_busy(b) * 100,
+		       b->streams > 1 && !b->n_device ? " of its streams' time" : "", busy_source(b), peak_rss_mb());
 	bench_print_idle(b);
 	if (b->vs)
 		bench_vs_print(b);

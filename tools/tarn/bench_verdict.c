@@ -94,6 +94,21 @@ static void int8_name(const char *model, char *name, size_t size)
 	snprintf(name, size, "%.*s-int8.onnx", (int)(dot ? dot - base : (long)strlen(base)), base);
 }
 
+/* Those of the change that is advised, else the next step where it is nothing but flags. */
+static bool flags_of(const bench *b, const tarn_verdict *v, char *flags, size_t size)
+{
+	tarn_diag_counters c;
+	tarn_change_list list = {NULL, 0};
+	int n = *v->next == '-' && !strchr(v->next, ';') ? snprintf(flags, size, "%s", v->next) : 0;
+	bench_get_counters(b, &c);
+	if (!n && v->change && v->gain >= 1.05 && tarn_list_changes(&c, &list) == OK)
+		for (size_t i = 0; i < list.size; i++)
+			if (!strcmp(list.at[i].word, v->change) && *list.at[i].flags == '-')
+				n = snprintf(flags, size, "%s", list.at[i].flags);
+	tarn_free_changes(&list);
+	return n > 0 && (size_t)n < size;
+}
+
 bool bench_command(const bench *b, const tarn_verdict *v, char *text, size_t size)
 {
 	char name[256];
@@ -104,12 +119,13 @@ bool bench_command(const bench *b, const tarn_verdict *v, char *text, size_t siz
 		       add_word(text, size, b->o->live ? b->o->live : "SAMPLES") && add_word(text, size, "-o") &&
 		       add_word(text, size, name);
 	}
-	if (*v->next != '-' || strpbrk(v->next, ";"))
+	char flags[256];
+	if (!flags_of(b, v, flags, sizeof flags))
 		return false;
 	/* The flags are several words, and none needs quotes. */
 	snprintf(text, size, "tarn %s", b->s.command);
 	size_t n = add_words(b->o, text, size) ? strlen(text) : size;
-	return n < size && (size_t)snprintf(text + n, size - n, " %s", v->next) < size - n;
+	return n < size && (size_t)snprintf(text + n, size - n, " %s", flags) < size - n;
 }
 
 int bench_print_verdict(const bench *b)
