@@ -68,6 +68,8 @@ typedef struct ze_tarn_graph_account_t {
 	uint64_t macs, macs_int8;
 	uint64_t weight_bytes, load_bytes, store_bytes; /* DDR: constants; activations read; written */
 	uint64_t free_bandwidth_ns, free_compute_ns;    /* the total if transfers, or engines, took no time */
+	uint64_t ddr_arena_bytes,
+		spill_bytes; /* DDR for activations that CMX has no room for: planned, shared over time; their sum */
 } ze_tarn_graph_account_t;
 
 typedef struct ze_tarn_simulated_dditable_t {
@@ -100,6 +102,7 @@ typedef struct ze_tarn_graph_estimate_t {
 	uint64_t ddr_bytes;
 	float band_low, band_high;
 	float peak_tops_int8, peak_tops_fp16, peak_gbps; /* of the platform, at the clock asked for */
+	uint64_t ddr_arena_bytes, spill_bytes;           /* as in ze_tarn_graph_account_t */
 } ze_tarn_graph_estimate_t;
 
 typedef struct ze_tarn_estimate_dditable_t {

@@ -75,7 +75,9 @@ tarn_err tarn_npu_account_of(const tarn_arch *arch, const npu_plan *plan, bool t
 	double mhz = turbo ? arch->dpu_mhz_turbo : arch->dpu_mhz, speed = mhz / arch->dpu_mhz, cycles[3] = {0}, copy_us = 0;
 	tarn_npu_account a = {.total_ns = t->total_ns,
 			      .fixed_ns = (uint64_t)llround(arch->inference_us * 1e3),
-			      .tiles = (uint64_t)plan->tiles};
+			      .tiles = (uint64_t)plan->tiles,
+			      .ddr_arena_bytes = plan->ddr_arena,
+			      .spill_bytes = plan->spill_bytes};
 	for (int i = 0; i < plan->layers.n; i++) {
 		const npu_job *j = &plan->job[i];
 		const npu_row *r = &t->row[i];

@@ -127,7 +127,9 @@ static tarn_err estimate(tarn_model *m, const tarn_cc_flags *flags, const tarn_a
 					    .band_high = band,
 					    .peak_tops_int8 = (float)(tera * (double)arch->mac_int8),
 					    .peak_tops_fp16 = (float)(tera * (double)arch->mac_fp16),
-					    .peak_gbps = (float)arch->ddr_total_gbps};
+					    .peak_gbps = (float)arch->ddr_total_gbps,
+					    .ddr_arena_bytes = plan.ddr_arena,
+					    .spill_bytes = plan.spill_bytes};
 	*layers = rows;
 	*n = (uint32_t)count;
 	return TARN_OK;

@@ -79,7 +79,8 @@ typedef struct tarn_npu_account {
 	uint64_t int8_ns, mixed_ns, padded_ns, recurrent_ns;
 	uint64_t macs, macs_int8, weight_bytes, load_bytes, store_bytes;
 	uint64_t free_bandwidth_ns, free_compute_ns;
-	uint64_t tiles; /* in use */
+	uint64_t tiles;                        /* in use */
+	uint64_t ddr_arena_bytes, spill_bytes; /* DDR for activations without room in CMX; what they are together */
 } tarn_npu_account;
 
 /* Modelled times of one execution, the fixed cost of an inference included in the total; start_ns counts from its beginning.

@@ -173,17 +173,27 @@ typedef struct npu_timeline {
 	uint32_t n_tasks;
 } npu_timeline;
 
+/* An activation in DDR for want of CMX: where in the arena, and from which layer to which. */
+typedef struct npu_spill {
+	const tarn_value *v;
+	uint64_t offset, bytes;
+	int first, last;
+} npu_spill;
+
 typedef struct npu_plan {
 	int tiles; /* chosen */
 	npu_job *job;
 	npu_layers layers;
 	uint64_t ddr_bytes, weight_bytes, cmx_peak;
-	int spills;           /* activations written to DDR for want of CMX */
-	npu_timeline time[2]; /* nominal clock, turbo */
+	int spills;       /* activations written to DDR for want of CMX */
+	npu_spill *spill; /* where they are there */
+	int n_spill;
+	uint64_t ddr_arena, spill_bytes; /* room for them, shared over time; what they are without sharing */
+	npu_timeline time[2];            /* nominal clock, turbo */
 } npu_plan;
 
-/* reside.c: which activations go through DDR, added to the jobs; the most CMX in use and how many were written out for want of
- * it. */
+/* reside.c: which activations go through DDR, added to the jobs, and their places in an arena there; the most CMX in use and
+ * how many were written out for want of it. */
 TARN_MUST tarn_err tarn_npu_reside(const tarn_graph *g, uint64_t capacity, tarn_arena *a, npu_plan *plan);
 /* Tries every number of tiles up to `tiles` and keeps the fastest: more tiles are never slower. */
 TARN_MUST tarn_err tarn_npu_schedule(const tarn_arch *arch, const tarn_graph *g, const npu_layers *layers, int tiles,

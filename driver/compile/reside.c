@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where activations live: in CMX while they fit, else in DDR. What a layer writes stays until its last reader; what is read
- * last makes room first.
+ * last makes room first. What goes to DDR for want of room gets a place in one arena there, which those share that do not live
+ * at the same time; inputs and outputs are in memory of the caller.
  */
 #include <string.h>
 
+#include "base/plan.h"
 #include "driver/compile/plan.h"
 #include "ir/op.h"
 
 typedef struct home {
 	const tarn_value *v;
 	uint64_t bytes;
-	int last;  /* layer of the last use; n for outputs */
-	int maker; /* layer whose result it is; -1: none */
-	int place; /* among those in CMX; -1: not there */
-	int next;  /* value that dies with the same layer; -1: the last */
+	int last;   /* layer of the last use; n for outputs */
+	int maker;  /* layer whose result it is; -1: none */
+	int place;  /* among those in CMX; -1: not there */
+	int next;   /* value that dies with the same layer; -1: the last */
+	int stored; /* layer that writes it to DDR; -1: none */
 	bool in_ddr, output;
+	bool external; /* an input or output: its place in DDR is the caller's */
 } home;
 
 typedef struct residence {
@@ -53,7 +57,7 @@ static void sizes(residence *r)
 	for (size_t i = 0; i < r->g->value.len; i++) {
 		const tarn_value *v = r->g->value.at[i];
 		r->of[i] = (uint32_t)i;
-		r->home[i] = (home){.v = v, .last = -1, .maker = -1, .place = -1, .next = -1};
+		r->home[i] = (home){.v = v, .last = -1, .maker = -1, .place = -1, .next = -1, .stored = -1};
 		if (!v->konst && v->shape.rank >= 0 && tarn_shape_is_static(&v->shape) && v->type)
 			r->home[i].bytes = tarn_npu_value_bytes(v, r->layers->wide);
 	}
@@ -77,14 +81,16 @@ static void lifetimes(residence *r)
 			if (r->layers->at[i].main->in[k])
 				home_of(r, tarn_npu_layer_in(&r->layers->at[i], k))->last = i;
 	for (size_t i = 0; i < r->g->input.len; i++)
-		home_of(r, r->g->input.at[i])->in_ddr = true;
+		home_of(r, r->g->input.at[i])->in_ddr = home_of(r, r->g->input.at[i])->external = true;
 	for (size_t i = 0; i < r->g->output.len; i++) {
 		const tarn_value *v = r->g->output.at[i];
 		const tarn_node *d = tarn_npu_dequantizer(v);
 		home_of(r, v)->last = r->layers->n;
+		home_of(r, v)->external = true;
 		r->home[v->id].output = true;
 		if (d) {
 			home_of(r, d->in[0])->last = r->layers->n;
+			home_of(r, d->in[0])->external = true;
 			r->home[d->in[0]->id].output = true;
 		}
 	}
@@ -128,8 +134,9 @@ static bool reads(const npu_layer *l, residence *r, const home *h)
 }
 
 /* Makes room by writing out what is used last; what the layer reads stays. */
-static void evict(residence *r, const npu_layer *l, uint64_t need, npu_job *j)
+static void evict(residence *r, int at, uint64_t need, npu_job *j)
 {
+	const npu_layer *l = &r->layers->at[at];
 	while (r->used + need > r->capacity) {
 		home *worst = NULL;
 		for (int i = 0; i < r->n_in; i++) {
@@ -143,6 +150,7 @@ static void evict(residence *r, const npu_layer *l, uint64_t need, npu_job *j)
 		if (!worst->in_ddr) {
 			j->store_bytes += worst->bytes;
 			worst->in_ddr = true;
+			worst->stored = at;
 			++*r->spills;
 		}
 		drop(r, worst);
@@ -164,8 +172,9 @@ static home *in_place(residence *r, const npu_layer *l, int at, uint64_t out)
 }
 
 /* Everything the layer reads that is in DDR comes in, to stay or piece by piece. */
-static void load(residence *r, const npu_layer *l, bool streamed, uint64_t room, npu_job *j)
+static void load(residence *r, int at, bool streamed, uint64_t room, npu_job *j)
 {
+	const npu_layer *l = &r->layers->at[at];
 	for (int k = 0; k < l->main->n_in; k++) {
 		const tarn_value *v = l->main->in[k] ? tarn_npu_layer_in(l, k) : NULL;
 		home *h = v && !v->konst ? home_of(r, v) : NULL;
@@ -174,13 +183,14 @@ static void load(residence *r, const npu_layer *l, bool streamed, uint64_t room,
 		j->load_bytes += h->bytes;
 		if (!streamed) {
 			enter(r, h);
-			evict(r, l, room, j);
+			evict(r, at, room, j);
 		}
 	}
 }
 
-static void store(residence *r, const npu_layer *l, bool streamed, home *reused, npu_job *j)
+static void store(residence *r, int at, bool streamed, home *reused, npu_job *j)
 {
+	const npu_layer *l = &r->layers->at[at];
 	for (int k = 0; k < l->main->n_out; k++) {
 		const tarn_value *v = l->main->out[k] ? tarn_npu_layer_out(l, k) : NULL;
 		if (!v)
@@ -190,6 +200,7 @@ static void store(residence *r, const npu_layer *l, bool streamed, home *reused,
 		if (streamed || output) {
 			j->store_bytes += h->bytes;
 			h->in_ddr = true;
+			h->stored = at;
 			*r->spills += streamed && !output;
 		}
 		if (!streamed && reused)
@@ -213,9 +224,9 @@ static void settle_layer(residence *r, int at, npu_job *j)
 	home *reused = in_place(r, l, at, out);
 	uint64_t more = reused ? 0 : out;
 	bool streamed = in + more + buffers > r->capacity || j->tiling.cuts_h > 1;
-	evict(r, l, streamed ? r->capacity : more + buffers, j);
-	load(r, l, streamed, more + buffers, j);
-	store(r, l, streamed, reused, j);
+	evict(r, at, streamed ? r->capacity : more + buffers, j);
+	load(r, at, streamed, more + buffers, j);
+	store(r, at, streamed, reused, j);
 	uint64_t now = r->used + buffers;
 	r->peak = r->peak > now ? r->peak : now;
 	for (int i = r->dying[at]; i >= 0; i = r->home[i].next)
@@ -240,6 +251,35 @@ static void store_views(residence *r, npu_job *job)
 	}
 }
 
+/* Places in the arena: from the layer that writes a value to the last that reads it. */
+static tarn_err place(const residence *r, tarn_arena *a, npu_plan *plan)
+{
+	size_t n = r->g->value.len;
+	tarn_usage *use = tarn_arena_zalloc(a, n + 1, sizeof *use);
+	size_t *offset = tarn_arena_zalloc(a, n + 1, sizeof *offset), total = 0;
+	npu_spill *spill = tarn_arena_zalloc(a, n + 1, sizeof *spill);
+	if (!use || !offset || !spill)
+		return tarn_err_nomem(n * sizeof *spill);
+	int count = 0;
+	for (size_t i = 0; i < n; i++) {
+		const home *h = &r->home[i];
+		if (h->external || h->stored < 0 || !h->bytes)
+			continue;
+		int last = h->last > h->stored ? h->last : h->stored;
+		use[count] = (tarn_usage){(size_t)h->bytes, h->stored, last};
+		spill[count++] = (npu_spill){.v = h->v, .bytes = h->bytes, .first = h->stored, .last = last};
+	}
+	TRY(tarn_plan(use, count, offset, &total));
+	for (int i = 0; i < count; i++) {
+		spill[i].offset = offset[i];
+		plan->spill_bytes += spill[i].bytes;
+	}
+	plan->spill = spill;
+	plan->n_spill = count;
+	plan->ddr_arena = total;
+	return TARN_OK;
+}
+
 tarn_err tarn_npu_reside(const tarn_graph *g, uint64_t capacity, tarn_arena *a, npu_plan *plan)
 {
 	residence r = {.g = g, .layers = &plan->layers, .capacity = capacity, .spills = &plan->spills};
@@ -251,5 +291,5 @@ tarn_err tarn_npu_reside(const tarn_graph *g, uint64_t capacity, tarn_arena *a, 
 			settle_layer(&r, i, &plan->job[i]);
 	store_views(&r, plan->job);
 	plan->cmx_peak = r.peak;
-	return TARN_OK;
+	return place(&r, a, plan);
 }

@@ -242,6 +242,8 @@ static ze_result_t get_account(ze_graph_handle_t g, ze_bool_t turbo, ze_tarn_gra
 		.weight_bytes = a->weight_bytes,
 		.load_bytes = a->load_bytes,
 		.store_bytes = a->store_bytes,
+		.ddr_arena_bytes = a->ddr_arena_bytes,
+		.spill_bytes = a->spill_bytes,
 		.free_bandwidth_ns = a->free_bandwidth_ns,
 		.free_compute_ns = a->free_compute_ns,
 	};

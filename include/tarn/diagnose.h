@@ -176,8 +176,9 @@ typedef struct tarn_estimated_layer {
 typedef struct tarn_estimated_layers {
 	tarn_estimated_layer *at;
 	size_t size;
-	double ms, band_low, band_high;    /* of the model */
-	double tops_int8, tops_fp16, gbps; /* of the platform: 1e12 operations, 1e9 bytes a second */
+	double ms, band_low, band_high;       /* of the model */
+	double tops_int8, tops_fp16, gbps;    /* of the platform: 1e12 operations, 1e9 bytes a second */
+	int64_t ddr_arena_bytes, spill_bytes; /* as in tarn_device_account */
 } tarn_estimated_layers;
 TARN_API ov_status_e tarn_estimate_layers(const ov_core_t *core, const ov_model_t *model, const char *device,
 					  size_t num_properties, const ov_property_t *properties,

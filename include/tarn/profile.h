@@ -95,6 +95,9 @@ typedef struct tarn_device_account {
 	int64_t macs, macs_int8, weight_bytes, load_bytes, store_bytes; /* bytes of DDR: constants; activations read; written */
 	double free_bandwidth_ms, free_compute_ms;                      /* total if transfers, or engines, took no time */
 	double turbo_ms;                                                /* total at the highest clock */
+	/* Activations that the device's own memory has no room for live in DDR: the memory planned for them, which those share
+	 * that do not live at the same time; and what they are together. */
+	int64_t ddr_arena_bytes, spill_bytes;
 } tarn_device_account;
 TARN_API ov_status_e tarn_get_device_account(const ov_compiled_model_t *compiled_model, tarn_device_account *account);
 

@@ -161,6 +161,8 @@ static tarn_err take_layers(const tarn_estimate *e, tarn_estimated_layers *out)
 				      .tops_int8 = e->peak_tops_int8,
 				      .tops_fp16 = e->peak_tops_fp16,
 				      .gbps = e->peak_gbps,
+				      .ddr_arena_bytes = e->ddr_arena_bytes,
+				      .spill_bytes = e->spill_bytes,
 				      .at = tarn_mem_zalloc(e->n_layer + 1, sizeof *list.at)};
 	tarn_err err = list.at ? TARN_OK : tarn_err_nomem(e->n_layer * sizeof *list.at);
 	for (size_t i = 0; i < e->n_layer && !err; i++) {

@@ -186,6 +186,8 @@ static tarn_err get_account(const tarn_program *p, tarn_device_account *out)
 		.free_bandwidth_ms = a->free_bandwidth,
 		.free_compute_ms = a->free_compute,
 		.turbo_ms = a->turbo,
+		.ddr_arena_bytes = a->ddr_arena_bytes,
+		.spill_bytes = a->spill_bytes,
 	};
 	return TARN_OK;
 }

@@ -32,7 +32,8 @@ typedef struct tarn_estimate {
 	double ms, band_low, band_high;
 	int64_t macs, ddr_bytes;
 	double peak_tops_int8, peak_tops_fp16, peak_gbps;
-	tarn_layer_estimate *layer; /* heap, with want_layers; tarn_mem_free */
+	int64_t ddr_arena_bytes, spill_bytes; /* as in tarn_account */
+	tarn_layer_estimate *layer;           /* heap, with want_layers; tarn_mem_free */
 	size_t n_layer;
 } tarn_estimate;
 
@@ -49,6 +50,8 @@ typedef struct tarn_account {
 	double int8, mixed, padded; /* the products alone: all on 8 bits; each in its precision; with channels padded */
 	double recurrent;           /* steps that wait for each other */
 	int64_t macs, macs_int8, weight_bytes, load_bytes, store_bytes;
+	int64_t ddr_arena_bytes,
+		spill_bytes; /* room in DDR for activations that the device's own memory has none for; their sum */
 	double free_bandwidth, free_compute; /* total if transfers, or engines, took no time */
 	double turbo;                        /* total at the highest clock */
 } tarn_account;

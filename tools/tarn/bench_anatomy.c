@@ -113,6 +113,8 @@ static void json_account(const bench *b, json *j)
 	json_int(j, "weight_bytes", a->weight_bytes);
 	json_int(j, "load_bytes", a->load_bytes);
 	json_int(j, "store_bytes", a->store_bytes);
+	json_int(j, "ddr_arena_bytes", a->ddr_arena_bytes);
+	json_int(j, "spill_bytes", a->spill_bytes);
 	json_num(j, "band", a->band);
 	json_text(j, "source", "modelled");
 	json_end(j, '}');

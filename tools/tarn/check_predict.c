@@ -131,6 +131,8 @@ void check_predict_json(const check *c, json *j)
 		json_figure(j, "latency_ms", e->known ? e->e.ms : NAN, "ms", "modelled", fmax(e->e.band_low, e->e.band_high));
 		json_figure(j, "fixed_ms", e->known ? fixed_ms(&e->e) : NAN, "ms", "modelled", -1);
 		json_figure(j, "ddr_bytes", e->known ? (double)sum_bytes(&e->e) : NAN, "B", "modelled", -1);
+		json_figure(j, "ddr_arena_bytes", e->known ? (double)e->e.ddr_arena_bytes : NAN, "B", "modelled", -1);
+		json_figure(j, "spill_bytes", e->known ? (double)e->e.spill_bytes : NAN, "B", "modelled", -1);
 		json_figure(j, "mac_share", e->known ? compute_share(&e->e) : NAN, "share", "modelled", -1);
 		json_figure(j, "ddr_share", e->known ? memory_share(&e->e) : NAN, "share", "modelled", -1);
 		json_figure(j, "peak_int8", e->known ? e->e.tops_int8 : NAN, "TOPS", "modelled", -1);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tarn compile: ahead of time, into a file that bench and run take as their model. */
+#include <math.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -21,6 +22,8 @@ static void show(const session *s)
 	const options *o = s->o;
 	char *platform = NULL;
 	tarn_load_info load = {0};
+	tarn_device_account account = {0};
+	bool told = tarn_get_device_account(s->compiled, &account) == OK && account.modelled;
 	(void)ov_compiled_model_get_property(s->compiled, "NPU_PLATFORM", &platform);
 	(void)tarn_get_load_info(s->compiled, &load);
 	if (o->json) {
@@ -34,6 +37,8 @@ static void show(const session *s)
 		json_text(&j, "platform", platform);
 		json_figure(&j, "compile_ms", s->compile_ms, "ms", "measured", -1);
 		json_int(&j, "compilations", load.compilations);
+		json_figure(&j, "ddr_arena_bytes", told ? (double)account.ddr_arena_bytes : NAN, "B", "modelled", -1);
+		json_figure(&j, "spill_bytes", told ? (double)account.spill_bytes : NAN, "B", "modelled", -1);
 		session_notes(s, &j);
 		json_end(&j, '}');
 	} else {

@@ -35,6 +35,8 @@ static void fill_known(const ze_tarn_graph_account_t *from, double band, tarn_ac
 	a->weight_bytes = (int64_t)from->weight_bytes;
 	a->load_bytes = (int64_t)from->load_bytes;
 	a->store_bytes = (int64_t)from->store_bytes;
+	a->ddr_arena_bytes = (int64_t)from->ddr_arena_bytes;
+	a->spill_bytes = (int64_t)from->spill_bytes;
 	a->free_bandwidth = ms(from->free_bandwidth_ns);
 	a->free_compute = ms(from->free_compute_ns);
 }

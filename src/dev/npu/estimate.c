@@ -44,6 +44,8 @@ static tarn_err ask(const npu_device *d, const tarn_str *ir, const char *flags, 
 		.peak_tops_int8 = (double)graph.peak_tops_int8,
 		.peak_tops_fp16 = (double)graph.peak_tops_fp16,
 		.peak_gbps = (double)graph.peak_gbps,
+		.ddr_arena_bytes = (int64_t)graph.ddr_arena_bytes,
+		.spill_bytes = (int64_t)graph.spill_bytes,
 	};
 	if (!e->want_layers)
 		return TARN_OK;

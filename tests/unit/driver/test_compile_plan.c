@@ -35,6 +35,49 @@ static uint64_t total_ns(const tarn_model *m, const tarn_arch *arch, int tiles)
 	return ns;
 }
 
+static tarn_model *classifier(int size, int width, bool int8);
+
+/* Large activations that outlive each other in different orders: those in DDR at the same time have places of their own, and
+ * the arena is smaller than all of them, but not than what lives at once. */
+static void spills_have_places(void **state)
+{
+	(void)state;
+	tarn_model *m;
+	planned p;
+	assert_ok(tarn_model_new(&m));
+	tarn_graph *g = m->main;
+	seed = 9;
+	tarn_value *x = conv(g, input(g, dims(4, 1, 16, 256, 256)), 16, 32, 3, 1, 1, 1), *skip[3];
+	for (int i = 0; i < 3; i++)
+		x = skip[i] = conv(g, x, 32, 32, 3, 1, 1, 1);
+	for (int i = 2; i >= 0; i--)
+		x = conv(g, node(g, "Add", x, skip[i], NULL), 32, 32, 3, 1, 1, 1);
+	output(g, x);
+	plan_on(m, tarn_arch_find(3720), 2, &p);
+	assert_true(p.plan.n_spill > 4 && p.plan.ddr_arena < p.plan.spill_bytes);
+	for (int i = 0; i < p.plan.n_spill; i++) {
+		const npu_spill *a = &p.plan.spill[i];
+		uint64_t alive = 0;
+		assert_true(a->offset + a->bytes <= p.plan.ddr_arena && a->first <= a->last);
+		for (int k = 0; k < p.plan.n_spill; k++) {
+			const npu_spill *b = &p.plan.spill[k];
+			if (b->first <= a->first && a->first <= b->last)
+				alive += b->bytes;
+			if (i != k && a->first <= b->last && b->first <= a->last)
+				assert_true(a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset);
+		}
+		assert_true(p.plan.ddr_arena >= alive);
+	}
+	plan_fini(&p);
+	tarn_model_unref(m);
+	m = classifier(32, 16, true); /* fits */
+	plan_on(m, tarn_arch_find(4000), 6, &p);
+	assert_int_equal(p.plan.n_spill, 0);
+	assert_int_equal(p.plan.ddr_arena, 0);
+	plan_fini(&p);
+	tarn_model_unref(m);
+}
+
 /* A chain of blocks as in a classifier: dense, depthwise, pointwise, residual, pooling, a product. */
 static tarn_model *classifier(int size, int width, bool int8)
 {
@@ -467,6 +510,7 @@ static void squares_are_kept_where_that_works(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(spills_have_places),
 		cmocka_unit_test(splits_cover_and_fit),
 		cmocka_unit_test(what_cannot_fit_is_refused),
 		cmocka_unit_test(more_machine_is_never_slower),
