@@ -9,6 +9,9 @@
 #ifndef TARN_BUCKETS_H
 #define TARN_BUCKETS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "openvino/c/openvino.h"
 
 #ifdef __cplusplus
@@ -66,6 +69,10 @@ typedef struct tarn_buckets_info {
 	int64_t inputs, longest; /* lengths there were */
 	double mean_length, weight_bytes;
 	tarn_bucket_way_info way[3];
+	/* Mean time with every size as it is, on devices that take any (CPU): interpolated between the sizes looked at,
+	 * planning for new sizes not counted. Where it is less than the plan's, leave the plan out. 0: fixed sizes only, or a
+	 * plan from a file. */
+	double free_ms;
 	const tarn_bucket_size_info *size; /* all that were looked at, ascending */
 	size_t n_size;
 } tarn_buckets_info;
@@ -75,12 +82,44 @@ TARN_API ov_status_e tarn_get_buckets_info(const tarn_buckets_t *plan, tarn_buck
  * ov_free. NETWORK_NOT_READ: none are there, or a line is no length from 1 on; the sentence names it. */
 TARN_API ov_status_e tarn_read_lengths(const char *path, int64_t **lengths, size_t *n);
 
-/* Learning from traffic: the lengths that requests of a compiled model had along a dimension, for tarn_plan_buckets; each as
- * often as it came, or, beyond 65536 requests, in proportion. A service asks now and then, plans, compiles the model with the
- * new list on a thread of its own, and lets new requests come from that. For ov_free. NOT_FOUND: the model has no such
- * dimension or was compiled without bounds, or nothing ran yet. */
+/* The lengths that requests of a compiled model had along a dimension, for tarn_plan_buckets; each as often as it came, or,
+ * beyond 65536 requests, in proportion. For ov_free. NOT_FOUND: the model has no such dimension or was compiled without bounds,
+ * or nothing ran yet. */
 TARN_API ov_status_e tarn_get_seen_lengths(const ov_compiled_model_t *compiled_model, const char *dimension, int64_t **lengths,
 					   size_t *n);
+
+/*
+ * Learning from traffic. A learner compiles the model for one maximum and counts the lengths of its requests; when enough have
+ * come it plans and compiles on a thread of its own, and hands out the new compiled model when that is worth it. Requests made
+ * of an earlier one go on as long as they live: nothing is swapped under a running inference. Then it counts anew, with twice
+ * the number of requests until the next plan each time that nothing better was found. Any thread may ask; freeing waits for
+ * what goes on in the background.
+ */
+typedef struct tarn_learner tarn_learner_t;
+typedef struct tarn_learn_options {
+	size_t requests;         /* before a plan is made; 0: 1000 */
+	double gain;             /* switch when the plan takes at least this share less time; 0: 0.05 */
+	tarn_bucket_limit limit; /* of a plan; all 0: at most four sizes */
+} tarn_learn_options;
+/* Arguments as of tarn_plan_buckets; a property TARN_BUCKETS is what to begin with. options may be NULL. */
+TARN_API ov_status_e tarn_learn_buckets(const ov_core_t *core, const ov_model_t *model, const char *device,
+					size_t num_properties, const ov_property_t *properties, const tarn_bucket_bound *bounds,
+					size_t num_bounds, const tarn_learn_options *options, tarn_learner_t **learner);
+/* To be asked between requests; cheap. *compiled: the model to make requests of from now on, for ov_compiled_model_free, when
+ * it is another than at the last call with this *generation (begin with 0), which then counts up; else NULL. */
+TARN_API ov_status_e tarn_get_learned(tarn_learner_t *learner, uint64_t *generation, ov_compiled_model_t **compiled);
+/* Waits until nothing goes on in the background. */
+TARN_API ov_status_e tarn_wait_learned(tarn_learner_t *learner);
+typedef struct tarn_learn_info {
+	uint64_t requests; /* since the model in use was compiled */
+	size_t plans, switches;
+	bool busy;             /* planning or compiling */
+	double ms, planned_ms; /* mean of an inference for the lengths of the last plan: of what was in use, and of the plan */
+	char *buckets;         /* in use, as for TARN_BUCKETS; for ov_free */
+	char *why;             /* the last plan failed: why; else NULL. For ov_free */
+} tarn_learn_info;
+TARN_API ov_status_e tarn_get_learn_info(tarn_learner_t *learner, tarn_learn_info *info);
+TARN_API void tarn_free_learner(tarn_learner_t *learner);
 
 #ifdef __cplusplus
 }

@@ -5,6 +5,7 @@
 
 #include "api/handles.h"
 #include "dyn/bucket_plan.h"
+#include "tarn/buckets.h"
 
 typedef struct tarn_cost_question {
 	struct ov_core *core;
@@ -20,5 +21,9 @@ typedef struct tarn_cost_question {
 TARN_MUST tarn_err tarn_cost_is_modelled(const tarn_cost_question *q, int64_t size, bool *modelled);
 TARN_MUST tarn_err tarn_cost_find(const tarn_cost_question *q, bool modelled, tarn_bucket_size *size, int n, double *band,
 				  double *weight_bytes);
+
+/* buckets.c: free dimensions but the first bound's become static: at their bounds, or, a batch, at 1. What TARN_BUCKETS says of
+ * them is appended, each with a ';' in front. */
+TARN_MUST tarn_err tarn_buckets_fix_others(tarn_model *m, const tarn_bucket_bound *bound, size_t n, tarn_str *rest);
 
 #endif

@@ -18,8 +18,7 @@ struct tarn_buckets {
 
 /* ---- planning ---- */
 
-/* The other free dimensions become static: at their bounds, or, a batch, at 1. `rest` gets what TARN_BUCKETS says of them. */
-static tarn_err fix_others(tarn_model *m, const tarn_bucket_bound *bound, size_t n, tarn_str *rest)
+tarn_err tarn_buckets_fix_others(tarn_model *m, const tarn_bucket_bound *bound, size_t n, tarn_str *rest)
 {
 	for (size_t i = 1; i < n; i++) {
 		TRY(tarn_model_fix(m, bound[i].name, bound[i].max));
@@ -51,14 +50,16 @@ static tarn_err find_costs(const tarn_cost_question *q, tarn_bucket_plan *p, con
 	return tarn_cost_find(q, p->modelled, p->size, p->n, &p->band, &p->weight_bytes);
 }
 
-static tarn_err name_device(struct ov_core *core, const char *device, tarn_bucket_plan *p)
+static tarn_err name_device(struct ov_core *core, const char *device, tarn_bucket_plan *p, bool *fixed)
 {
 	tarn_device *d;
 	bool is_auto;
 	tarn_str why = {0}, name = {0};
 	tarn_err err = tarn_devices_find(core, device, &d, &is_auto, &why);
-	if (!err)
+	if (!err) {
+		*fixed = d->api->fixed;
 		err = tarn_device_get(d, "FULL_DEVICE_NAME", &name);
+	}
 	if (!err) {
 		p->device = tarn_arena_strdup(&p->arena, d->api->name);
 		p->device_name = tarn_arena_strdup(&p->arena, name.at ? name.at : "");
@@ -97,7 +98,7 @@ static tarn_err plan_counted(tarn_cost_question *q, const tarn_bucket_bound *bou
 	      "the longest input has %lld elements along '%s', the bound is %lld; give a larger bound",
 	      (long long)length[n - 1].length, bound->name, (long long)bound->max);
 	TRY_GOTO(done, tarn_model_clone(q->model, &m));
-	TRY_GOTO(done, fix_others(m, bound, n_bound, &rest));
+	TRY_GOTO(done, tarn_buckets_fix_others(m, bound, n_bound, &rest));
 	q->model = m;
 	q->dimension = bound->name;
 	TRY_GOTO(done, find_costs(q, p, length, n, bound->max));
@@ -128,9 +129,12 @@ static tarn_err plan(tarn_cost_question *q, const tarn_bucket_bound *bound, size
 {
 	tarn_length_count *counted;
 	size_t n_counted;
-	TRY(name_device(q->core, q->device, &b->plan));
+	bool fixed = true;
+	TRY(name_device(q->core, q->device, &b->plan, &fixed));
 	TRY(tarn_lengths_count(length, n, &counted, &n_counted));
 	tarn_err err = plan_counted(q, bound, n_bound, counted, n_counted, limit, &b->plan);
+	if (!err && !fixed)
+		b->plan.free_ms = tarn_buckets_free_ms(counted, n_counted, b->plan.size, b->plan.n);
 	tarn_mem_free(counted);
 	show_sizes(b);
 	return err;
@@ -224,6 +228,7 @@ ov_status_e tarn_get_buckets_info(const tarn_buckets_t *plan, tarn_buckets_info 
 				    .longest = p->longest,
 				    .mean_length = p->mean_length,
 				    .weight_bytes = p->weight_bytes,
+				    .free_ms = p->free_ms,
 				    .size = plan->size,
 				    .n_size = (size_t)p->n};
 	for (int i = 0; i < TARN_WAYS; i++)

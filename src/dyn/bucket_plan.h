@@ -25,7 +25,8 @@ typedef struct tarn_bucket_plan {
 	int64_t inputs, longest;
 	double mean_length, weight_bytes;
 	tarn_bucket_way way[TARN_WAYS];
-	int n; /* candidates, ascending */
+	double free_ms; /* with every size as it is, where the device takes any; 0: not known. Not in the file */
+	int n;          /* candidates, ascending */
 	tarn_bucket_size size[TARN_BUCKET_CANDIDATES];
 	bool chosen[TARN_BUCKET_CANDIDATES];
 	tarn_arena arena; /* texts */

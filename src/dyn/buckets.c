@@ -227,6 +227,27 @@ double tarn_buckets_ms(const tarn_length_count *length, size_t n, const tarn_buc
 	return total(length, n, size, n_size, chosen, false) / inputs;
 }
 
+double tarn_buckets_ms_at(const tarn_bucket_size *size, int n_size, int64_t at)
+{
+	int k = 0;
+	while (k < n_size - 1 && size[k].size < at)
+		k++;
+	if (!k || size[k].size <= at)
+		return size[k].ms;
+	double share = (double)(at - size[k - 1].size) / (double)(size[k].size - size[k - 1].size);
+	return size[k - 1].ms + share * (size[k].ms - size[k - 1].ms);
+}
+
+double tarn_buckets_free_ms(const tarn_length_count *length, size_t n, const tarn_bucket_size *size, int n_size)
+{
+	double sum = 0, inputs = 0;
+	for (size_t i = 0; i < n; i++) {
+		sum += length[i].count * tarn_buckets_ms_at(size, n_size, length[i].length);
+		inputs += length[i].count;
+	}
+	return sum / inputs;
+}
+
 double tarn_buckets_waste(const tarn_length_count *length, size_t n, const tarn_bucket_size *size, int n_size,
 			  const bool *chosen)
 {

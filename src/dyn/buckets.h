@@ -48,6 +48,10 @@ TARN_MUST tarn_err tarn_buckets_choose(const tarn_length_count *length, size_t n
 				       const tarn_bucket_limits *limits, bool *chosen);
 /* Mean time of an inference with these sizes, and the share of all elements that is padding. */
 double tarn_buckets_ms(const tarn_length_count *length, size_t n, const tarn_bucket_size *size, int n_size, const bool *chosen);
+/* What an inference costs at any size: between candidates on a straight line, below the first as that. */
+double tarn_buckets_ms_at(const tarn_bucket_size *size, int n_size, int64_t at);
+/* Mean time when each length runs as it is. */
+double tarn_buckets_free_ms(const tarn_length_count *length, size_t n, const tarn_bucket_size *size, int n_size);
 double tarn_buckets_waste(const tarn_length_count *length, size_t n, const tarn_bucket_size *size, int n_size,
 			  const bool *chosen);
 

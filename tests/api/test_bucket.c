@@ -398,6 +398,55 @@ static void learning(void)
 	ov_model_free(m);
 }
 
+/* The same by itself: nothing until enough came, then a plan in the background; requests of before go on. */
+static void learner(const char *device, double limit)
+{
+	ov_model_t *m = text_model(0);
+	ov_compiled_model_t *c, *newer;
+	tarn_learner_t *l;
+	tarn_learn_info info;
+	uint64_t generation = 0;
+	const tarn_bucket_bound bound = {"length", 64}, wrong = {"width", 64};
+	const tarn_learn_options options = {.requests = 20, .gain = 1e-6, .limit = {.count = 3}};
+	EXPECT(tarn_learn_buckets(core, m, device, 0, NULL, &wrong, 1, &options, &l) != OK);
+	EXPECT_OK(tarn_learn_buckets(core, m, device, 0, NULL, &bound, 1, &options, &l));
+	EXPECT_OK(tarn_get_learned(l, &generation, &c));
+	EXPECT(c && generation == 1);
+	ov_infer_request_t *old = request_of(c), *r;
+	for (int i = 0; i < 20; i++) {
+		compare(old, i % 3 ? 9 : 20, limit);
+		EXPECT_OK(tarn_get_learned(l, &generation, &newer));
+		EXPECT(!newer);
+	}
+	EXPECT_OK(tarn_wait_learned(l));
+	EXPECT_OK(tarn_get_learn_info(l, &info));
+	EXPECT(info.plans == 1 && !info.busy && !info.why && info.ms > 0 && info.planned_ms > 0);
+	/* Measured times may say anything on a busy machine; modelled ones do not. */
+	EXPECT(info.switches == 1 || !strcmp(device, "CPU"));
+	EXPECT(strcmp(device, "CPU") || info.switches == (info.planned_ms <= info.ms * (1 - 1e-6)));
+	EXPECT(strcmp(device, "NPU") || !strcmp(info.buckets, "length=9,20,64;batch=1"));
+	size_t switches = info.switches;
+	ov_free(info.buckets);
+	EXPECT_OK(tarn_get_learned(l, &generation, &newer));
+	EXPECT(!newer == !switches && generation == 1 + switches);
+	if (newer) {
+		r = request_of(newer);
+		compare(r, 9, limit);
+		compare(r, 33, limit);
+		ov_infer_request_free(r);
+		ov_compiled_model_free(newer);
+	}
+	compare(old, 17, limit);
+	/* The same traffic again: the plan would be the same, and nothing is switched. */
+	EXPECT_OK(tarn_get_learned(l, &generation, &newer));
+	EXPECT(!newer);
+	tarn_free_learner(l);
+	compare(old, 5, limit);
+	ov_infer_request_free(old);
+	ov_compiled_model_free(c);
+	ov_model_free(m);
+}
+
 int main(void)
 {
 	ov_compiled_model_t *c;
@@ -417,6 +466,8 @@ int main(void)
 	results_in_place("CPU");
 	results_in_place("NPU");
 	learning();
+	learner("NPU", 2e-2);
+	learner("CPU", 1e-4);
 	ov_infer_request_free(plain);
 	ov_core_free(core);
 	return 0;

@@ -57,6 +57,12 @@ static double compile_of(const tarn_buckets_info *p)
 	return sum;
 }
 
+/* Sizes as they are, where the device takes any: better than the plan? */
+static bool free_is_best(const tarn_buckets_info *p)
+{
+	return p->free_ms > 0 && p->free_ms < p->way[0].mean_ms;
+}
+
 static void show(const session *s, const tarn_buckets_info *p, const char *path)
 {
 	const char *source = p->modelled ? "modelled" : "measured";
@@ -71,6 +77,9 @@ static void show(const session *s, const tarn_buckets_info *p, const char *path)
 	for (int i = 0; i < 3; i++)
 		printf("%-14s %6zu %10.4g %7.1f %% %7.2fx\n", p->way[i].name, p->way[i].sizes, p->way[i].mean_ms,
 		       100 * p->way[i].padding, p->way[i].mean_ms / p->way[1].mean_ms);
+	if (p->free_ms > 0)
+		printf("%-14s %6s %10.4g %7.1f %% %7.2fx\n", "free sizes", "any", p->free_ms, 0.0,
+		       p->free_ms / p->way[1].mean_ms);
 	printf("(mean time of an inference, %s", source);
 	if (p->modelled)
 		printf(" within %.0f %%", 100 * p->band);
@@ -78,9 +87,10 @@ static void show(const session *s, const tarn_buckets_info *p, const char *path)
 	printf("memory: %.2f MB, of which weights, once, %.2f (planned)", memory_of(p) * 1e-6, p->weight_bytes * 1e-6);
 	if (compile_of(p) > 0)
 		printf("; compiling: %.0f ms (measured)", compile_of(p));
-	if (strcmp(p->device, "NPU") != 0)
-		printf("\ndevice %s also takes free sizes as they are, without padding; each new size costs it planning, once",
-		       p->device);
+	if (p->free_ms > 0)
+		printf("\ndevice %s also takes free sizes as they are, without padding (interpolated); each new size costs it "
+		       "planning, once%s",
+		       p->device, free_is_best(p) ? ".\nThat takes less time here: leave --plan out" : "");
 	printf("\n%s -> %s\nuse it: tarn bench -m %s -d %s%s%s --plan %s\n", p->buckets, path, s->o->model, p->device,
 	       s->o->sim ? " --sim " : "", s->o->sim ? s->o->sim : "", path);
 }
@@ -110,6 +120,8 @@ static void show_json(const session *s, const tarn_buckets_info *p, const char *
 		json_end(&j, '}');
 	}
 	json_end(&j, ']');
+	json_figure(&j, "free_ms", p->free_ms > 0 ? p->free_ms : NAN, "ms", source, band);
+	json_text(&j, "best", free_is_best(p) ? "free sizes" : "plan");
 	json_begin(&j, "sizes", '[');
 	for (size_t i = 0; i < p->n_size; i++) {
 		json_begin(&j, NULL, '{');

@@ -153,9 +153,23 @@ static void candidates(void **state)
 	assert_true(n == 4 && size[0] == 1 && size[3] == 5);
 }
 
+/* Sizes as they are: on straight lines between what is known. */
+static void free_sizes(void **state)
+{
+	(void)state;
+	const tarn_bucket_size s[] = {{.size = 8, .ms = 1}, {.size = 16, .ms = 3}, {.size = 32, .ms = 4}};
+	const tarn_length_count l[] = {{4, 1}, {12, 2}, {32, 1}};
+	assert_true(tarn_buckets_ms_at(s, 3, 3) == 1);
+	assert_true(tarn_buckets_ms_at(s, 3, 10) == 1.5);
+	assert_true(tarn_buckets_ms_at(s, 3, 16) == 3);
+	assert_true(tarn_buckets_ms_at(s, 3, 24) == 3.5);
+	assert_true(tarn_buckets_ms_at(s, 3, 99) == 4);
+	assert_true(tarn_buckets_free_ms(l, 3, s, 3) == (1 + 2 * 2 + 4) / 4.0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(brute_force), cmocka_unit_test(by_hand),
-					   cmocka_unit_test(candidates)};
+					   cmocka_unit_test(candidates), cmocka_unit_test(free_sizes)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
