@@ -51,6 +51,17 @@ done
 value=$(number waterfall.achieved)
 grep -o 'data-value="[^"]*"' dom.html | cut -d'"' -f2 | awk -v wanted="$value" '$1 + 0 == wanted + 0 { found = 1 } END { exit !found }' ||
 	fail "the achieved rate is not on the page"
+# On the CPU: its layers under the roofline that was measured.
+expect_exit 0 "$TARN" diagnose -m '</script><b>&net.onnx' -t 0.05 -nireq 1 --html cpu.html --json
+cp stdout report.json
+run timeout 60 $show --enable-logging=stderr --v=0 --dump-dom "file://$WORK/cpu.html"
+grep -i 'console:\|console(\|uncaught' stderr && fail "the browser complains about diagnose on the CPU"
+grep -q 'Roofline of this host' stdout || fail "no roofline of the CPU"
+cp stdout dom.html
+value=$(number roofline.bandwidth.value)
+[ -n "$value" ] || fail "no bandwidth"
+grep -o 'data-value="[^"]*"' dom.html | cut -d'"' -f2 | awk -v wanted="$value" '$1 + 0 == wanted + 0 { found = 1 } END { exit !found }' ||
+	fail "the bandwidth is not on the page"
 # A picture of it, as wide as a phone: not blank.
 run timeout 60 $show --window-size=390,844 --screenshot="$WORK/phone.png" "file://$WORK/page.html"
 [ "$(wc -c <phone.png)" -gt 8000 ] || fail "the picture is empty"

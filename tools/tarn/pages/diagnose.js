@@ -34,7 +34,7 @@ if (report.roofline) {
 		size: 3 + 12 * Math.sqrt(l.time.value / all), colour: l.roof === "memory" ? "var(--b)" : "var(--a)"})),
 		x => Math.min(peak, r.bandwidth.value * x * 1e-3), "operations for each byte read or written", "TOPS"),
 		soft("each circle is a layer, as large as its share of the time; orange: under the slope of the memory; above it: its data was in a cache"),
-		pairs([["memory", figure(r.bandwidth)], ["products", figure(r.peak)]]));
+		pairs([["memory", r.bandwidth], ["products", r.peak]]));
 }
 
 for (const part of [figures, phases, device, fromAdvertisedToAchieved, inTime, layers])
