@@ -55,6 +55,7 @@ typedef struct tarn_box {
 	tarn_tensor t;
 	size_t room;              /* bytes behind t.data */
 	bool borrowed;            /* memory of the user's */
+	char *text;               /* what the elements of a STRING tensor point to, when it was set here */
 	bool unset;               /* no data yet: a dynamic port before its first use */
 	const tarn_device *owner; /* whose memory it is; NULL: not a device's */
 } tarn_box;

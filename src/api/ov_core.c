@@ -90,6 +90,12 @@ void ov_shutdown(void)
 {
 }
 
+ov_status_e ov_core_add_extension(const ov_core_t *core, const char *path)
+{
+	NEED(core && path);
+	return tarn_status(tarn_err_set(TARN_UNSUPPORTED, "operators are built in; '%s' cannot add any", path));
+}
+
 /* ---- models ---- */
 
 /* What was just read; bounded models find what they were made from. */

@@ -55,6 +55,7 @@ void tarn_box_unref(tarn_box *box)
 	if (!box || !tarn_ref_drop(&box->refs))
 		return;
 	tarn_tensor_fini(&box->t);
+	tarn_mem_free(box->text);
 	tarn_mem_free(box);
 }
 
@@ -111,6 +112,51 @@ ov_status_e ov_tensor_create(const ov_element_type_e type, const ov_shape_t shap
 {
 	NEED(tensor);
 	return tarn_status(create(type, &shape, NULL, tensor));
+}
+
+static tarn_err set_text(tarn_box *box, const char **strings, size_t n)
+{
+	size_t total = 0, at = 0;
+	CHECK(box->t.type == TARN_STRING, TARN_TYPE, "the tensor's elements are %s, not text",
+	      tarn_dtype_info(box->t.type)->word);
+	CHECK(n == (size_t)tarn_tensor_count(&box->t), TARN_SHAPE, "%zu texts for %lld elements", n,
+	      (long long)tarn_tensor_count(&box->t));
+	for (size_t i = 0; i < n; i++) {
+		CHECK(strings[i], TARN_USAGE, "text %zu is NULL", i);
+		total += strlen(strings[i]) + 1;
+	}
+	char *text = tarn_mem_zalloc(total + 1, 1);
+	if (!text)
+		return tarn_err_nomem(total);
+	for (size_t i = 0; i < n; i++) {
+		size_t size = strlen(strings[i]) + 1;
+		((const char **)box->t.data)[i] = memcpy(text + at, strings[i], size);
+		at += size;
+	}
+	tarn_mem_free(box->text); /* only now: strings may have pointed there */
+	box->text = text;
+	return TARN_OK;
+}
+
+ov_status_e ov_tensor_create_from_string_array(const char **strings, const size_t n, const ov_shape_t shape,
+					       ov_tensor_t **tensor)
+{
+	NEED(strings && tensor);
+	ov_tensor_t *made = NULL;
+	tarn_err err = create(STRING, &shape, NULL, &made);
+	if (err == TARN_OK)
+		err = set_text(made->box, strings, n);
+	if (err == TARN_OK)
+		*tensor = made;
+	else
+		ov_tensor_free(made);
+	return tarn_status(err);
+}
+
+ov_status_e ov_tensor_set_string_data(ov_tensor_t *tensor, const char **strings, const size_t n)
+{
+	NEED(tensor && strings);
+	return tarn_status(set_text(tensor->box, strings, n));
 }
 
 static tarn_err set_shape(tarn_box *box, const ov_shape_t *shape)

@@ -19,6 +19,8 @@ tarn_err tarn_tensor_new(tarn_dtype type, int rank, const int64_t *dim, tarn_ten
 	memcpy(r.dim, s.dim, sizeof r.dim);
 	TRY(tarn_buffer_new(bytes, &r.buf));
 	r.data = r.buf->at;
+	for (int64_t i = 0; type == TARN_STRING && i < n; i++)
+		((const char **)r.data)[i] = "";
 	*t = r;
 	return TARN_OK;
 }

@@ -20,7 +20,7 @@ typedef struct tarn_tensor {
 	tarn_buffer *buf;
 } tarn_tensor;
 
-/* Zeroed storage of that type and size; dims are checked (>= 0, product below 2^48). */
+/* Zeroed storage (texts are "") of that type and size; dims are checked (>= 0, product below 2^48). */
 TARN_MUST tarn_err tarn_tensor_new(tarn_dtype type, int rank, const int64_t *dim, tarn_tensor *t);
 void tarn_tensor_fini(tarn_tensor *t);               /* drops the reference, zeroes the struct */
 tarn_tensor tarn_tensor_share(const tarn_tensor *t); /* another struct on the same bytes, with its own reference */

@@ -135,6 +135,86 @@ static void errors(void)
 	EXPECT(sizeof(ov_profiling_info_t) == 48 && sizeof(ov_partial_shape_t) == 24 && sizeof(ov_core_version_t) == 24);
 }
 
+/* y = x for text[2]: what goes in, and what a request's own tensor holds, comes out. */
+static void texts(void)
+{
+	bytes g = {.n = 0}, shape = {.n = 0}, dim = {.n = 0}, tensor = {.n = 0}, type = {.n = 0};
+	put_node(&g, "Identity", (const char *[]){"x"}, 1, "y", 0);
+	put_int(&dim, 1, 2);
+	put_len(&shape, 1, dim.at, dim.n);
+	put_int(&tensor, 1, 8); /* STRING */
+	put_len(&tensor, 2, shape.at, shape.n);
+	put_len(&type, 1, tensor.at, tensor.n);
+	for (int i = 0; i < 2; i++) {
+		bytes v = {.n = 0};
+		put_text(&v, 1, i ? "y" : "x");
+		put_len(&v, 2, type.at, type.n);
+		put_value(&g, i, v);
+	}
+	bytes file = finish_model(&g, "texts");
+	ov_core_t *core;
+	ov_model_t *m;
+	ov_compiled_model_t *c;
+	ov_infer_request_t *r;
+	ov_tensor_t *x, *y;
+	ov_shape_t s;
+	void *at;
+	char word[] = "pine";
+	const char *two[] = {word, ""}, *broken[] = {"a", NULL};
+	EXPECT_OK(ov_core_create(&core));
+	EXPECT_OK(ov_core_read_model_from_memory_buffer(core, (const char *)file.at, file.n, NULL, &m));
+	EXPECT_OK(ov_core_compile_model(core, m, "CPU", 0, &c));
+	EXPECT_OK(ov_compiled_model_create_infer_request(c, &r));
+	EXPECT_OK(ov_infer_request_infer(r)); /* nothing was set: empty texts */
+	EXPECT_OK(ov_infer_request_get_output_tensor(r, &y));
+	EXPECT_OK(ov_tensor_data(y, &at));
+	EXPECT(!strcmp(((const char **)at)[0], "") && !strcmp(((const char **)at)[1], ""));
+	ov_tensor_free(y);
+	const int64_t two_of[] = {2};
+	EXPECT_OK(ov_shape_create(1, two_of, &s));
+	EXPECT(ov_tensor_create_from_string_array(two, 1, s, &x) == PARAMETER_MISMATCH);
+	EXPECT(ov_tensor_create_from_string_array(broken, 2, s, &x) == GENERAL_ERROR);
+	EXPECT(ov_tensor_create_from_string_array(NULL, 2, s, &x) == INVALID_C_PARAM);
+	EXPECT_OK(ov_tensor_create_from_string_array(two, 2, s, &x));
+	word[0] = 'f'; /* a copy was made */
+	EXPECT_OK(ov_infer_request_set_input_tensor(r, x));
+	EXPECT_OK(ov_infer_request_infer(r));
+	EXPECT_OK(ov_infer_request_get_output_tensor(r, &y));
+	EXPECT_OK(ov_tensor_data(y, &at));
+	EXPECT(!strcmp(((const char **)at)[0], "pine") && !strcmp(((const char **)at)[1], ""));
+	EXPECT_OK(ov_tensor_set_string_data(x, two, 2));
+	EXPECT_OK(ov_infer_request_infer(r));
+	EXPECT_OK(ov_tensor_data(y, &at));
+	EXPECT(!strcmp(((const char **)at)[0], "fine"));
+	ov_tensor_free(y);
+	ov_tensor_free(x);
+	EXPECT_OK(ov_tensor_create(F32, s, &x));
+	EXPECT(ov_tensor_set_string_data(x, two, 2) == PARAMETER_MISMATCH); /* not text */
+	ov_tensor_free(x);
+	ov_shape_free(&s);
+	ov_infer_request_free(r);
+	ov_compiled_model_free(c);
+	ov_model_free(m);
+	ov_core_free(core);
+}
+
+/* What there is none of says so. */
+static void absent(void)
+{
+	ov_core_t *core;
+	ov_remote_context_t *context = NULL;
+	EXPECT_OK(ov_core_create(&core));
+	EXPECT(ov_core_get_default_context(core, "CPU", &context) == NOT_IMPLEMENTED && !context);
+	EXPECT(ov_core_create_context(core, "CPU", 0, &context) == NOT_IMPLEMENTED && !context);
+	EXPECT(ov_core_create_context(core, "CPU", 0, NULL) == INVALID_C_PARAM);
+	EXPECT(ov_core_add_extension(core, "more.so") == NOT_IMPLEMENTED);
+	const char *why = ov_get_last_err_msg();
+	EXPECT(why && strstr(why, "more.so"));
+	ov_free(why);
+	ov_remote_context_free(context);
+	ov_core_free(core);
+}
+
 int main(void)
 {
 	shapes();
@@ -142,5 +222,7 @@ int main(void)
 	tensors();
 	layouts();
 	errors();
+	texts();
+	absent();
 	return 0;
 }

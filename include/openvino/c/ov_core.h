@@ -54,6 +54,10 @@ ov_core_create_with_config_unicode(const wchar_t *xml_config_file_ws, ov_core_t 
 OPENVINO_C_API(void)
 ov_core_free(ov_core_t *core);
 
+/* A library of further operators. Operators are built in: NOT_IMPLEMENTED. */
+OPENVINO_C_API(ov_status_e)
+ov_core_add_extension(const ov_core_t *core, const char *path);
+
 /* ONNX (.onnx) or OpenVINO IR (.xml). bin_path NULL: the .bin beside the .xml. */
 OPENVINO_C_API(ov_status_e)
 ov_core_read_model(const ov_core_t *core, const char *model_path, const char *bin_path, ov_model_t **model);

@@ -19,6 +19,15 @@ ov_tensor_create_from_host_ptr(const ov_element_type_e type, const ov_shape_t sh
 OPENVINO_C_API(ov_status_e)
 ov_tensor_create(const ov_element_type_e type, const ov_shape_t shape, ov_tensor_t **tensor);
 
+/* A STRING tensor of n texts, which are copied; n must be the number of elements. ov_tensor_data gives them as const char **.
+ */
+OPENVINO_C_API(ov_status_e)
+ov_tensor_create_from_string_array(const char **strings, const size_t n, const ov_shape_t shape, ov_tensor_t **tensor);
+
+/* Other texts for all elements of a STRING tensor; copied. */
+OPENVINO_C_API(ov_status_e)
+ov_tensor_set_string_data(ov_tensor_t *tensor, const char **strings, const size_t n);
+
 /* Memory grows when it must; borrowed memory cannot. */
 OPENVINO_C_API(ov_status_e)
 ov_tensor_set_shape(ov_tensor_t *tensor, const ov_shape_t shape);
