@@ -372,17 +372,14 @@ static tarn_err prepare(tarn_dyn *d, const tarn_bound_spec *spec, int n)
 	TRY(find_samples(d, spec));
 	/* Branches that other sizes decide are taken, and what they compute stands there as a number. */
 	static const tarn_rewrite_fn settle[] = {tarn_inline_round, tarn_fold_round};
-	TRY(tarn_graph_infer(d->g));
-	TRY(tarn_rewrite_run(d->m, settle, 2));
-	TRY(index_symbols(d));
 	bool changed = true;
 	for (int round = 0; changed && round < MOST_ROUNDS; round++) { /* sizes behind a window may be known only now */
-		changed = false;
-		for (size_t i = 0; i < d->g->node.len; i++)
-			TRY(fit_windows(d, d->g->node.at[i], &changed));
-		if (changed)
-			TRY(tarn_graph_infer(d->g));
+		TRY(tarn_graph_infer(d->g));
+		TRY(tarn_rewrite_run(d->m, settle, 2));
 		TRY(index_symbols(d));
+		changed = false;
+		for (size_t i = 0; i < d->g->node.len && round < MOST_ROUNDS - 1; i++)
+			TRY(fit_windows(d, d->g->node.at[i], &changed));
 	}
 	return TARN_OK;
 }

@@ -64,6 +64,9 @@ int64_t tarn_dyn_max(const tarn_dyn *d, tarn_dim x);      /* at the maxima; -1 w
 bool tarn_dyn_grows(tarn_dyn *d, tarn_dim x);             /* certainly never falls when a bounded dimension grows */
 /* The least value of the one bounded dimension (*sym) that x hangs on for which x is at least that; -1 when there is none. */
 int64_t tarn_dyn_first(tarn_dyn *d, tarn_dim x, int64_t least, tarn_dim *sym);
+/* The largest length (of the one bounded dimension x hangs on) up to which x == number has one answer; false when that is its
+ * maximum, or nothing of the kind. */
+bool tarn_dyn_same_until(tarn_dyn *d, tarn_dim x, int64_t number, tarn_dim *sym, int64_t *last);
 bool tarn_dyn_never_above(tarn_dyn *d, tarn_dim x, tarn_dim y); /* x certainly at most y, at any lengths within the bounds */
 bool tarn_dyn_opaque(const tarn_dyn *d, tarn_dim x);            /* computed from data: a symbol that no input has is in it */
 /* Can x be 1 while y is something else, at any lengths within the bounds? Then a broadcast may stretch it. */

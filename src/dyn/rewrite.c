@@ -6,6 +6,7 @@
  * from the valid lengths instead.
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "dyn/dyn.h"
@@ -346,17 +347,55 @@ static tarn_err check_samples(tarn_dyn *d, const tarn_node *n)
 	return TARN_OK;
 }
 
+/* The size that a branch compares with a number; false when it does something else. */
+static bool compared(const tarn_value *v, tarn_dim *size, int64_t *number)
+{
+	while (v->def && v->def->n_in && v->def->in[0] && v->def->op->flags & (TARN_OP_ELEMENTWISE | TARN_OP_VIEW) &&
+	       strcmp(v->def->op->name, "Equal"))
+		v = v->def->in[0];
+	if (!v->def || strcmp(v->def->op->name, "Equal"))
+		return false;
+	for (int i = 0; i < 2; i++) {
+		const tarn_value *a = v->def->in[i], *b = v->def->in[1 - i];
+		if (a->n_known != 1 || a->konst || !b->konst || tarn_tensor_count(b->konst) != 1)
+			continue;
+		*size = a->known[0];
+		*number = tarn_tensor_i64(b->konst, 0);
+		return true;
+	}
+	return false;
+}
+
+static tarn_err refuse_control(tarn_dyn *d, const tarn_node *n)
+{
+	tarn_dim size, sym;
+	int64_t number, last = 0;
+	char why[160];
+	if (strcmp(n->op->name, "If") || !compared(n->in[0], &size, &number) ||
+	    !tarn_dyn_same_until(d, size, number, &sym, &last))
+		return tarn_dyn_refuse(d, n, 0, "control flow is not analysed");
+	snprintf(why, sizeof why,
+		 "which branch it takes changes with the length; up to %lld it is the same one: give that as the maximum",
+		 (long long)last);
+	return tarn_dyn_refuse(d, n, 0, why);
+}
+
+static bool touched(tarn_dyn *d, const tarn_node *n)
+{
+	bool yes = padded(d, n);
+	for (int i = 0; i < n->n_in && !yes; i++)
+		yes = is_length(d, n->in[i]);
+	for (int i = 0; i < n->n_out && !yes; i++)
+		yes = tarn_dyn_axes(d, n->out[i]);
+	return yes;
+}
+
 static tarn_err visit(tarn_dyn *d, tarn_node *n)
 {
-	bool touched = padded(d, n);
-	for (int i = 0; i < n->n_in && !touched; i++)
-		touched = is_length(d, n->in[i]);
-	for (int i = 0; i < n->n_out && !touched; i++)
-		touched = tarn_dyn_axes(d, n->out[i]);
-	if (!touched)
+	if (!touched(d, n))
 		return TARN_OK;
 	if (n->op->flags & TARN_OP_CONTROL || n->n_body)
-		return tarn_dyn_refuse(d, n, 0, "control flow is not analysed");
+		return refuse_control(d, n);
 	if (n->op->flags & TARN_OP_DATA_SHAPE && padded(d, n))
 		return tarn_dyn_refuse(d, n, 0, "the size of its result depends on data");
 	TRY(check_outputs(d, n));
@@ -376,6 +415,9 @@ tarn_err tarn_dyn_rewrite(tarn_dyn *d)
 	if (!node)
 		return tarn_err_nomem(count * sizeof *node);
 	memcpy(node, g->node.at, count * sizeof *node);
+	for (size_t i = 0; i < count; i++) /* while their conditions are still arithmetic on sizes */
+		if ((node[i]->op->flags & TARN_OP_CONTROL || node[i]->n_body) && touched(d, node[i]))
+			return refuse_control(d, node[i]);
 	for (size_t i = 0; i < count; i++)
 		TRY(visit(d, node[i]));
 	for (size_t i = 0; i < g->output.len; i++)

@@ -168,6 +168,25 @@ int64_t tarn_dyn_first(tarn_dyn *d, tarn_dim x, int64_t least, tarn_dim *sym)
 	return found;
 }
 
+bool tarn_dyn_same_until(tarn_dyn *d, tarn_dim x, int64_t number, tarn_dim *sym, int64_t *last)
+{
+	int only = only_bound(d, x, -2);
+	if (only < 0)
+		return false;
+	*sym = d->bound[only].sym;
+	size_t at = (size_t)(-*sym - 1);
+	int64_t n = tarn_dim_lo(&d->m->syms, *sym), max = d->bound[only].max;
+	d->max[at] = n;
+	bool first = tarn_dyn_max(d, x) == number, same = true;
+	for (; n < max && same; n++) {
+		d->max[at] = n + 1;
+		same = (tarn_dyn_max(d, x) == number) == first;
+	}
+	*last = n - 1;
+	d->max[at] = max;
+	return !same;
+}
+
 bool tarn_dyn_may_stretch(tarn_dyn *d, tarn_dim x, tarn_dim y)
 {
 	bool tried;

@@ -140,13 +140,17 @@ static int walk(const tarn_symtab *t, tarn_dim d, int left)
 
 tarn_err tarn_sym_intern(tarn_symtab *t, tarn_sym_op op, tarn_dim a, tarn_dim b, tarn_dim *out)
 {
+	tarn_sym s = {.op = op, .a = a, .b = b};
+	take_bounds(t, &s);
+	if (s.lo == s.hi && (op == TARN_SYM_FLOORDIV || op == TARN_SYM_CEILDIV) && tarn_dim_least(t, a) >= 0) {
+		*out = s.lo; /* one size at all lengths there may be */
+		return TARN_OK;
+	}
 	for (size_t i = 0; i < t->sym.len; i++)
 		if (t->sym.at[i].op == op && op != TARN_SYM_NAMED && t->sym.at[i].a == a && t->sym.at[i].b == b) {
 			*out = -(tarn_dim)i - 1;
 			return TARN_OK;
 		}
-	tarn_sym s = {.op = op, .a = a, .b = b};
-	take_bounds(t, &s);
 	if (walk(t, b, walk(t, a, MAX_WALK)) <= 0)
 		return tarn_symtab_fresh(t, s.lo, s.hi, out);
 	return add(t, s, out);

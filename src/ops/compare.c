@@ -56,6 +56,8 @@ static int decide(const tarn_symtab *t, tarn_dim a, tarn_dim b)
 		return 1;
 	int64_t alo = nx ? x : tarn_dim_least(t, a), ahi = nx ? x : tarn_dim_hi(t, a);
 	int64_t blo = ny ? y : tarn_dim_least(t, b), bhi = ny ? y : tarn_dim_hi(t, b);
+	if (alo == ahi && blo == bhi && alo == blo)
+		return 1;
 	return ahi < blo || bhi < alo ? 0 : -1;
 }
 

@@ -79,12 +79,13 @@ static void layer(tarn_str *s, const ovir_writer *w, int id)
 	tarn_str_add(s, "\t\t</layer>\n");
 }
 
-/* Metadata of our own (bounds). Other readers pass over it. */
+/* Metadata of our own (bounds). Other readers pass over it. What is longer than a reader takes is left out: the model is whole
+ * without it. */
 static void rt_info(const tarn_model *m, tarn_str *s)
 {
 	bool any = false;
 	for (size_t i = 0; i < m->meta.len; i++) {
-		if (strncmp(m->meta.at[i].key, "tarn.", 5))
+		if (strncmp(m->meta.at[i].key, "tarn.", 5) || strlen(m->meta.at[i].value) >= OVIR_MAX_ATTR_BYTES)
 			continue;
 		tarn_str_add(s, any ? "" : "\t<rt_info>\n");
 		any = true;

@@ -238,6 +238,45 @@ static void ends_of_what_a_window_leaves(void **state)
 	equal(4);
 }
 
+/* A branch for a lone row: the same one while the maximum leaves one row only, else refused with the length up to which it is.
+ */
+static void branches_that_a_length_decides(void **state)
+{
+	(void)state;
+	tarn_value *v = op2("ReduceSum", x, ints(g, 1, 1));
+	tarn_value *y = node(g, "Conv", v, weights(g, dims(3, 3, 1, 3)), weights(g, dims(1, 3)));
+	set_ints(g, y, "strides", 1, 2);
+	tarn_node *n;
+	tarn_value *one = op2("Equal", lone(size_of(y, 2)), lone(ints(g, 1, 1)));
+	assert_ok(tarn_node_new(g, tarn_op_find(NULL, "If"), "branch", 2, 1, -1, &n));
+	n->in[0] = one;
+	n->in[1] = y;
+	n->n_capture = 1;
+	for (int b = 0; b < 2; b++) {
+		tarn_node *inner;
+		tarn_graph *body;
+		assert_ok(tarn_node_add_body(g, n, &body));
+		tarn_value *in = input(body, (tarn_shape){.rank = -1});
+		assert_ok(tarn_node_new(body, tarn_op_find(NULL, b ? "Identity" : "Squeeze"), NULL, b ? 1 : 2, 1, -1, &inner));
+		inner->in[0] = in;
+		if (!b)
+			inner->in[1] = ints(body, 1, 2);
+		output(body, inner->out[0]);
+	}
+	output(g, n->out[0]);
+	tarn_model *b = tarn_model_ref(model);
+	assert_ok(tarn_graph_infer(g));
+	assert_err(TARN_UNSUPPORTED, tarn_model_bound_all(&b, spec, DIMS, NULL));
+	assert_non_null(strstr(tarn_err_text(), "up to 4 it is the same one"));
+	static const tarn_bound_spec narrow[] = {{"height", 12}, {"width", 4}};
+	assert_ok(tarn_model_bound_all(&b, narrow, DIMS, NULL));
+	for (int64_t w = 3; w <= 4; w++) {
+		double e = padded_error(model, b, narrow, (int64_t[]){5, w}, DIMS);
+		assert_true(e >= 0 && e <= 1e-6);
+	}
+	tarn_model_unref(b);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -250,6 +289,7 @@ int main(void)
 		T(frames_stacked),
 		T(positions_of_equal_maxima),
 		T(ends_of_what_a_window_leaves),
+		T(branches_that_a_length_decides),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

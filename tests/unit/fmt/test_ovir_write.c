@@ -3,6 +3,7 @@
 #include "unit/test.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fmt/ovir/ovir.h"
@@ -271,6 +272,27 @@ static void recurrences(void **state)
 	}
 }
 
+static void metadata_no_reader_takes_is_left_out(void **state)
+{
+	(void)state;
+	tarn_value *x;
+	tarn_model *m = with_input(&x);
+	size_t size = (size_t)2 << 20;
+	char *text = malloc(size + 1);
+	assert_non_null(text);
+	memset(text, 'a', size);
+	text[size] = 0;
+	output(m->main, node(m->main, "Relu", "r", x, NULL, NULL)->out[0]);
+	assert_ok(tarn_model_meta_put(m, "tarn.short", "as it is"));
+	assert_ok(tarn_model_meta_put(m, "tarn.long", text));
+	tarn_model *back = through(m);
+	assert_int_equal(back->meta.len, 1);
+	assert_string_equal(back->meta.at[0].value, "as it is");
+	tarn_model_unref(back);
+	tarn_model_unref(m);
+	free(text);
+}
+
 static void without_form(void **state)
 {
 	(void)state;
@@ -292,8 +314,12 @@ static void without_form(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(quantized),   cmocka_unit_test(names_and_free_sizes), cmocka_unit_test(orders_and_sums),
-		cmocka_unit_test(recurrences), cmocka_unit_test(without_form),
+		cmocka_unit_test(quantized),
+		cmocka_unit_test(names_and_free_sizes),
+		cmocka_unit_test(orders_and_sums),
+		cmocka_unit_test(recurrences),
+		cmocka_unit_test(metadata_no_reader_takes_is_left_out),
+		cmocka_unit_test(without_form),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
