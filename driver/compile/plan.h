@@ -152,6 +152,7 @@ typedef struct npu_job {
 	double dpu_us, shave_us, copy_us;               /* compute; copy: CMX to CMX */
 	uint64_t weight_bytes, load_bytes, store_bytes; /* DDR: constants; activations read; written */
 	int64_t dpu_cycles, dpu_ideal;                  /* of all tiles: MAC cycles at best */
+	uint64_t weight_room;                           /* CMX that activations leave while the layer runs, all tiles */
 } npu_job;
 
 typedef struct npu_row { /* of one layer */

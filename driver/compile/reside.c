@@ -228,6 +228,7 @@ static void settle_layer(residence *r, int at, npu_job *j)
 	load(r, at, streamed, more + buffers, j);
 	store(r, at, streamed, reused, j);
 	uint64_t now = r->used + buffers;
+	j->weight_room = !streamed && now < r->capacity ? r->capacity - r->used : buffers;
 	r->peak = r->peak > now ? r->peak : now;
 	for (int i = r->dying[at]; i >= 0; i = r->home[i].next)
 		drop(r, &r->home[i]);

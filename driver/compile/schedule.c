@@ -2,8 +2,9 @@
 /*
  * The timeline. Layers run one after the other; each in pieces. One DDR channel serves weights, activations read and stores, in
  * the order of the pieces (a second DMA engine is taken to add no bandwidth). Weights of a piece are fetched while the piece
- * before computes: there are two buffers, so the fetch may start when the piece two back has ended. Activations stay in CMX
- * while they fit; what does not is written to DDR and read again.
+ * before computes: there are always two buffers, so the fetch may start when the piece two back has ended. It may start
+ * earlier, up to AHEAD pieces back, where the weights of all pieces in between fit into what activations leave of CMX.
+ * Activations stay there while they fit; what does not is written to DDR and read again.
  */
 #include <math.h>
 #include <string.h>
@@ -12,6 +13,9 @@
 #include "ir/op.h"
 
 enum { MAX_PIECES = 64 }; /* of a layer in the timeline: finer cuts count together */
+/* Pieces whose weights are in CMX at once: those two that there is always room for, and as many more as Intel's compiler
+ * fetches ahead at most. */
+enum { AHEAD = 2 + 3 };
 
 /* ---- jobs: one layer each ---- */
 
@@ -96,7 +100,11 @@ static tarn_err job_of(const tarn_arch *arch, const npu_layer *l, int tiles, npu
 
 typedef struct clock {
 	const tarn_arch *arch;
-	double dma_free, computed[2]; /* when the last piece and the one before ended */
+	double dma_free;
+	struct {
+		double end;             /* of its computation */
+		uint64_t weights, room; /* its own; CMX for weights while it computes */
+	} last[AHEAD];                  /* pieces, the newest first */
 	npu_timeline *t;
 	double base;  /* us before the first piece */
 	double speed; /* DPU clock over nominal */
@@ -135,27 +143,50 @@ static uint64_t share(uint64_t bytes, int n, int i)
 	return bytes / (uint64_t)n + (i == 0 ? bytes % (uint64_t)n : 0);
 }
 
+/* When the weights of the next piece may come in: as soon as one of the last pieces is done after which there is room. */
+static double room_at(const clock *c, uint64_t weights, uint64_t room)
+{
+	int back = 1;
+	uint64_t held = weights;
+	for (int i = 0; i + 1 < AHEAD; i++) { /* beside pieces 0..i */
+		held += c->last[i].weights;
+		room = room < c->last[i].room ? room : c->last[i].room;
+		if (held > room)
+			break;
+		back = i + 1 > back ? i + 1 : back;
+	}
+	return c->last[back].end;
+}
+
+static void computed(clock *c, double end, uint64_t weights, uint64_t room)
+{
+	memmove(c->last + 1, c->last, (AHEAD - 1) * sizeof *c->last);
+	c->last[0].end = end;
+	c->last[0].weights = weights;
+	c->last[0].room = room;
+}
+
 static void run_layer(clock *c, uint32_t i, const npu_job *j)
 {
 	npu_row *row = &c->t->row[i];
-	double begin = c->computed[0], dma = 0, stall[2] = {0}, end = begin;
+	double begin = c->last[0].end, dma = 0, stall[2] = {0}, end = begin;
 	int pieces = j->tiling.cuts_h * j->tiling.cuts_k;
 	pieces = pieces < 1 ? 1 : pieces > MAX_PIECES ? MAX_PIECES : pieces;
 	double dpu = j->dpu_us / c->speed, compute = (dpu + j->shave_us + j->copy_us) / pieces;
 	uint64_t stored = 0;
 	for (int p = 0; p < pieces; p++) {
-		double free_at = c->computed[1];
-		double weights = transfer(c, i, TARN_DMA_DDR2CMX, share(j->weight_bytes, pieces, p), free_at, &dma);
+		uint64_t own = share(j->weight_bytes, pieces, p);
+		double weights = transfer(c, i, TARN_DMA_DDR2CMX, own, room_at(c, own, j->weight_room), &dma);
 		if (p > 0) {
 			uint64_t part = share(j->store_bytes, pieces, p);
 			stored += part;
-			transfer(c, i, TARN_DMA_CMX2DDR, part, c->computed[0], &dma);
+			transfer(c, i, TARN_DMA_CMX2DDR, part, c->last[0].end, &dma);
 		}
-		double inputs =
-			transfer(c, i, TARN_DMA_DDR2CMX, share(j->load_bytes, pieces, p), fmax(free_at, p ? 0 : begin), &dma);
-		double start = fmax(c->computed[0], fmax(weights, inputs)), wait = start - c->computed[0];
+		double inputs = transfer(c, i, TARN_DMA_DDR2CMX, share(j->load_bytes, pieces, p),
+					 fmax(c->last[1].end, p ? 0 : begin), &dma);
+		double start = fmax(c->last[0].end, fmax(weights, inputs)), wait = start - c->last[0].end;
 		/* Inputs queue behind the weights: only what they take beyond those is waiting for them. */
-		double for_weights = fmin(fmax(weights - c->computed[0], 0), wait);
+		double for_weights = fmin(fmax(weights - c->last[0].end, 0), wait);
 		stall[0] += for_weights;
 		stall[1] += wait - for_weights;
 		double at = start;
@@ -164,8 +195,8 @@ static void run_layer(clock *c, uint32_t i, const npu_job *j)
 		task(c, i, NPU_DPU, at, dpu / pieces, wait, c->arch->dpu_mhz * c->speed);
 		at += dpu / pieces;
 		task(c, i, NPU_SHAVE, at, j->shave_us / pieces, wait, c->arch->vpu_mhz);
-		c->computed[1] = c->computed[0];
-		c->computed[0] = end = start + compute;
+		end = start + compute;
+		computed(c, end, own, j->weight_room);
 	}
 	double store = transfer(c, i, TARN_DMA_CMX2DDR, j->store_bytes - stored, end, &dma);
 	(void)store; /* the next layer waits for it only where it reads it back: transfers keep their order */
@@ -198,7 +229,7 @@ tarn_err tarn_npu_time_jobs(const tarn_arch *arch, const npu_plan *plan, double 
 	clock c = {.arch = arch, .t = t, .base = arch->inference_us, .speed = speed};
 	for (int i = 0; i < n; i++)
 		run_layer(&c, (uint32_t)i, &plan->job[i]);
-	double end = fmax(c.computed[0], c.dma_free);
+	double end = fmax(c.last[0].end, c.dma_free);
 	t->total_ns = ns(c.base + end);
 	if (n) {
 		npu_row *last = &t->row[n - 1];
