@@ -170,7 +170,8 @@ tarn_err tarn_quant_align(const quant_plan *p, const tarn_quant_options *o, tarn
 	TRY_GOTO(out, choose(&a, &arena));
 	if (!a.n)
 		goto out;
-	TRY_GOTO(out, tarn_quant_run(p->m, a.which, a.n, o, tarn_quant_slice(o, 16, 0), "looking at channels", see, &a));
+	TRY_GOTO(out, tarn_quant_run(p->m, a.which, a.n, o, tarn_quant_slice(o, tarn_quant_samples_for(p, 1e10, 128), 0),
+				     "looking at channels", see, &a));
 	TRY_GOTO(out, tarn_model_clone(p->m, &copy));
 	CHECK_GOTO(out, copy->main->value.len == p->m->main->value.len, TARN_INTERNAL, "a copy of the model has other values");
 	for (int k = 0; k < a.n; k++) {

@@ -4,14 +4,9 @@
  * corrected already) is taken off its bias. Products of which none reads another's results are corrected together; correcting
  * one with its reader would count the first one's error twice.
  */
-#include <math.h>
-
 #include "base/mem.h"
 #include "ops/ops.h"
 #include "quant/repair.h"
-
-/* Samples that means are made of. */
-enum { FEWEST = 16, MOST = 256 };
 
 /* Output means of products. */
 typedef struct means {
@@ -133,25 +128,12 @@ int tarn_quant_correction_runs(const quant_plan *p)
 	return runs;
 }
 
-/* Means of late layers, with few positions, need many samples: as many as some seconds allow. */
-static size_t samples_for(const quant_plan *p)
-{
-	const double work = 5e10; /* multiply-accumulates */
-	double macs = 0, runs = tarn_quant_correction_runs(p);
-	for (size_t i = 0; p->sized && i < p->sized->main->node.len; i++) {
-		tarn_cost c = {0};
-		const tarn_node *n = p->sized->main->node.at[i];
-		if (n->op->cost && n->op->cost(n, &c) == TARN_OK)
-			macs += (double)c.macs;
-	}
-	return macs > 0 ? (size_t)fmin(fmax(work / (macs * runs), FEWEST), MOST) : FEWEST;
-}
-
 tarn_err tarn_quant_correct_biases(quant_plan *p, const tarn_quant_options *o)
 {
 	tarn_arena a = {0};
 	means m = {.p = p};
-	quant_slice slice = tarn_quant_slice(o, samples_for(p), 1);
+	/* Means of late layers, with few positions, need many samples. */
+	quant_slice slice = tarn_quant_slice(o, tarn_quant_samples_for(p, 5e10 / tarn_quant_correction_runs(p), 256), 1);
 	int *same = NULL;
 	tarn_err err;
 	TRY_GOTO(out, list_products(&m, &a));

@@ -26,7 +26,7 @@ typedef struct magnitudes {
 	int n;
 	double *peak, *power; /* by channel: largest magnitude seen; mean square */
 	double *act;          /* by class: largest magnitude seen */
-	double *log_w;        /* by class: sum over readers of the logarithm of their largest weight */
+	double *log_w;        /* by class: sum over readers of the logarithm of their largest weight, relative to its output */
 	int *readers;         /* by class: how many there are */
 	double *strength;     /* by part; NAN: left alone */
 	double *s;            /* by class: the factor */
@@ -114,6 +114,17 @@ static bool minds(const layout *l)
 	return l->inputs > 1;
 }
 
+static double largest_at(const tarn_tensor *w, const layout *l, int64_t o, int64_t i)
+{
+	const float *at = (const float *)w->data + weight_at(l, o, i);
+	double most = 0;
+	for (int64_t k = 0; k < l->area; k++)
+		most = fmax(most, fabs((double)at[k]));
+	return most;
+}
+
+/* The largest weight that reads each channel, relative to the largest product of its output: each output has a scale of its
+ * own, and whatever factor somebody multiplied it with must not count. */
 static tarn_err see_weights(magnitudes *m, const tarn_node *n)
 {
 	const tarn_tensor *w;
@@ -124,12 +135,17 @@ static tarn_err see_weights(magnitudes *m, const tarn_node *n)
 	double *most = tarn_mem_zalloc((size_t)channels, sizeof *most);
 	if (!most)
 		return tarn_err_nomem((size_t)channels * sizeof *most);
-	for (int64_t o = 0; o < l.outputs; o++)
+	for (int64_t o = 0; o < l.outputs; o++) {
+		double row = 0;
 		for (int64_t i = 0; i < l.inputs; i++)
-			for (int64_t k = 0; k < l.area; k++) {
-				double *to = &most[input_of(&l, o, i) % channels];
-				*to = fmax(*to, fabs((double)((const float *)w->data)[weight_at(&l, o, i) + k]));
-			}
+			row = fmax(row,
+				   largest_at(w, &l, o, i) *
+					   m->act[tarn_quant_channels_class(&m->c, n->in[0], input_of(&l, o, i) % channels)]);
+		for (int64_t i = 0; i < l.inputs && row > 0; i++) {
+			double *to = &most[input_of(&l, o, i) % channels];
+			*to = fmax(*to, largest_at(w, &l, o, i) / row);
+		}
+	}
 	for (int64_t i = 0; i < channels; i++) {
 		int64_t class = tarn_quant_channels_class(&m->c, n->in[0], i);
 		if (most[i] > 0) {
@@ -176,10 +192,12 @@ static tarn_err measure(magnitudes *m, const quant_plan *p, const tarn_quant_opt
 	TRY(choose_values(m, a));
 	if (!m->n)
 		return TARN_OK;
+	TRY(tarn_quant_run(p->m, m->which, m->n, o, tarn_quant_slice(o, tarn_quant_samples_for(p, 1e10, 128), 0),
+			   "looking at channels", see, m));
 	for (size_t i = 0; i < p->m->main->node.len; i++)
 		if (tarn_quant_channels_product(p->m->main->node.at[i]))
 			TRY(see_weights(m, p->m->main->node.at[i]));
-	return tarn_quant_run(p->m, m->which, m->n, o, tarn_quant_slice(o, 16, 0), "looking at channels", see, m);
+	return TARN_OK;
 }
 
 /* ---- factors ---- */
@@ -200,8 +218,9 @@ static bool saturates(const magnitudes *m, int64_t class)
 
 /* Sums over the channels of linked values. */
 typedef struct part {
-	double log_s, log_sw, n; /* factors, and factors times weights */
-	double log_held, held;   /* factors of channels that saturate, which shall be 1 */
+	double log_s, log_sw, log_a, n; /* factors, factors times weights, magnitudes seen */
+	double log_fixed, fixed;        /* magnitudes of channels that cannot be scaled */
+	double log_held, held;          /* factors of channels that saturate, which shall be 1 */
 } part;
 
 static void sum_parts(const magnitudes *m, part *parts)
@@ -213,9 +232,14 @@ static void sum_parts(const magnitudes *m, part *parts)
 			int which = tarn_quant_channels_part(&m->c, (int)v);
 			part *t = &parts[which];
 			double s = m->c.fixed[class] ? 0 : factor(m, class, m->strength[which]);
+			if (m->c.fixed[class] && m->act[class] > 0) {
+				t->log_fixed += log(m->act[class]);
+				t->fixed++;
+			}
 			if (s <= 0)
 				continue;
 			t->log_s += log(s);
+			t->log_a += log(m->act[class]);
 			t->log_sw += m->readers[class] ? log(s) + m->log_w[class] / m->readers[class] : 0;
 			t->n++;
 			t->log_held += saturates(m, class) ? log(s) : 0;
@@ -223,13 +247,19 @@ static void sum_parts(const magnitudes *m, part *parts)
 		}
 }
 
-/* Factors of linked values keep their geometric mean at 1, so that magnitudes stay what they were as a whole; or that of the
- * channels whose factor has to be 1. Channels without any signal follow their weights. */
+static double unit_of(const part *t)
+{
+	return t->held ? t->log_held / t->held : (t->log_s - t->log_a) / t->n + (t->fixed ? t->log_fixed / t->fixed : 0);
+}
+
+/* Factors of linked values bring the geometric mean of magnitudes to that of the channels that cannot be scaled, or to 1,
+ * whatever it was before; or their own to that of the channels whose factor has to be 1. Channels without any signal follow
+ * their weights. */
 static double factor_in(const magnitudes *m, const part *t, int64_t class, double strength)
 {
 	if (isnan(strength) || m->c.fixed[class] || !t->n || saturates(m, class))
 		return 1;
-	double s = factor(m, class, strength), unit = exp(t->held ? t->log_held / t->held : t->log_s / t->n);
+	double s = factor(m, class, strength), unit = exp(unit_of(t));
 	if (s <= 0)
 		s = m->readers[class] ? exp(t->log_sw / t->n - m->log_w[class] / m->readers[class]) : unit;
 	s /= unit;
@@ -324,7 +354,8 @@ static void predict(const magnitudes *m, double *noise)
 	}
 }
 
-/* For each part the strength that promises the least noise. */
+/* For each part the strength that promises the least noise. How the channels were scaled before does not count: the result is
+ * the same for every network that computes the same. */
 static tarn_err choose_strengths(magnitudes *m)
 {
 	static const double tried[] = {0.5, 0.75, 1, 0.25, 0};
@@ -333,10 +364,6 @@ static tarn_err choose_strengths(magnitudes *m)
 	tarn_err err = TARN_OK;
 	if (!room)
 		return tarn_err_nomem(n * sizeof *room);
-	for (size_t v = 0; v < n; v++)
-		best[v] = m->strength[v] = NAN;
-	TRY_GOTO(out, find_factors(m));
-	predict(m, least);
 	for (size_t i = 0; i < sizeof tried / sizeof *tried; i++) {
 		for (size_t v = 0; v < n; v++) {
 			room[v] = 0;
@@ -345,7 +372,7 @@ static tarn_err choose_strengths(magnitudes *m)
 		TRY_GOTO(out, find_factors(m));
 		predict(m, room);
 		for (size_t v = 0; v < n; v++)
-			if (room[v] < 0.9 * least[v]) {
+			if (!i || room[v] < 0.9 * least[v]) {
 				least[v] = room[v];
 				best[v] = tried[i];
 			}

@@ -42,7 +42,6 @@ static tarn_err choose(quant_judge *j)
 		if (v->def && tarn_dtype_is_float(v->type) && !listed(j, (int)v->id))
 			j->which[j->n++] = (int)v->id;
 	}
-	j->samples = tarn_quant_slice(j->o, QUANT_JUDGED, 0);
 	return TARN_OK;
 }
 
@@ -76,9 +75,10 @@ static tarn_err compare(void *ctx, size_t i, tarn_request *r)
 	return TARN_OK;
 }
 
-tarn_err tarn_quant_judge_init(quant_judge *j, const tarn_model *m, const tarn_quant_options *o)
+tarn_err tarn_quant_judge_init(quant_judge *j, const quant_plan *p, const tarn_quant_options *o)
 {
-	*j = (quant_judge){.o = o, .m = tarn_model_ref((tarn_model *)(uintptr_t)m)};
+	*j = (quant_judge){
+		.o = o, .m = tarn_model_ref(p->m), .samples = tarn_quant_slice(o, tarn_quant_samples_for(p, 1e10, 64), 0)};
 	TRY(choose(j));
 	if (!j->n)
 		return TARN_OK;
@@ -86,7 +86,7 @@ tarn_err tarn_quant_judge_init(quant_judge *j, const tarn_model *m, const tarn_q
 	j->best = tarn_mem_zalloc((size_t)j->n, sizeof *j->best);
 	if (!j->want || !j->best)
 		return tarn_err_nomem(j->samples.n * sizeof *j->want);
-	return tarn_quant_run(m, j->which, j->n, o, j->samples, "running the float model", keep, j);
+	return tarn_quant_run(p->m, j->which, j->n, o, j->samples, "running the float model", keep, j);
 }
 
 void tarn_quant_judge_fini(quant_judge *j)

@@ -9,8 +9,6 @@
 
 #include "quant/run.h"
 
-enum { QUANT_JUDGED = 16 };
-
 typedef struct quant_judge {
 	const tarn_quant_options *o;
 	const tarn_model *m; /* the float model, referenced */
@@ -22,8 +20,8 @@ typedef struct quant_judge {
 	bool judged;       /* is there a best? */
 } quant_judge;
 
-/* Runs the float model. */
-TARN_MUST tarn_err tarn_quant_judge_init(quant_judge *j, const tarn_model *m, const tarn_quant_options *o);
+/* Runs the float model, the plan's as it is now. */
+TARN_MUST tarn_err tarn_quant_judge_init(quant_judge *j, const quant_plan *p, const tarn_quant_options *o);
 void tarn_quant_judge_fini(quant_judge *j);
 /* Is q better than the best so far: by `worth` dB in the mean over the compared values, none of them noticeably worse? Then it
  * becomes the best. The first one always does. `q` was written from a model with the same value names. */

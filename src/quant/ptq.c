@@ -17,7 +17,7 @@ void tarn_quant_report_fini(tarn_quant_report *r)
 static tarn_err judged(quant_plan *p, const tarn_quant_options *o)
 {
 	quant_judge j;
-	tarn_err err = tarn_quant_judge_init(&j, p->m, o);
+	tarn_err err = tarn_quant_judge_init(&j, p, o);
 	if (err == TARN_OK)
 		err = tarn_quant_search(p, o, &j);
 	tarn_quant_judge_fini(&j);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "quant/run.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "ops/ops.h"
 #include "rt/program.h"
 
 enum { KEPT_BYTES = 256 << 20 };
@@ -97,6 +99,19 @@ quant_slice tarn_quant_slice(const tarn_quant_options *o, size_t most, int part)
 	s.step = s.n ? o->n_sample / s.n : 1;
 	s.first = part && s.step > 1 ? s.step / 2 : 0;
 	return s;
+}
+
+size_t tarn_quant_samples_for(const quant_plan *p, double macs, size_t most)
+{
+	const double fewest = 16;
+	double each = 0;
+	for (size_t i = 0; p->sized && i < p->sized->main->node.len; i++) {
+		tarn_cost c = {0};
+		const tarn_node *n = p->sized->main->node.at[i];
+		if (n->op->cost && n->op->cost(n, &c) == TARN_OK)
+			each += (double)c.macs;
+	}
+	return each > 0 ? (size_t)fmin(fmax(macs / each, fewest), (double)most) : (size_t)fewest;
 }
 
 /* A copy of the model whose outputs are the n values `which`; its own would only shadow their names. */

@@ -24,6 +24,9 @@ typedef struct quant_slice {
 /* At most `most` samples, spread evenly; with part 1 others than with part 0 as far as there are enough. */
 quant_slice tarn_quant_slice(const tarn_quant_options *o, size_t most, int part);
 
+/* How many samples may be looked at with so many multiply-accumulates: 16 to `most`. */
+size_t tarn_quant_samples_for(const quant_plan *p, double macs, size_t most);
+
 /* Runs m with the n values `which` (by id) as its outputs, or with its own when n is 0, and shows each sample's request to
  * see(). */
 typedef tarn_err quant_see(void *ctx, size_t i, tarn_request *r);

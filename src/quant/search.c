@@ -10,6 +10,8 @@
 
 /* A choice stays as it is unless another one gains this much: less is chance on a few samples. */
 static const double WORTH_DB = 0.1;
+/* Channels as large as the others may be larger yet in samples that were not seen; narrower ranges may cut off more of them. */
+static const double WORTH_EQUALIZING_DB = 0.5, WORTH_RANGES_DB = 1;
 /* Zero points cost the devices something. */
 static const double WORTH_ZERO_POINTS_DB = 1;
 /* Multiply-accumulates, about a second of them, that adaptive rounding may take unasked. */
@@ -37,7 +39,7 @@ static tarn_err search_estimator(quant_plan *p, quant_judge *j)
 	for (size_t i = 0; i < sizeof other / sizeof *other; i++) {
 		bool better;
 		p->estimator = other[i];
-		TRY(try_plan(p, j, WORTH_DB, &better));
+		TRY(try_plan(p, j, WORTH_RANGES_DB, &better));
 		if (better)
 			chosen = other[i];
 	}
@@ -88,18 +90,18 @@ static tarn_err plan_for(quant_plan *to, const quant_plan *p, quant_equalizer *e
 	return err;
 }
 
-/* The first of the samples stand for all while strengths are tried. */
+/* The best of them, if it is worth it. The first of the samples stand for all while strengths are tried. */
 static tarn_err search_strength(const quant_plan *p, quant_judge *j, quant_equalizer *e, double *strength, bool *better)
 {
 	static const double tried[] = {NAN, 0.5, 0.75};
 	tarn_quant_options few = *j->o;
-	few.n_sample = few.n_sample < QUANT_JUDGED ? few.n_sample : QUANT_JUDGED;
+	few.n_sample = j->samples.n;
 	for (size_t i = 0; i < sizeof tried / sizeof *tried; i++) {
 		quant_plan trial = {0};
 		bool this_one = false;
 		tarn_err err = plan_for(&trial, p, e, tried[i], &few);
 		if (err == TARN_OK)
-			err = try_plan(&trial, j, WORTH_DB, &this_one);
+			err = try_plan(&trial, j, *better ? 0 : WORTH_EQUALIZING_DB, &this_one);
 		tarn_quant_plan_fini(&trial);
 		TRY(err);
 		if (this_one)

@@ -106,7 +106,7 @@ static void the_worst_value_is_found(void **state)
 			worst = p.m->main->node.at[i];
 	assert_non_null(worst);
 	p.grid[worst->in[0]->id].scale *= 32;
-	assert_ok(tarn_quant_judge_init(&j, p.m, &o));
+	assert_ok(tarn_quant_judge_init(&j, &p, &o));
 	assert_ok(tarn_quant_write(&p, &q));
 	assert_ok(tarn_quant_judge_better(&j, q, 0, &better));
 	tarn_model_unref(q);
