@@ -112,7 +112,7 @@ out:
 }
 
 /* Runs the samples on both devices with these values as outputs. */
-static tarn_err both(const tarn_model *m, const tarn_program *p, tarn_device *cpu, tarn_value *const *value, size_t n,
+static tarn_err both(const tarn_model *m, const tarn_program *p, tarn_device *reference, tarn_value *const *value, size_t n,
 		     const tarn_tensor *in, size_t samples, results r[2])
 {
 	tarn_model *w = NULL;
@@ -121,7 +121,10 @@ static tarn_err both(const tarn_model *m, const tarn_program *p, tarn_device *cp
 	for (int k = 0; k < 2 && err == TARN_OK; k++) {
 		tarn_program *x = NULL;
 		tarn_props plain = {0};
-		err = tarn_program_build(k ? p->device : cpu, tarn_model_ref(w), k ? &p->props : &plain, &x);
+		tarn_model *own = NULL; /* compiling changes it */
+		err = tarn_model_clone(w, &own);
+		if (err == TARN_OK)
+			err = tarn_program_build(k ? p->device : reference, own, k ? &p->props : &plain, &x);
 		if (err == TARN_OK)
 			err = run_all(x, in, samples, &r[k]);
 		tarn_program_unref(x);
@@ -152,7 +155,7 @@ static size_t layers_of(const tarn_graph *g, tarn_value **value, bool *varies)
 }
 
 /* The first layer whose result differs; NULL when it cannot be found. */
-static const tarn_node *first_layer(const tarn_model *m, const tarn_program *p, tarn_device *cpu, const tarn_tensor *in,
+static const tarn_node *first_layer(const tarn_model *m, const tarn_program *p, tarn_device *reference, const tarn_tensor *in,
 				    size_t samples, double *db)
 {
 	tarn_arena scratch = {0};
@@ -164,7 +167,7 @@ static const tarn_node *first_layer(const tarn_model *m, const tarn_program *p, 
 	for (size_t at = 0; at < n && !found; at += WATCHED) {
 		results r[2] = {{0}, {0}};
 		size_t few = n - at < WATCHED ? n - at : WATCHED;
-		bool ran = both(m, p, cpu, value + at, few, in, samples, r) == TARN_OK;
+		bool ran = both(m, p, reference, value + at, few, in, samples, r) == TARN_OK;
 		for (size_t i = 0; ran && i < few && !found; i++) {
 			*db = agreement(&r[0], &r[1], i);
 			if (*db < TARN_CANARY_DB)
@@ -190,25 +193,27 @@ static bool fits(const tarn_program *p, const tarn_tensor *in, size_t samples)
 	return true;
 }
 
-static tarn_err say(const tarn_model *m, tarn_program *p, tarn_device *cpu, const tarn_tensor *in, size_t samples, int output)
+static tarn_err say(const tarn_model *m, tarn_program *p, tarn_device *reference, const tarn_tensor *in, size_t samples,
+		    int output)
 {
 	double db = NAN;
-	const tarn_node *n = first_layer(m, p, cpu, in, samples, &db);
-	const char *name = p->out[output].name;
+	const tarn_node *n = first_layer(m, p, reference, in, samples, &db);
+	const char *name = p->out[output].name, *device = p->device->api->name,
+		   *other = p->device == reference ? "compiled anew" : reference->api->name;
 	if (n)
 		return tarn_program_note(
 			p,
-			"the samples stored in the model give another '%s' on %s than on the CPU (difference %.1f dB "
-			"below it); the first layer that differs is '%s' (%s), by %.1f dB",
-			name, p->device->api->name, p->canary.db, n->name, n->op->name, db);
+			"the samples stored in the model give another '%s' on %s than on %s (difference %.1f dB below it); the "
+			"first layer that differs is '%s' (%s), by %.1f dB",
+			name, device, other, p->canary.db, n->name, n->op->name, db);
 	return tarn_program_note(
 		p,
-		"the samples stored in the model give another '%s' on %s than on the CPU (difference %.1f dB below "
-		"it); which layer is the first cannot be told",
-		name, p->device->api->name, p->canary.db);
+		"the samples stored in the model give another '%s' on %s than %s%s (difference %.1f dB below it); "
+		"which layer is the first cannot be told",
+		name, device, p->device == reference ? "" : "on ", other, p->canary.db);
 }
 
-static tarn_err check(const tarn_model *m, tarn_program *p, tarn_device *cpu, const tarn_tensor *in, size_t samples)
+static tarn_err check(const tarn_model *m, tarn_program *p, tarn_device *reference, const tarn_tensor *in, size_t samples)
 {
 	results want = {0}, got = {0};
 	tarn_program *c = NULL;
@@ -217,7 +222,7 @@ static tarn_err check(const tarn_model *m, tarn_program *p, tarn_device *cpu, co
 	int worst = 0;
 	tarn_err err;
 	TRY_GOTO(out, tarn_model_clone(m, &copy));
-	TRY_GOTO(out, tarn_program_build(cpu, copy, &plain, &c));
+	TRY_GOTO(out, tarn_program_build(reference, copy, &plain, &c));
 	TRY_GOTO(out, run_all(c, in, samples, &want));
 	TRY_GOTO(out, run_all(p, in, samples, &got));
 	p->canary.samples = (int)samples;
@@ -231,7 +236,7 @@ static tarn_err check(const tarn_model *m, tarn_program *p, tarn_device *cpu, co
 	}
 	p->canary.differs = p->canary.db < TARN_CANARY_DB;
 	if (p->canary.differs)
-		err = say(m, p, cpu, in, samples, worst);
+		err = say(m, p, reference, in, samples, worst);
 out:
 	tarn_program_unref(c);
 	results_fini(&want);
@@ -239,16 +244,14 @@ out:
 	return err;
 }
 
-tarn_err tarn_canary_check(const tarn_model *m, tarn_program *p, tarn_device *cpu)
+tarn_err tarn_canary_check(const tarn_model *m, tarn_program *p, tarn_device *reference)
 {
 	tarn_tensor *in;
 	size_t samples;
-	if (p->device == cpu)
-		return TARN_OK;
 	if (tarn_canary_get(m, &in, &samples) != TARN_OK)
 		return tarn_program_note(p, "%s", tarn_err_text());
 	int64_t begin = tarn_clock_ns();
-	tarn_err err = samples && fits(p, in, samples) ? check(m, p, cpu, in, samples) : TARN_OK;
+	tarn_err err = samples && fits(p, in, samples) ? check(m, p, reference, in, samples) : TARN_OK;
 	p->canary.ms = (double)(tarn_clock_ns() - begin) * 1e-6;
 	if (err != TARN_OK)
 		err = tarn_program_note(p, "the samples stored in the model could not be run: %s", tarn_err_text());

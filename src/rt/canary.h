@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Canaries: a few inputs that travel in a model's metadata. Wherever the model is compiled they run there and on the CPU;
- * outputs that differ by more than a tenth are an event of the program (tarn_program_note), which names the first layer that
- * differs. A device that compiles a model and computes something else is found before its user's results are.
+ * Canaries: a few inputs that travel in a model's metadata. Wherever the model is compiled they run there and on a reference,
+ * the CPU for other devices; outputs that differ by more than a tenth are an event of the program (tarn_program_note), which
+ * names the first layer that differs. A device that compiles a model and computes something else is found before its user's
+ * results are.
  *
- * Only inputs are stored: what is right, the CPU says each time, for whatever became of the model meanwhile. Floats are kept in
- * 256 steps, for a canary need not be exact; the text is checked when it is read.
+ * Only inputs are stored: what is right, the reference says each time, for whatever became of the model meanwhile. Floats are
+ * kept in 256 steps, for a canary need not be exact; the text is checked when it is read.
  */
 #ifndef TARN_RT_CANARY_H
 #define TARN_RT_CANARY_H
@@ -23,8 +24,8 @@ TARN_MUST tarn_err tarn_canary_put(tarn_model *m, const tarn_tensor *in, size_t 
 TARN_MUST tarn_err tarn_canary_get(const tarn_model *m, tarn_tensor **in, size_t *n);
 void tarn_canary_free(const tarn_model *m, tarn_tensor *in, size_t n);
 
-/* Runs m's canaries on p, which was compiled from m, and on `cpu`. Fills p->canary. Nothing happens without canaries, where
- * they do not fit the program's sizes, and when p runs on `cpu` itself. Metadata that cannot be read is a note, too. */
-TARN_MUST tarn_err tarn_canary_check(const tarn_model *m, tarn_program *p, tarn_device *cpu);
+/* Runs m's canaries on p, which was compiled from m or read back, and on `reference`, compiled anew. Fills p->canary. Nothing
+ * happens without canaries and where they do not fit the program's sizes. Metadata that cannot be read is a note, too. */
+TARN_MUST tarn_err tarn_canary_check(const tarn_model *m, tarn_program *p, tarn_device *reference);
 
 #endif

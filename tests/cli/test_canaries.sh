@@ -21,4 +21,15 @@ expect_exit 0 "$TARN" quantize -m large.onnx --weights int8 --data rows.npy -o b
 expect_exit 0 "$TARN" run -m bad.onnx -d NPU --sim 4000 -i gemm.npy -o out
 expect_stderr_contains "the first layer that differs is '"
 expect_exit 5 "$TARN" run -m bad.onnx -d NPU --sim 4000 -i gemm.npy -o out --strict
-expect_exit 0 "$TARN" run -m bad.onnx -d CPU -i gemm.npy -o out --strict
+expect_exit 0 "$TARN" run -m bad.onnx -d CPU -i gemm.npy -o out --strict --json
+expect_json canaries.samples 2
+# Forms out of CACHE_DIR, too.
+for hit in false true; do
+	expect_exit 0 "$TARN" bench -m good.onnx -d CPU -niter 1 -cache_dir kept --json
+	expect_json cache.hit $hit
+	expect_json canaries.samples 2
+	expect_json canaries.differs false
+	expect_exit 0 "$TARN" bench -m bad.onnx -d NPU --sim 4000 -niter 1 -cache_dir kept --json
+	expect_json cache.hit $hit
+	expect_json canaries.differs true
+done
