@@ -81,6 +81,30 @@ bool tarn_quant_channels_product(const tarn_node *n)
 	return w->rank == 2;
 }
 
+static const char *const norms[] = {"BatchNormalization", "LayerNormalization", "InstanceNormalization", "GroupNormalization",
+				    NULL};
+
+static int norm_axis(const quant_channels *c, const tarn_node *n)
+{
+	int rank = shape_of(c, n->in[0])->rank;
+	return tarn_quant_is(n, "LayerNormalization") ? rank - 1 : 1;
+}
+
+bool tarn_quant_channels_norm(const quant_channels *c, const tarn_node *n)
+{
+	const tarn_value *x = n->n_in ? n->in[0] : NULL, *y = n->out[0];
+	if (!tarn_quant_any_of(n, norms) || !counts(x) || !counts(y) || !c->n[y->id] || c->axis[y->id] != norm_axis(c, n))
+		return false;
+	for (int k = 1; k < n->n_out; k++)
+		if (n->out[k])
+			return false;
+	for (int k = 1; k < n->n_in; k++)
+		if (n->in[k] && (!n->in[k]->konst || n->in[k]->konst->type != TARN_F32 ||
+				 tarn_tensor_count(n->in[k]->konst) != c->n[y->id]))
+			return false;
+	return !tarn_quant_is(n, "BatchNormalization") || c->n[x->id] == c->n[y->id];
+}
+
 static const char *const same_axis[] = {
 	"Relu",          "LeakyRelu", "PRelu",   "Clip",   "MaxPool", "AveragePool", "GlobalAveragePool",
 	"GlobalMaxPool", "Identity",  "Dropout", "Resize", "Pad",     "ReduceMean",  "ReduceMax",
@@ -141,6 +165,10 @@ static bool propose_axes(quant_channels *c, const tarn_node *n)
 		int rank = tarn_quant_is(n, "MatMul") ? shape_of(c, x)->rank - 1 : 1;
 		news = propose(c, x, rank);
 		return propose(c, y, rank) || news;
+	}
+	if (tarn_quant_any_of(n, norms)) {
+		news = propose(c, x, norm_axis(c, n));
+		return propose(c, y, norm_axis(c, n)) || news;
 	}
 	if (tarn_quant_any_of(n, same_axis) || tarn_quant_any_of(n, sums)) {
 		int known = -1;
@@ -368,6 +396,11 @@ static bool link_node(quant_channels *c, const tarn_node *n)
 {
 	if (tarn_quant_channels_product(n))
 		return c->n[n->in[0]->id] && counts(n->out[0]) && c->n[n->out[0]->id];
+	if (tarn_quant_channels_norm(c, n)) {
+		if (!tarn_quant_is(n, "BatchNormalization"))
+			fix(c, n->in[0]);
+		return true;
+	}
 	if (tarn_quant_is(n, "Split"))
 		return link_split(c, n);
 	if (tarn_quant_is(n, "Concat"))

@@ -34,6 +34,8 @@ int64_t tarn_quant_channels_class(const quant_channels *c, const tarn_value *v, 
 int tarn_quant_channels_part(const quant_channels *c, int value);
 /* A product with constant f32 weights that can take factors in and out. */
 bool tarn_quant_channels_product(const tarn_node *n);
+/* A normalization with constants for each channel, which can take factors out of its result (and into BatchNormalization). */
+bool tarn_quant_channels_norm(const quant_channels *c, const tarn_node *n);
 /* A sum or scaling with a constant operand, of one number for each channel or for all: which input it is; -1: it is none. */
 int tarn_quant_channels_constant(const quant_channels *c, const tarn_node *n);
 /* Clip that was seen to cut nothing off above: a ReLU. */

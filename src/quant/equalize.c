@@ -442,6 +442,25 @@ static tarn_err scale_constant(const magnitudes *m, tarn_graph *g, tarn_node *n,
 	return put(g, n, slot, &t);
 }
 
+/* Scale, bias, mean of a normalization; a variance stays. */
+static tarn_err scale_norm(const magnitudes *m, tarn_graph *g, tarn_node *n)
+{
+	bool batch = tarn_quant_is(n, "BatchNormalization");
+	for (int slot = 1; slot < (batch ? 4 : n->n_in); slot++) {
+		tarn_tensor t;
+		if (!n->in[slot])
+			continue;
+		TRY(tarn_tensor_copy(n->in[slot]->konst, &t));
+		for (int64_t i = 0; i < tarn_tensor_count(&t); i++) {
+			double x = batch ? scale_of(m, n->in[0], i) : 1, y = scale_of(m, n->out[0], i);
+			double f = slot == 1 ? x / y : slot == 2 ? 1 / y : 1 / x;
+			((float *)t.data)[i] = (float)((double)((float *)t.data)[i] * f);
+		}
+		TRY(put(g, n, slot, &t));
+	}
+	return TARN_OK;
+}
+
 static bool changes(const magnitudes *m, const tarn_value *v)
 {
 	for (int64_t i = 0; i < m->c.n[v->id]; i++)
@@ -461,6 +480,8 @@ static tarn_err scale_node(const magnitudes *m, tarn_graph *g, tarn_node *n)
 		return TARN_OK;
 	if (tarn_quant_channels_product(n))
 		return scale_product(m, g, n);
+	if (tarn_quant_channels_norm(&m->c, n))
+		return scale_norm(m, g, n);
 	int slot = tarn_quant_channels_constant(&m->c, n);
 	if (slot >= 0)
 		return scale_constant(m, g, n, slot);

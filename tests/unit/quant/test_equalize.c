@@ -196,6 +196,55 @@ static void random_factors_do_not_matter(void **state)
 	tarn_model_unref(bad.m);
 }
 
+/* A normalization that no product takes in, its channels scaled by k. */
+static net normalized(const char *op, const float *k)
+{
+	net n = {0};
+	seed = 31;
+	assert_ok(tarn_model_new(&n.m));
+	tarn_graph *g = n.g = n.m->main;
+	bool batch = !strcmp(op, "BatchNormalization");
+	tarn_value *a = node(g, "MaxPool", conv(g, input(g, dims(4, 1, 3, 10, 10)), 3, 16, 1, 3), NULL, NULL);
+	set_ints(g, a, "kernel_shape", 2, 3, 3);
+	tarn_node *norm;
+	assert_ok(tarn_node_new(g, tarn_op_find(NULL, op), "norm", batch ? 5 : 3, 1, -1, &norm));
+	norm->in[0] = a;
+	for (int i = 1; i < norm->n_in; i++) {
+		norm->in[i] = weights(g, dims(1, 16));
+		float *v = (float *)norm->in[i]->konst->data;
+		for (int c = 0; c < 16; c++)
+			v[c] = i == 4 ? 1 + v[c] * v[c] : i < 3 ? v[c] * k[c] : v[c];
+	}
+	n.last = conv(g, node(g, "Relu", norm->out[0], NULL, NULL), 16, 12, 1, 1);
+	scale_inputs(n.last->def, 0, 16, k);
+	output(g, n.last);
+	assert_ok(tarn_graph_infer(g));
+	return n;
+}
+
+static void normalizations_take_factors(void **state)
+{
+	(void)state;
+	static const char *const ops[] = {"BatchNormalization", "InstanceNormalization"};
+	float k[16], one[16];
+	for (int i = 0; i < 16; i++)
+		one[i] = 1;
+	for (int i = 0; i < 2; i++) {
+		seed = 8;
+		factors(k, 16);
+		net plain = normalized(ops[i], one), bad = normalized(ops[i], k);
+		tarn_model *e = equalized(bad.m, 0.5);
+		assert_true(sqnr(plain.m, bad.m) > 100);
+		assert_true(sqnr(bad.m, e) > 100);
+		double good = quantized(plain.m, TARN_QUANT_OFF);
+		assert_true(quantized(bad.m, TARN_QUANT_OFF) < good - 6);
+		assert_true(quantized(bad.m, TARN_QUANT_TRY) > good - 1);
+		tarn_model_unref(e);
+		tarn_model_unref(plain.m);
+		tarn_model_unref(bad.m);
+	}
+}
+
 /* A product read by products alone: its channels lie far from zero, one grid for all is coarse; shifted, they fit. */
 static void channels_are_shifted(void **state)
 {
@@ -240,6 +289,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_function_stays),
 		cmocka_unit_test(random_factors_do_not_matter),
+		cmocka_unit_test(normalizations_take_factors),
 		cmocka_unit_test(channels_are_shifted),
 	};
 	return cmocka_run_group_tests(tests, NULL, close_device);
