@@ -63,12 +63,13 @@ TARN_API void tarn_free_bound(tarn_bound_info *bound);
 
 /* A free dimension of a model's inputs, and what it would need on a device of fixed shapes: found by trying, on a copy. */
 typedef struct tarn_free_dim {
-	char *name;  /* as tarn_bound_model takes it */
-	char *where; /* the axes that have it: "input_ids[1], attention_mask[1]" */
-	bool batch;  /* the first axis of the first input; it is tried with the others as they are, these with a batch of 1 */
-	int64_t max; /* the size it was tried with: its bound, or one that is usual for such an axis */
-	int repairs; /* places of the graph that bounding changes */
-	char *why;   /* NULL: can be bounded; else node, axis and reason */
+	char *name;    /* as tarn_bound_model takes it */
+	char *where;   /* the axes that have it: "input_ids[1], attention_mask[1]" */
+	bool batch;    /* the first axis of the first input; it is tried with the others as they are, these with a batch of 1 */
+	int64_t max;   /* the size it was tried with: its bound, or one that is usual for such an axis */
+	int repairs;   /* places of the graph that bounding changes */
+	char *why;     /* NULL: can be bounded; else node, axis and reason */
+	bool together; /* only when the others are bounded, too; `repairs` is for all of them then */
 } tarn_free_dim;
 typedef struct tarn_free_dim_list {
 	tarn_free_dim *at;

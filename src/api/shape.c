@@ -90,7 +90,7 @@ static tarn_err dims_out(const tarn_dim_needs *needs, tarn_free_dim_list *out)
 	for (; out->size < needs->list.len; out->size++) {
 		const tarn_dim_need *d = &needs->list.at[out->size];
 		tarn_free_dim *to = &out->at[out->size];
-		*to = (tarn_free_dim){.batch = d->batch, .max = d->max, .repairs = d->repairs};
+		*to = (tarn_free_dim){.batch = d->batch, .max = d->max, .repairs = d->repairs, .together = d->together};
 		TRY(tarn_text_out(d->name, &to->name));
 		TRY(tarn_text_out(d->where, &to->where));
 		if (d->why)

@@ -74,51 +74,92 @@ static tarn_err copy_of(const tarn_dim_needs *needs, const tarn_model *m, bool b
 	return err;
 }
 
-/* All dimensions but the batch in one go. What one of them cannot have fails all. */
-static tarn_err try_together(const tarn_dim_needs *needs, const tarn_model *m, bool *fine)
+/* What has no bound of its own is tried with other sizes than the usual one, too: a window may not fit into that, a table of
+ * positions may have fewer. Below 0: a part of it. */
+static const int scales[] = {1, 4, 16, 64, -4, -8};
+enum { SCALES = sizeof scales / sizeof *scales };
+
+static int64_t scaled(const tarn_model *m, const tarn_dim_need *d, int scale)
+{
+	bool given = d->batch || tarn_dim_hi(&m->syms, d->sym) < TARN_DIM_MAX;
+	return given ? d->max : scale > 0 ? d->max * scale : d->max / -scale;
+}
+
+/* All dimensions in one go, the batch too or as 1. */
+static tarn_err try_together(tarn_dim_needs *needs, const tarn_model *m, bool batch, int scale, bool *fine, int *repairs)
 {
 	tarn_model *copy;
 	tarn_arena scratch = {0};
+	tarn_bound_cost cost = {0};
 	tarn_bound_spec *spec = tarn_arena_zalloc(&scratch, needs->list.len + 1, sizeof *spec);
 	int n = 0;
 	*fine = false;
-	tarn_err err = spec ? copy_of(needs, m, false, &copy) : tarn_err_nomem(needs->list.len * sizeof *spec);
+	tarn_err err = spec ? copy_of(needs, m, batch, &copy) : tarn_err_nomem(needs->list.len * sizeof *spec);
 	if (!err) {
-		for (size_t i = 0; i < needs->list.len; i++)
-			if (!needs->list.at[i].batch)
-				spec[n++] = (tarn_bound_spec){needs->list.at[i].name, needs->list.at[i].max};
-		*fine = n > 1 && tarn_model_bound_all(&copy, spec, n, NULL) == TARN_OK;
+		for (size_t i = 0; i < needs->list.len; i++) {
+			const tarn_dim_need *d = &needs->list.at[i];
+			if (batch || !d->batch)
+				spec[n++] = (tarn_bound_spec){d->name, scaled(m, d, scale), NULL};
+		}
+		err = n > 1 ? tarn_model_bound_all(&copy, spec, n, &cost) : TARN_UNSUPPORTED;
+		*fine = err == TARN_OK;
+		*repairs = cost.repairs;
 		tarn_model_unref(copy);
 	}
 	tarn_arena_fini(&scratch);
-	return err;
+	return err == TARN_NOMEM ? err : TARN_OK;
 }
 
-/* One by itself, the others as they are. Where it needs the others bounded, too, and that works, it is fine. */
-static tarn_err try_one(tarn_dim_needs *needs, tarn_dim_need *d, const tarn_model *m, bool together)
+/* One by itself, the others as they are. */
+static tarn_err try_one(tarn_dim_needs *needs, tarn_dim_need *d, const tarn_model *m, int scale, bool *fine)
 {
 	tarn_model *copy;
 	TRY(copy_of(needs, m, d->batch, &copy));
-	tarn_err err = tarn_model_bound(&copy, d->name, d->max, &d->repairs);
+	tarn_err err = tarn_model_bound(&copy, d->name, scaled(m, d, scale), &d->repairs);
 	tarn_model_unref(copy);
-	if (err == TARN_NOMEM)
-		return err;
-	return err && (d->batch || !together) ? keep_reason(needs, d) : TARN_OK;
+	*fine = err == TARN_OK;
+	if (*fine)
+		d->max = scaled(m, d, scale);
+	return err == TARN_NOMEM ? err : TARN_OK;
 }
 
+static tarn_err try_sizes(tarn_dim_needs *needs, tarn_dim_need *d, const tarn_model *m, bool together)
+{
+	bool fine = false;
+	TRY(try_one(needs, d, m, 1, &fine));
+	if (fine)
+		return TARN_OK;
+	TRY(keep_reason(needs, d)); /* at the usual size */
+	for (int i = 1; i < SCALES && !fine && !together && !d->batch; i++)
+		TRY(try_one(needs, d, m, scales[i], &fine));
+	d->why = fine ? NULL : d->why;
+	return TARN_OK;
+}
+
+/* Where one needs the others bounded, too, and that works, it is fine. */
 static tarn_err find(const tarn_model *m, tarn_dim_needs *needs)
 {
+	bool all = false, lengths = false;
+	int repairs = 0;
 	for (size_t i = 0; i < m->main->input.len; i++) {
 		const tarn_value *v = m->main->input.at[i];
 		for (int k = 0; k < v->shape.rank; k++)
 			if (v->shape.dim[k] < 0)
 				TRY(add_dim(needs, m, i, k));
 	}
-	bool together = false;
-	if (needs->list.len > 1)
-		TRY(try_together(needs, m, &together));
-	for (size_t i = 0; i < needs->list.len; i++)
-		TRY(try_one(needs, &needs->list.at[i], m, together));
+	for (int k = 0; k < SCALES && needs->list.len > 1 && !all && !lengths; k++) {
+		TRY(try_together(needs, m, false, scales[k], &lengths, &repairs));
+		TRY(try_together(needs, m, true, scales[k], &all, &repairs));
+		for (size_t i = 0; i < needs->list.len && (all || lengths); i++)
+			needs->list.at[i].max = scaled(m, &needs->list.at[i], scales[k]);
+	}
+	for (size_t i = 0; i < needs->list.len; i++) {
+		tarn_dim_need *d = &needs->list.at[i];
+		TRY(try_sizes(needs, d, m, all || lengths));
+		d->together = d->why && (all || (lengths && !d->batch));
+		d->why = d->together ? NULL : d->why;
+		d->repairs = d->together ? repairs : d->repairs;
+	}
 	return TARN_OK;
 }
 

@@ -80,6 +80,6 @@ command=$(sed -n 's/.*for sizes that vary: tarn //p' stdout)
 eval "expect_exit 0 \"\$TARN\" $command"
 expect_file fixed.onnx
 command=$(expect_exit 0 "$TARN" check -m text.onnx; sed -n 's/.*let the library pad: tarn \(.*\) (in a program.*/\1/p' stdout)
-eval "expect_exit 0 \"\$TARN\" $command --sim 4000 -niter 2 -data_shape 'input_ids[1,9],attention_mask[1,9],position_ids[1,9]'"
+eval "expect_exit 0 \"\$TARN\" $command --sim 4000 -niter 2"
 expect_exit 0 "$TARN" check -m text.onnx
 expect_stdout_contains "tarn tune -m text.onnx -d NPU --bound length=128 --lengths lengths.txt"

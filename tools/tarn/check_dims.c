@@ -79,7 +79,7 @@ static int put_bounds(const check *c, char *out, size_t size)
 
 void check_dims_help(check *c)
 {
-	char shape[1600], bounds[700];
+	char shape[1600], data[1600], bounds[700];
 	if (!c->dims.size)
 		return;
 	put_shapes(c, FIXED, shape, sizeof shape);
@@ -98,10 +98,12 @@ void check_dims_help(check *c)
 		check_help(c, "one static model for sizes that vary: tarn convert -m %.300s -o fixed.onnx -shape '%s'%s",
 			   c->s.o->model, shape, bounds);
 	put_shapes(c, RANGE, shape, sizeof shape);
-	if (*shape)
+	put_shapes(c, FIXED, data, sizeof data);
+	if (*shape && *data)
 		check_help(c,
-			   "or let the library pad: tarn bench -m %.300s -d NPU -shape '%s' (in a program: ov_model_reshape)",
-			   c->s.o->model, shape);
+			   "or let the library pad: tarn bench -m %.300s -d NPU -shape '%s' -data_shape '%s' (in a program: "
+			   "ov_model_reshape)",
+			   c->s.o->model, shape, data);
 	check_help(c,
 		   "which sizes to pad to, from the lengths of your data: tarn tune -m %.300s -d NPU%s --lengths lengths.txt",
 		   c->s.o->model, bounds);
@@ -131,8 +133,8 @@ void check_dims_print(const check *c)
 		if (d->why)
 			printf("cannot be bounded: %s\n", reason ? reason + strlen("cannot be padded: ") : d->why);
 		else
-			printf("can be bounded; at %lld, %d places of the graph are changed to make padding harmless\n",
-			       (long long)d->max, d->repairs);
+			printf("can be bounded%s; at %lld, %d places of the graph are changed to make padding harmless\n",
+			       d->together ? " together with the others" : "", (long long)d->max, d->repairs);
 	}
 }
 
@@ -146,6 +148,7 @@ void check_dims_json(const check *c, json *j)
 		json_text(j, "where", d->where);
 		json_bool(j, "batch", d->batch);
 		json_bool(j, "can_be_bounded", !d->why);
+		json_bool(j, "together", d->together);
 		json_int(j, "tried", (long long)d->max);
 		if (d->why)
 			json_null(j, "repairs");

@@ -3,6 +3,8 @@
  * positions counted in floating point. */
 #include "unit/dyn/padded.h"
 
+#include "dyn/dims.h"
+
 enum { HEIGHT, WIDTH, DIMS };
 
 static tarn_model *model;
@@ -277,6 +279,34 @@ static void branches_that_a_length_decides(void **state)
 	tarn_model_unref(b);
 }
 
+/* What is found by trying: sizes that need one another, a window wider than usual sizes, a table shorter than those. */
+static void needs_are_tried_at_sizes_that_fit(void **state)
+{
+	(void)state;
+	tarn_dim_needs needs;
+	tarn_value *v = op2("Add", x, weights(g, dims(3, 2, 1, 1)));
+	output(g, op2("Reshape", v, ints(g, 2, 2, -1)));
+	tarn_value *y = node(g, "Conv", op2("ReduceSum", x, ints(g, 1, 1)), weights(g, dims(3, 1, 1, 400)), NULL);
+	output(g, y);
+	output(g, op2("Add", op2("ReduceSum", x, ints(g, 1, 2)),
+		      op2("Unsqueeze", cut(weights(g, dims(1, 40)), ints(g, 1, 0), size_of(x, 1), 0), ints(g, 1, 1))));
+	assert_ok(tarn_graph_infer(g));
+	assert_ok(tarn_dim_needs_find(model, &needs));
+	assert_int_equal(needs.list.len, 2);
+	assert_non_null(needs.list.at[0].why); /* 512 positions of a table of 40: no one size fits both */
+	tarn_dim_needs_fini(&needs);
+	g->output.len = 2;
+	tarn_graph_sweep(g);
+	assert_ok(tarn_dim_needs_find(model, &needs));
+	for (int i = 0; i < 2; i++) {
+		assert_null(needs.list.at[i].why);
+		assert_true(needs.list.at[i].together);
+		assert_int_equal(needs.list.at[i].max, 512);
+		assert_true(needs.list.at[i].repairs > 0);
+	}
+	tarn_dim_needs_fini(&needs);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -290,6 +320,7 @@ int main(void)
 		T(positions_of_equal_maxima),
 		T(ends_of_what_a_window_leaves),
 		T(branches_that_a_length_decides),
+		T(needs_are_tried_at_sizes_that_fit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
