@@ -199,6 +199,17 @@ TARN_MUST tarn_err tarn_cpu_fold_weights(tarn_model *m);
 bool tarn_cpu_suits_int8(const tarn_node *n);
 /* k_wgemm.c: can this product read f32 data against constant weights that stay 4- or 8-bit codes? */
 bool tarn_cpu_suits_weights(const tarn_node *n);
+/* product.c: products [m][k] x [k][n] whose right side is constant, part of a kernel's state. */
+typedef struct cpu_product {
+	size_t k, n;
+	tarn_epilogue epilogue;
+	bool has_residual;
+} cpu_product;
+void tarn_cpu_product_of(cpu_product *p, const cpu_group *g); /* all but sizes */
+/* The step, as tarn_cpu_step_new. over_residual: the result may take the residual's place. */
+TARN_MUST tarn_err tarn_cpu_product_step(cpu_build *b, const cpu_kernel *k, const cpu_group *g, void *state,
+					 bool over_residual);
+tarn_gemm_f32_args tarn_cpu_product_args(const cpu_run *r, const cpu_step *step, const cpu_product *p);
 /* k_gemm.c: a constant as a row of n numbers times beta; false when it is none. */
 bool tarn_cpu_bias_row(const tarn_tensor *c, int64_t n, float beta, float *row);
 /* fake.c: FakeQuantize whose limits lie on a grid of 8-bit codes becomes QuantizeLinear and DequantizeLinear, which INT8

@@ -7,9 +7,7 @@
 
 typedef struct gemm_state {
 	tarn_gemm_f32 *packed;
-	size_t k, n;
-	tarn_epilogue epilogue;
-	bool has_residual;
+	cpu_product of;
 } gemm_state;
 
 static void state_free(void *state)
@@ -38,26 +36,26 @@ static tarn_err pack(tarn_packs *packs, const tarn_node *n, const tarn_tensor *a
 	     tb = gemm && tarn_attr_i(n, tarn_attr_index(n->op, "transB"));
 	if (ta || (!gemm && n->in[0]->shape.rank < 2))
 		return TARN_OK;
-	s->k = (size_t)w->dim[tb];
-	s->n = (size_t)w->dim[!tb];
+	s->of.k = (size_t)w->dim[tb];
+	s->of.n = (size_t)w->dim[!tb];
 	float alpha = gemm ? (float)tarn_attr_f(n, tarn_attr_index(n->op, "alpha")) : 1;
 	float beta = gemm ? (float)tarn_attr_f(n, tarn_attr_index(n->op, "beta")) : 1;
 	bool has_bias = added || (n->n_in > 2 && n->in[2]);
-	float *row = has_bias ? tarn_mem_alloc(s->n * sizeof *row) : NULL, *scaled = NULL;
-	tarn_err err = has_bias && !row ? tarn_err_nomem(s->n * sizeof *row) : TARN_OK;
+	float *row = has_bias ? tarn_mem_alloc(s->of.n * sizeof *row) : NULL, *scaled = NULL;
+	tarn_err err = has_bias && !row ? tarn_err_nomem(s->of.n * sizeof *row) : TARN_OK;
 	const float *b = w->data;
-	if (err == TARN_OK && has_bias && !tarn_cpu_bias_row(added ? added : n->in[2]->konst, (int64_t)s->n, beta, row))
+	if (err == TARN_OK && has_bias && !tarn_cpu_bias_row(added ? added : n->in[2]->konst, (int64_t)s->of.n, beta, row))
 		goto out;
 	if (err == TARN_OK && alpha != 1) {
-		scaled = tarn_mem_alloc(s->k * s->n * sizeof *scaled);
+		scaled = tarn_mem_alloc(s->of.k * s->of.n * sizeof *scaled);
 		if (!scaled)
-			err = tarn_err_nomem(s->k * s->n * sizeof *scaled);
-		for (size_t i = 0; scaled && i < s->k * s->n; i++)
+			err = tarn_err_nomem(s->of.k * s->of.n * sizeof *scaled);
+		for (size_t i = 0; scaled && i < s->of.k * s->of.n; i++)
 			scaled[i] = alpha * b[i];
 		b = scaled;
 	}
 	if (err == TARN_OK)
-		err = tarn_share_gemm(packs, s->k, s->n, b, (size_t)w->dim[1], tb, row, &s->packed);
+		err = tarn_share_gemm(packs, s->of.k, s->of.n, b, (size_t)w->dim[1], tb, row, &s->packed);
 out:
 	tarn_mem_free(row);
 	tarn_mem_free(scaled);
@@ -73,19 +71,12 @@ static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 	gemm_state *s = tarn_mem_zalloc(1, sizeof *s);
 	if (!s)
 		return tarn_err_nomem(sizeof *s);
-	s->epilogue = g->epilogue;
-	s->has_residual = g->residual;
-	int in[2] = {-1, -1}, out;
+	tarn_cpu_product_of(&s->of, g);
 	tarn_err err;
 	TRY_GOTO(out, pack(b->packs, n, g->bias, s));
 	if (!s->packed)
 		goto out;
-	TRY_GOTO(out, tarn_cpu_want(b, n->in[0], CPU_PLAIN, &in[0]));
-	if (g->residual)
-		TRY_GOTO(out, tarn_cpu_want(b, g->residual, CPU_PLAIN, &in[1]));
-	TRY_GOTO(out, tarn_cpu_give(b, g->last->out[0], CPU_PLAIN, &out));
-	TRY_GOTO(out, tarn_cpu_step_new(b, &tarn_cpu_k_gemm, g, in, 2, &out, 1, s,
-					g->residual && !g->epilogue.residual_after ? 1 : -1));
+	TRY_GOTO(out, tarn_cpu_product_step(b, &tarn_cpu_k_gemm, g, s, true));
 	*taken = true;
 	s = NULL;
 out:
@@ -109,19 +100,8 @@ static tarn_err run(cpu_run *r, const cpu_step *step, void *plan)
 {
 	(void)plan;
 	const gemm_state *s = step->state;
-	int64_t total = tarn_cpu_count(r->inst, r->p, step->out[0]);
-	gemm_job j = {.s = s};
-	j.a = (tarn_gemm_f32_args){
-		.m = s->n ? (size_t)total / s->n : 0,
-		.a = r->ptr[step->in[0]],
-		.lda = s->k,
-		.c = r->ptr[step->out[0]],
-		.ldc = s->n,
-		.residual = s->has_residual ? r->ptr[step->in[1]] : NULL,
-		.ldr = s->n,
-		.epilogue = s->epilogue,
-	};
-	tarn_cpu_split_work(r->pool, tarn_gemm_f32_tasks(s->packed, j.a.m), total * (int64_t)s->k, work, &j);
+	gemm_job j = {s, tarn_cpu_product_args(r, step, &s->of)};
+	tarn_cpu_split_work(r->pool, tarn_gemm_f32_tasks(s->packed, j.a.m), (int64_t)(j.a.m * s->of.n * s->of.k), work, &j);
 	return TARN_OK;
 }
 

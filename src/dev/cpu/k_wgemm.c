@@ -82,9 +82,7 @@ bool tarn_cpu_suits_weights(const tarn_node *n)
 
 typedef struct wgemm_state {
 	tarn_wgemm *packed;
-	size_t k, n;
-	tarn_epilogue epilogue;
-	bool has_residual;
+	cpu_product of;
 } wgemm_state;
 
 static void state_free(void *state)
@@ -135,8 +133,8 @@ static tarn_err pack(tarn_packs *packs, const tarn_node *n, const tarn_tensor *a
 					.bias = bias ? room + 2 * scales : NULL};
 		err = tarn_share_wgemm(packs, &w, &s->packed);
 	}
-	s->k = (size_t)g->k;
-	s->n = (size_t)g->n;
+	s->of.k = (size_t)g->k;
+	s->of.n = (size_t)g->n;
 	tarn_mem_free(code);
 	tarn_mem_free(room);
 	return err;
@@ -151,17 +149,11 @@ static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 	wgemm_state *s = tarn_mem_zalloc(1, sizeof *s);
 	if (!s)
 		return tarn_err_nomem(sizeof *s);
-	s->epilogue = g->epilogue;
-	s->has_residual = g->residual;
-	int in[2] = {-1, -1}, out;
+	tarn_cpu_product_of(&s->of, g);
 	tarn_err err;
 	TRY_GOTO(out, pack(b->packs, n, g->bias, &w, s));
 	CHECK_GOTO(out, s->packed, TARN_INTERNAL, "a bias that is no row came with quantized weights");
-	TRY_GOTO(out, tarn_cpu_want(b, n->in[0], CPU_PLAIN, &in[0]));
-	if (g->residual)
-		TRY_GOTO(out, tarn_cpu_want(b, g->residual, CPU_PLAIN, &in[1]));
-	TRY_GOTO(out, tarn_cpu_give(b, g->last->out[0], CPU_PLAIN, &out));
-	TRY_GOTO(out, tarn_cpu_step_new(b, &tarn_cpu_k_wgemm, g, in, 2, &out, 1, s, -1));
+	TRY_GOTO(out, tarn_cpu_product_step(b, &tarn_cpu_k_wgemm, g, s, false));
 	b->p->step.at[b->p->step.len - 1].engine =
 		tarn_dtype_info(n->in[1]->def->in[0]->type)->bits == 4 ? "f32 GEMM, INT4 weights" : "f32 GEMM, INT8 weights";
 	*taken = true;
@@ -187,18 +179,8 @@ static tarn_err run(cpu_run *r, const cpu_step *step, void *plan)
 {
 	(void)plan;
 	const wgemm_state *s = step->state;
-	wgemm_job j = {.s = s};
-	j.a = (tarn_gemm_f32_args){
-		.m = (size_t)tarn_cpu_count(r->inst, r->p, step->out[0]) / s->n,
-		.a = r->ptr[step->in[0]],
-		.lda = s->k,
-		.c = r->ptr[step->out[0]],
-		.ldc = s->n,
-		.residual = s->has_residual ? r->ptr[step->in[1]] : NULL,
-		.ldr = s->n,
-		.epilogue = s->epilogue,
-	};
-	tarn_cpu_split_work(r->pool, tarn_wgemm_tasks(s->packed, j.a.m), (int64_t)(j.a.m * s->n * s->k), work, &j);
+	wgemm_job j = {s, tarn_cpu_product_args(r, step, &s->of)};
+	tarn_cpu_split_work(r->pool, tarn_wgemm_tasks(s->packed, j.a.m), (int64_t)(j.a.m * s->of.n * s->of.k), work, &j);
 	return TARN_OK;
 }
 
