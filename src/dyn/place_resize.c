@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Resize whose scale, or whose coordinates, depend on the length: axis by axis as a Gather (nearest) or a weighted sum of two
- * (linear). Where an element lies is a fraction num / den of whole numbers, which every device divides alike.
+ * (linear) or four (cubic). Where an element lies is a fraction num / den of whole numbers, which every device divides alike.
  */
 #include "dyn/dyn.h"
 #include "ops/resize.h"
@@ -28,27 +28,77 @@ static void place_of(tarn_dyn *d, int64_t how, tarn_dim in, tarn_dim out, tarn_v
 		if (how == TARN_COORD_PYTORCH_HALF_PIXEL) /* a single element lies at 0 */
 			*num = op2(d, "Mul", *num, op2(d, "Min", more, one));
 	}
-	*num = op2(d, "Max", *num, tarn_dyn_int(d, 0));
+}
+
+/* A list of numbers along axis a of x. */
+static tarn_value *column_of(tarn_dyn *d, tarn_value *v, const tarn_value *x, int a, tarn_dim size)
+{
+	int64_t column[TARN_MAX_RANK];
+	int behind = x->shape.rank - 1 - a;
+	for (int i = 0; i <= behind; i++)
+		column[i] = i ? 1 : tarn_dyn_max(d, size);
+	return tarn_dyn_op(d, "Reshape", x->type, v, tarn_dyn_dims(d, column, behind + 1), NULL);
+}
+
+/* Keys' kernel at distance t (up to 1), and at 1 + t: (a+2) t^3 - (a+3) t^2 + 1, and a t (1-t)^2. */
+static tarn_value *near_weight(tarn_dyn *d, tarn_dtype type, tarn_value *t, double a)
+{
+	tarn_value *tt = tarn_dyn_op(d, "Mul", type, t, t, NULL);
+	tarn_value *v = tarn_dyn_op(d, "Mul", type, t, tarn_dyn_scalar(d, type, a + 2), NULL);
+	v = tarn_dyn_op(d, "Sub", type, v, tarn_dyn_scalar(d, type, a + 3), NULL);
+	return tarn_dyn_op(d, "Add", type, tarn_dyn_op(d, "Mul", type, v, tt, NULL), tarn_dyn_scalar(d, type, 1), NULL);
+}
+
+static tarn_value *far_weight(tarn_dyn *d, tarn_dtype type, tarn_value *t, tarn_value *rest, double a)
+{
+	tarn_value *v = tarn_dyn_op(d, "Mul", type, tarn_dyn_op(d, "Mul", type, rest, rest, NULL), t, NULL);
+	return tarn_dyn_op(d, "Mul", type, v, tarn_dyn_scalar(d, type, a), NULL);
+}
+
+/* The two elements on either side, those at the ends repeated. */
+static tarn_value *cubic(tarn_dyn *d, tarn_node *n, tarn_value *x, int axis, tarn_dim out, tarn_value *num, tarn_value *den,
+			 tarn_value *last)
+{
+	tarn_dtype type = x->type;
+	double a = tarn_attr_f(n, TARN_RESIZE_CUBIC_A);
+	tarn_value *up = op2(d, "Add", num, den), *whole = op2(d, "Div", up, den); /* one element before 0 is the least */
+	tarn_value *part = op2(d, "Sub", up, op2(d, "Mul", whole, den)), *sum = NULL;
+	tarn_value *t = tarn_dyn_op(d, "Div", type, tarn_dyn_cast(d, part, type), tarn_dyn_cast(d, den, type), NULL);
+	tarn_value *rest = tarn_dyn_op(d, "Sub", type, tarn_dyn_scalar(d, type, 1), t, NULL);
+	tarn_value *w[] = {far_weight(d, type, t, rest, a), near_weight(d, type, t, a), near_weight(d, type, rest, a),
+			   far_weight(d, type, rest, t, a)};
+	tarn_shape shape = x->shape;
+	for (int k = 0; k < 4 && d->err == TARN_OK; k++) {
+		tarn_value *at = op2(d, "Max", op2(d, "Add", whole, tarn_dyn_int(d, k - 2)), tarn_dyn_int(d, 0));
+		tarn_value *y = tarn_dyn_take(d, x, axis, op2(d, "Min", at, last), out);
+		shape = y ? y->shape : shape;
+		y = tarn_dyn_op(d, "Mul", type, y, column_of(d, w[k], x, axis, out), NULL);
+		sum = sum ? tarn_dyn_op(d, "Add", type, sum, y, NULL) : y;
+	}
+	if (d->err != TARN_OK)
+		return NULL;
+	sum->shape = shape;
+	tarn_dyn_charge(d, sum);
+	return sum;
 }
 
 static tarn_value *along(tarn_dyn *d, tarn_node *n, tarn_value *x, int a, tarn_dim out)
 {
 	tarn_dim in = x->shape.dim[a];
 	tarn_value *num = NULL, *den = NULL, *last = op2(d, "Sub", tarn_dyn_length(d, in), tarn_dyn_int(d, 1));
-	int behind = x->shape.rank - 1 - a;
 	if (d->err != TARN_OK)
 		return NULL;
 	place_of(d, tarn_attr_i(n, TARN_RESIZE_COORDINATES), in, out, &num, &den);
+	if (tarn_attr_i(n, TARN_RESIZE_MODE) == TARN_MODE_CUBIC)
+		return cubic(d, n, x, a, out, num, den, last);
+	num = op2(d, "Max", num, tarn_dyn_int(d, 0));
 	tarn_value *whole = op2(d, "Div", num, den), *rest = op2(d, "Sub", num, op2(d, "Mul", whole, den));
 	tarn_value *first = op2(d, "Min", whole, last);
 	tarn_value *y = tarn_dyn_take(d, x, a, first, out);
 	if (tarn_attr_i(n, TARN_RESIZE_MODE) == 0 || d->err != TARN_OK)
 		return y;
-	int64_t column[TARN_MAX_RANK];
-	for (int i = 0; i <= behind; i++)
-		column[i] = i ? 1 : tarn_dyn_max(d, out);
 	tarn_value *w = tarn_dyn_op(d, "Div", x->type, tarn_dyn_cast(d, rest, x->type), tarn_dyn_cast(d, den, x->type), NULL);
-	w = tarn_dyn_op(d, "Reshape", x->type, w, tarn_dyn_dims(d, column, behind + 1), NULL);
+	w = column_of(d, w, x, a, out);
 	tarn_value *next = tarn_dyn_take(d, x, a, op2(d, "Min", op2(d, "Add", whole, tarn_dyn_int(d, 1)), last), out);
 	tarn_value *step = d->err == TARN_OK ? tarn_dyn_op(d, "Sub", x->type, next, y, NULL) : NULL;
 	tarn_value *z = tarn_dyn_op(d, "Add", x->type, y, tarn_dyn_op(d, "Mul", x->type, step, w, NULL), NULL);

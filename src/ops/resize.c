@@ -231,7 +231,7 @@ static bool fixed_scale(const tarn_pad *p, double *scale)
 	return true;
 }
 
-/* Can each element's place be written as a fraction of the sizes, and its value from one or two elements? */
+/* Can each element's place be written as a fraction of the sizes, and its value from its neighbours? */
 static bool by_fractions(const tarn_node *n)
 {
 	int64_t how = tarn_attr_i(n, TARN_RESIZE_COORDINATES), mode = tarn_attr_i(n, TARN_RESIZE_MODE);
@@ -240,8 +240,8 @@ static bool by_fractions(const tarn_node *n)
 		return false;
 	if (mode == TARN_MODE_NEAREST)
 		return how == TARN_COORD_ASYMMETRIC && tarn_attr_i(n, TARN_RESIZE_NEAREST) == TARN_NEAREST_FLOOR;
-	return mode == TARN_MODE_LINEAR && (how == TARN_COORD_HALF_PIXEL || how == TARN_COORD_PYTORCH_HALF_PIXEL ||
-					    how == TARN_COORD_ALIGN_CORNERS || how == TARN_COORD_ASYMMETRIC);
+	return (how == TARN_COORD_HALF_PIXEL || how == TARN_COORD_PYTORCH_HALF_PIXEL || how == TARN_COORD_ALIGN_CORNERS ||
+		how == TARN_COORD_ASYMMETRIC);
 }
 
 /* Results near the end read the last element in place of those that do not exist. */

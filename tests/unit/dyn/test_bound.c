@@ -403,7 +403,8 @@ static void enlarged_to_a_size(void **state)
 {
 	(void)state;
 	tarn_value *t = perm(x, 0, 2, 1), *c = attr(node(g, "Concat", t, t, weights(g, dims(3, 2, 8, 3))), "axis", 2);
-	static const int how[][3] = {{0, 3, 2}, {1, 0, 0}, {1, 1, 0}, {1, 2, 0}, {1, 3, 0}}; /* mode, coordinates, nearest */
+	static const int how[][3] = {{0, 3, 2}, {1, 0, 0}, {1, 1, 0}, {1, 2, 0}, {1, 3, 0},
+				     {2, 0, 0}, {2, 1, 0}, {2, 2, 0}, {2, 3, 0}}; /* mode, coordinates, nearest */
 	for (size_t i = 0; i < sizeof how / sizeof *how; i++) {
 		tarn_node *n;
 		tarn_value *size = node(g, "Shape", i == 1 ? t : c, NULL, NULL);
@@ -478,7 +479,7 @@ static void results_of_unknown_size_are_refused(void **state)
 	refused(v->def->name, "depends on data");
 }
 
-static void cubic_with_aligned_corners_is_refused(void **state)
+static void antialiased_resize_is_refused(void **state)
 {
 	(void)state;
 	tarn_node *n;
@@ -486,8 +487,8 @@ static void cubic_with_aligned_corners_is_refused(void **state)
 	assert_ok(tarn_node_new(g, tarn_op_find(NULL, "Resize"), NULL, 3, 1, -1, &n));
 	n->in[0] = perm(x, 0, 2, 1);
 	assert_ok(tarn_value_const_f32(g, NULL, scales, 3, &n->in[2]));
-	set_int(n->out[0], "mode", 2);
-	set_int(n->out[0], "coordinate_transformation_mode", 2);
+	set_int(n->out[0], "mode", 1);
+	set_int(n->out[0], "antialias", 1);
 	output(g, n->out[0]);
 	refused(n->name, "depends on the length");
 }
@@ -564,7 +565,7 @@ int main(void)
 		T(batch_and_time_merged),
 		T(length_as_a_number),
 		T(results_of_unknown_size_are_refused),
-		T(cubic_with_aligned_corners_is_refused),
+		T(antialiased_resize_is_refused),
 		T(scattered_padding_is_refused),
 		T(metadata_tells_who_is_padded),
 	};
