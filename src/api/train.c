@@ -56,7 +56,7 @@ static tarn_err training_in(const tarn_training_options *o, const tarn_quant_opt
 	return TARN_OK;
 }
 
-/* Every step-th sample: 300 to 600 are enough to calibrate on. */
+/* Every step-th sample when there are many: 300 to 600 are enough to calibrate on. */
 typedef struct thinned {
 	const tarn_quant_options *all;
 	size_t step;
@@ -103,7 +103,7 @@ static tarn_err control_trained(const tarn_model *m, const tarn_quant_options *a
 tarn_err tarn_quantize_and_train(const tarn_model *m, const tarn_quant_options *all, const tarn_training_options *o,
 				 tarn_quant_report *r, tarn_training_report *trained, tarn_model **q)
 {
-	thinned t = {all, all->n_sample < 2 * CALIBRATE_ON ? 1 : all->n_sample / CALIBRATE_ON};
+	thinned t = {all, all->n_sample < 4 * CALIBRATE_ON ? 1 : all->n_sample / CALIBRATE_ON};
 	tarn_quant_options some = *all;
 	tarn_qat_options qat;
 	tarn_qat_report qr;

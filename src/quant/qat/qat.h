@@ -24,7 +24,7 @@ typedef struct tarn_qat_options {
 	const tarn_quant_options *data; /* samples, progress, stop, device; preset and ignore are not looked at */
 	const int64_t *label;           /* of each sample, the class of output 0; NULL: none */
 	size_t rows;                    /* labels of one sample; 0: as many as output 0 has rows */
-	int epochs;                     /* 0: 5, with weights of 4 bits 10 */
+	int epochs;                     /* 0: 5; with weights of 4 bits 10, on small networks as many as make 1000 steps */
 	int batch;                      /* samples of one step; 0: 8 to 32, for a hundred steps an epoch */
 	double rate;         /* learning rate, relative to the size of what is trained; 0: chosen by the weights' bits */
 	double holdout;      /* share of samples kept for judging; 0: 0.2 */

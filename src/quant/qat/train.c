@@ -184,10 +184,27 @@ static tarn_err judge_epoch(trainer *t)
 	return judge(t, t->state.mean);
 }
 
+/* Few samples must be seen often before codes of few bits have found their places; on large networks that takes too long. */
+enum { WANTED_STEPS = 1000 };
+#define MOST_BYTES 16e9 /* of values that walks go through for it */
+
+static size_t epochs_of(const trainer *t, size_t steps)
+{
+	size_t least = (size_t)qat_state_epochs(&t->net), more = (WANTED_STEPS + steps - 1) / steps, bytes = 1;
+	if (t->o->epochs > 0 || !qat_state_few_bits(&t->net))
+		return t->o->epochs > 0 ? (size_t)t->o->epochs : least;
+	for (size_t i = 0; i < t->net.m->main->value.len; i++)
+		bytes += t->sizes.value[i];
+	double room = MOST_BYTES / ((double)bytes * (double)t->data.n_train);
+	more = (double)more > room ? (size_t)room : more;
+	return more > least ? more : least;
+}
+
 static tarn_err loop(trainer *t)
 {
-	int epochs = t->o->epochs > 0 ? t->o->epochs : qat_state_epochs(&t->net);
-	size_t steps = (t->data.n_train + t->batch - 1) / t->batch, total = steps * (size_t)epochs;
+	size_t steps = (t->data.n_train + t->batch - 1) / t->batch;
+	int epochs = (int)epochs_of(t, steps);
+	size_t total = steps * (size_t)epochs;
 	size_t *order = tarn_mem_zalloc(t->data.n_train, sizeof *order);
 	tarn_err err = order ? TARN_OK : tarn_err_nomem(t->data.n_train * sizeof *order);
 	t->started = tarn_clock_ns();
