@@ -39,7 +39,7 @@ done
 for estimator in min-max entropy percentile; do
 	for preset in performance mixed; do
 		judge "$estimator, $preset" $preparation --estimator $estimator --preset $preset --equalize off --bias off \
-			--rounding nearest
+			--rounding nearest --fine off
 	done
 done
 judge "default" $preparation
