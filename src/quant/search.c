@@ -93,7 +93,7 @@ static tarn_err plan_for(quant_plan *to, const quant_plan *p, quant_equalizer *e
 /* The best of them, if it is worth it. The first of the samples stand for all while strengths are tried. */
 static tarn_err search_strength(const quant_plan *p, quant_judge *j, quant_equalizer *e, double *strength, bool *better)
 {
-	static const double tried[] = {NAN, 0.5, 0.75};
+	static const double tried[] = {NAN, 0.5, 0.75, 0.25};
 	tarn_quant_options few = *j->o;
 	few.n_sample = j->samples.n;
 	for (size_t i = 0; i < sizeof tried / sizeof *tried; i++) {
