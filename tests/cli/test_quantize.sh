@@ -128,8 +128,11 @@ awk 'BEGIN { print "row,class"; for (i = 0; i < 40; i++) print i ",7" }' >labels
 expect_exit 2 "$TARN" quantize -m net.onnx --data data.npy --labels labels.csv --max-drop 1 -o bad.onnx
 expect_stderr_contains "class 7"
 expect_exit 2 "$TARN" quantize -m net.onnx --data data.npy --max-drop 1 --weights int8 -o bad.onnx
-expect_exit 2 "$TARN" quantize -m net.onnx --data data.npy --max-drop 1 --qat -o bad.onnx
 expect_no_file bad.onnx
+# After training the limit is held, too.
+expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy --max-drop 1 --qat --epochs 1 -o limit.onnx
+expect_stdout_contains "trained"
+expect_stdout_contains "all in INT8"
 
 # Samples shorter than the bound are padded, and say how long they are.
 cp "$SRC/examples/text/text.onnx" text.onnx
