@@ -60,34 +60,43 @@ int tarn_qconv_channel(const tarn_qconv *q, size_t column)
 	return column % width < ocg ? (int)(column / width * ocg + column % width) : -1;
 }
 
-/* Element `at` of column `column`, inside its group: tap and position in the tap's depth -> place in the panels. */
-static int8_t *tile_place(const tarn_qconv *q, size_t column, size_t tap, size_t depth, int *lane)
+/* Where a column begins in the panels of its group; *step: bytes from four of its elements to the next four. */
+static int8_t *column_place(const tarn_qconv *q, size_t column, size_t *step)
 {
 	size_t lanes = (size_t)q->set->lanes, width = (size_t)q->vectors * lanes, steps = (q->depth + 3) / 4;
 	size_t group = column / width, vector = column % width / lanes, vb = vector_bytes(q->set);
 	int panel = 0, first, nv = tarn_qconv_panel(q, 0, &first);
 	while (vector >= (size_t)(first + nv))
 		nv = tarn_qconv_panel(q, ++panel, &first);
-	*lane = (int)(column % lanes);
 	size_t before = group * (size_t)q->vectors + (size_t)first;
-	return q->w + before * q->taps * steps * vb + ((tap * steps + depth / 4) * (size_t)nv + (vector - (size_t)first)) * vb;
+	*step = (size_t)nv * vb;
+	return q->w + before * q->taps * steps * vb + (vector - (size_t)first) * vb;
+}
+
+/* A run of n weights of one tap, from its element `from` on. */
+static void put_run(const tarn_int8_set *set, int8_t *w, size_t step, int lane, size_t from, const int16_t *v, size_t n)
+{
+	size_t i = 0;
+	int8_t *to = w + from / 4 * step + lane * 4;
+	for (; !set->wide && from % 4 == 0 && i + 4 <= n; i += 4, to += step) {
+		const int8_t four[4] = {(int8_t)v[i], (int8_t)v[i + 1], (int8_t)v[i + 2], (int8_t)v[i + 3]};
+		memcpy(to, four, sizeof four);
+	}
+	for (; i < n; i++)
+		put(set, w + (from + i) / 4 * step, lane, (int)((from + i) & 3), v[i]);
 }
 
 static void fill_tiles(tarn_qconv *q)
 {
-	size_t ic = (size_t)(q->s.ic / q->s.groups), taps = (size_t)q->s.kh * (size_t)q->s.kw;
+	size_t ic = (size_t)(q->s.ic / q->s.groups), taps = (size_t)q->s.kh * (size_t)q->s.kw, steps = (q->depth + 3) / 4, step;
 	for (size_t column = 0; column < q->columns; column++) {
-		int o = tarn_qconv_channel(q, column), lane;
+		int o = tarn_qconv_channel(q, column), lane = (int)(column % (size_t)q->set->lanes);
 		if (o < 0)
 			continue;
 		const int16_t *v = q->plain + (size_t)o * taps * ic;
-		for (size_t t = 0; t < taps; t++) {
-			size_t tap = q->gather ? 0 : t, from = q->gather ? t * ic : 0;
-			for (size_t c = 0; c < ic; c++, v++) {
-				int8_t *w = tile_place(q, column, tap, from + c, &lane);
-				put(q->set, w, lane, (int)((from + c) & 3), *v);
-			}
-		}
+		int8_t *w = column_place(q, column, &step);
+		for (size_t t = 0; t < taps; t++, v += ic)
+			put_run(q->set, w + (q->gather ? 0 : t) * steps * step, step, lane, q->gather ? t * ic : 0, v, ic);
 	}
 }
 
@@ -220,14 +229,22 @@ static void put_plain(tarn_qconv *q, const tarn_conv_spec *spec, const void *w, 
 {
 	size_t ic = (size_t)(spec->ic / spec->groups), ocg = (size_t)(spec->oc / spec->groups), m = (size_t)merged(spec);
 	size_t taps = (size_t)spec->kh * (size_t)spec->kw;
-	memset(q->plain, 0, plain_count(q) * sizeof *q->plain);
-	for (size_t o = 0; o < (size_t)spec->oc; o++)
-		for (size_t c = 0; c < ic; c++)
-			for (size_t t = 0; t < taps; t++) {
-				size_t at = (o * ic + c) * taps + t, to = o / ocg % m * ic + c;
-				int v = w_type == TARN_CODE_S8 ? ((const int8_t *)w)[at] : ((const uint8_t *)w)[at];
-				q->plain[(o * taps + t) * ic * m + to] = (int16_t)(v - (w_zero ? w_zero[o] : 0));
-			}
+	if (m > 1)
+		memset(q->plain, 0, plain_count(q) * sizeof *q->plain);
+	for (size_t o = 0; o < (size_t)q->s.oc; o++) {
+		int zero = w_zero ? w_zero[o] : 0;
+		const int8_t *s8 = (const int8_t *)w + o * ic * taps;
+		const uint8_t *u8 = (const uint8_t *)w + o * ic * taps;
+		for (size_t t = 0; t < taps; t++) {
+			int16_t *to = q->plain + (o * taps + t) * ic * m + o / ocg % m * ic;
+			if (w_type == TARN_CODE_S8)
+				for (size_t c = 0; c < ic; c++)
+					to[c] = (int16_t)(s8[c * taps + t] - zero);
+			else
+				for (size_t c = 0; c < ic; c++)
+					to[c] = (int16_t)(u8[c * taps + t] - zero);
+		}
+	}
 }
 
 tarn_err tarn_qconv_pack(const tarn_conv_spec *spec, const void *w, tarn_code w_type, const int32_t *w_zero,

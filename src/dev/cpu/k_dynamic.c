@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "dev/cpu/cpu.h"
+#include "kern/layout.h"
 #include "kern/reduce.h"
 #include "kern/share.h"
 #include "ops/ops.h"
@@ -169,9 +170,8 @@ static tarn_err pack(tarn_packs *packs, const tarn_node *n, const operands *f, p
 	tarn_err err = turned && zeros && s->scale && s->bias ? TARN_OK : tarn_err_nomem(bytes);
 	s->k = w->dim[0];
 	s->n = w->dim[1];
-	for (int64_t k = 0; err == TARN_OK && k < s->k; k++)
-		for (int64_t o = 0; o < s->n; o++)
-			turned[o * s->k + k] = ((const uint8_t *)w->data)[k * s->n + o];
+	if (err == TARN_OK)
+		tarn_transpose_2d(1, w->data, (size_t)s->n, turned, (size_t)s->k, (size_t)s->k, (size_t)s->n);
 	for (int64_t o = 0; err == TARN_OK && o < s->n; o++) {
 		zeros[o] = zero ? (int32_t)nth(zero, o) : 0;
 		s->scale[o] = scale ? (float)nth(scale, o) : 1;

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "dev/cpu/cpu.h"
+#include "kern/layout.h"
 #include "kern/share.h"
 #include "ops/ops.h"
 #include "ops/window.h"
@@ -95,9 +96,8 @@ static tarn_err pack(tarn_packs *packs, const tarn_node *n, qconv_state *s, tarn
 	uint8_t *copy = turned ? tarn_mem_alloc(bytes) : NULL;
 	int32_t *zero = z ? tarn_mem_alloc((size_t)s->oc * sizeof *zero) : NULL;
 	tarn_err err = (turned && !copy) || (z && !zero) ? tarn_err_nomem(bytes) : TARN_OK;
-	for (int64_t k = 0; copy && k < q->dim[0]; k++)
-		for (int64_t o = 0; o < q->dim[1]; o++)
-			copy[o * q->dim[0] + k] = ((const uint8_t *)q->data)[k * q->dim[1] + o];
+	if (copy)
+		tarn_transpose_2d(1, q->data, (size_t)q->dim[1], copy, (size_t)q->dim[0], (size_t)q->dim[0], (size_t)q->dim[1]);
 	bool any = false;
 	for (int c = 0; zero && c < s->oc; c++)
 		any |= (zero[c] = (int32_t)nth(z, c)) != 0;
