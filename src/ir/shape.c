@@ -61,8 +61,10 @@ tarn_err tarn_shape_broadcast(tarn_symtab *t, const tarn_shape *a, const tarn_sh
 			return err;
 		} else if (x >= 0 || y >= 0)
 			*d = x >= 0 ? x : y; /* above 1: the symbol is 1 or the same */
-		else
+		else if (tarn_dim_lo(t, x) > 0 && tarn_dim_lo(t, y) > 0)
 			TRY(tarn_dim_op(t, TARN_SYM_MAX, x, y, d));
+		else /* one may be 0, and so is the result then, whichever is larger: both are kept */
+			TRY(tarn_sym_intern(t, TARN_SYM_MAX, x < y ? y : x, x < y ? x : y, d));
 	}
 	*out = r;
 	return TARN_OK;

@@ -153,4 +153,59 @@ static inline double padded_error(const tarn_model *m, const tarn_model *b, cons
 	return runs ? worst : -1;
 }
 
+/* How far the original's own results move when its inputs do by a few last bits: the largest relative error of some tries, for
+ * the inputs that padded_error makes from the same seed. *nan: set when there are NaN among them. */
+static inline double padded_jump(const tarn_model *m, const tarn_bound_spec *spec, const int64_t *len, int n, bool *nan)
+{
+	enum { TRIES = 32 };
+	tarn_tensor in[PADDED_MOST] = {0}, near[PADDED_MOST] = {0}, want[PADDED_MOST] = {0}, got[PADDED_MOST] = {0};
+	const tarn_tensor *a[PADDED_MOST];
+	size_t inputs = m->main->input.len;
+	double worst = 0;
+	for (size_t i = 0; i < inputs; i++) {
+		const tarn_value *v = m->main->input.at[i];
+		int64_t small[TARN_MAX_RANK], large[TARN_MAX_RANK];
+		tarn_tensor wide;
+		for (int k = 0; k < v->shape.rank; k++) {
+			small[k] = padded_size(m, v->shape.dim[k], spec, len, n);
+			large[k] = padded_size(m, v->shape.dim[k], spec, NULL, n);
+		}
+		assert_ok(tarn_tensor_new(v->type, v->shape.rank, small, &in[i]));
+		assert_ok(tarn_tensor_new(v->type, v->shape.rank, large, &wide));
+		padded_fill(&in[i], false);
+		padded_fill(&wide, true);
+		tarn_tensor_fini(&wide);
+		a[i] = &in[i];
+	}
+	bool runs = tarn_graph_eval(m->main, a, want, NULL, NULL) == TARN_OK;
+	for (size_t i = 0; i < m->main->output.len && runs; i++)
+		for (int64_t k = 0; k < tarn_tensor_count(&want[i]); k++)
+			*nan |= isnan(tarn_tensor_f64(&want[i], k));
+	for (int t = 0; t < TRIES && runs; t++) {
+		for (size_t i = 0; i < inputs; i++) {
+			assert_ok(tarn_tensor_copy(&in[i], &near[i]));
+			for (int64_t k = 0; k < tarn_tensor_count(&in[i]) && in[i].type == TARN_F32; k++)
+				((float *)near[i].data)[k] *= 1 + 1e-6f * number();
+			a[i] = &near[i];
+		}
+		bool again = tarn_graph_eval(m->main, a, got, NULL, NULL) == TARN_OK;
+		for (size_t i = 0; i < m->main->output.len && again; i++) {
+			bool same = got[i].rank == want[i].rank;
+			for (int k = 0; k < want[i].rank && same; k++)
+				same = got[i].dim[k] == want[i].dim[k];
+			worst = fmax(worst, same ? relative_error(&got[i], &want[i]) : INFINITY);
+		}
+		for (int i = 0; i < PADDED_MOST; i++) {
+			tarn_tensor_fini(&near[i]);
+			tarn_tensor_fini(&got[i]);
+		}
+	}
+	tarn_err_clear();
+	for (int i = 0; i < PADDED_MOST; i++) {
+		tarn_tensor_fini(&in[i]);
+		tarn_tensor_fini(&want[i]);
+	}
+	return worst;
+}
+
 #endif

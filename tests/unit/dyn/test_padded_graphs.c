@@ -7,8 +7,9 @@
 
 #include "ir/dump.h"
 
-/* Random numbers have no exact zeros or ties, but padding invents some; sums and means in another order round differently.
- * Where a step function follows, the last bit may become a whole step: such graphs are told apart by it. */
+/* Sums and means in another order round differently. Where a step function follows, the last bit may become a whole step. Such
+ * a difference is accepted only when the original, without any padding, jumps as far when its inputs are moved by a few last
+ * bits. */
 static bool has_steps(void)
 {
 	static const char *const all[] = {"Floor",
@@ -44,6 +45,15 @@ static bool has_steps(void)
 	return false;
 }
 
+/* NaN has no place among numbers in order, nor beside the infinities that padding is. */
+static bool has_order(void)
+{
+	for (size_t i = 0; i < g->node.len; i++)
+		if (!strcmp(g->node.at[i]->op->name, "TopK") || !strncmp(g->node.at[i]->op->name, "Arg", 3))
+			return true;
+	return false;
+}
+
 typedef struct tally {
 	long equal, refused, never, steps, repairs, wrong;
 } tally;
@@ -69,14 +79,19 @@ static void compare(tarn_model *b, tally *t)
 		int64_t len[2] = {0};
 		for (int k = 0; k < n_spec; k++)
 			len[k] = i ? between(1, (int)spec[k].max) : spec[k].max;
+		uint32_t before = seed;
 		double e = padded_error(model, b, spec, len, n_spec);
 		ran |= e >= 0;
 		if (e < 0 || e <= 1e-4)
 			continue;
-		if (!exact) {
+		seed = before;
+		bool nan = false;
+		double jump = exact ? 0 : padded_jump(model, spec, len, n_spec, &nan);
+		if (jump >= fmin(e, 1) / 10 || (nan && has_order())) {
 			t->steps++;
 			return;
 		}
+		print_error("the original moves by %g\n", jump);
 		print_error("seed %u at %lld, %lld: relative error %g\n", current, (long long)len[0], (long long)len[1], e);
 		if (verbose)
 			dump();
