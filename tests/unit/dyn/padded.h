@@ -153,8 +153,15 @@ static inline double padded_error(const tarn_model *m, const tarn_model *b, cons
 	return runs ? worst : -1;
 }
 
+static inline tarn_err padded_sees_nan(void *nan, const tarn_value *v, const tarn_tensor *t)
+{
+	for (int64_t k = 0; v && t && tarn_dtype_is_float(t->type) && k < tarn_tensor_count(t); k++)
+		*(bool *)nan |= isnan(tarn_tensor_f64(t, k));
+	return TARN_OK;
+}
+
 /* How far the original's own results move when its inputs do by a few last bits: the largest relative error of some tries, for
- * the inputs that padded_error makes from the same seed. *nan: set when there are NaN among them. */
+ * the inputs that padded_error makes from the same seed. *nan: set when there are NaN on the way. */
 static inline double padded_jump(const tarn_model *m, const tarn_bound_spec *spec, const int64_t *len, int n, bool *nan)
 {
 	enum { TRIES = 32 };
@@ -177,10 +184,7 @@ static inline double padded_jump(const tarn_model *m, const tarn_bound_spec *spe
 		tarn_tensor_fini(&wide);
 		a[i] = &in[i];
 	}
-	bool runs = tarn_graph_eval(m->main, a, want, NULL, NULL) == TARN_OK;
-	for (size_t i = 0; i < m->main->output.len && runs; i++)
-		for (int64_t k = 0; k < tarn_tensor_count(&want[i]); k++)
-			*nan |= isnan(tarn_tensor_f64(&want[i], k));
+	bool runs = tarn_graph_eval(m->main, a, want, padded_sees_nan, nan) == TARN_OK;
 	for (int t = 0; t < TRIES && runs; t++) {
 		for (size_t i = 0; i < inputs; i++) {
 			assert_ok(tarn_tensor_copy(&in[i], &near[i]));

@@ -66,7 +66,10 @@ static void dump(void)
 	tarn_str s = {0};
 	assert_ok(tarn_graph_infer(g));
 	tarn_graph_dump(g, &s);
-	print_error("%s", s.at ? s.at : "");
+	for (char *line = s.at ? s.at : NULL, *next; line && *line; line = next) { /* print_error cuts long texts */
+		next = line + strcspn(line, "\n") + (line[strcspn(line, "\n")] != 0);
+		print_error("%.*s", (int)(next - line), line);
+	}
 	tarn_str_fini(&s);
 }
 
