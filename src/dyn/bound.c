@@ -384,9 +384,35 @@ static tarn_err prepare(tarn_dyn *d, const tarn_bound_spec *spec, int n)
 	return TARN_OK;
 }
 
+/* Does inference take the model at the smallest lengths, too? Where a window is larger than its input padding can do what the
+ * model as it was cannot. */
+static tarn_err runs_at_any_length(const tarn_dyn *d, const tarn_model *was, bool *runs)
+{
+	tarn_model *m;
+	TRY(tarn_model_clone(was, &m));
+	for (size_t i = 0; i < m->main->input.len; i++) {
+		tarn_value *v = m->main->input.at[i];
+		for (int k = 0; k < v->shape.rank; k++)
+			if (is_bound(d, v->shape.dim[k]))
+				v->shape.dim[k] = 1;
+	}
+	tarn_err err = tarn_graph_infer(m->main);
+	tarn_model_unref(m);
+	*runs = err == TARN_OK;
+	if (err == TARN_NOMEM)
+		return err;
+	if (err != TARN_OK)
+		tarn_err_clear();
+	return TARN_OK;
+}
+
 /* Devices that run any size go back to the model as it was. */
 static tarn_err keep_origin(tarn_dyn *d, const tarn_model *was)
 {
+	bool runs;
+	TRY(runs_at_any_length(d, was, &runs));
+	if (!runs)
+		return TARN_OK;
 	tarn_origin o = {.n_length = d->n_bound};
 	tarn_dim *length = tarn_arena_alloc(&d->arena, (size_t)d->n_bound * sizeof *length);
 	if (!length)
