@@ -216,6 +216,12 @@ static bool compute_int8(const tarn_counters *c)
 	return computes(c) && mostly_int8(c);
 }
 
+/* Layers take turns at being short of the one and of the other, and each is told with its roof. */
+static bool roofs_cpu(const tarn_counters *c)
+{
+	return is_busy(c) && c->on_cpu && !isnan(c->mac) && !isnan(c->ddr);
+}
+
 static bool layers(const tarn_counters *c)
 {
 	return is_busy(c) && !isnan(c->mac) && !isnan(c->ddr);

@@ -139,6 +139,10 @@ static void the_device(void **state)
 	tarn_counters cpu = counters_of(&p);
 	cpu.on_cpu = true;
 	expect(&cpu, "memory bandwidth", "90 %", "--weights int4");
+	cpu.mac = 0.38; /* a network of both kinds of layers is no riddle */
+	cpu.ddr = 0.35;
+	expect(&cpu, "healthy", "38 %", "-pc");
+	cpu.ddr = 0.9;
 	cpu.mac = 0.95;
 	expect(&cpu, "compute", "95 %", "tarn quantize");
 	/* Slower than its nominal clock, asked for or not. */
