@@ -146,14 +146,12 @@ static bool small(const tarn_counters *c)
 	return is_busy(c) && tells(c) && lost >= HALF && lost > memory && lost > c->vector;
 }
 
-/* Would it gain more from free transfers than from free engines? */
+/* Would the device gain more from free transfers than from free engines? What the host would then allow is another question. */
 static bool stalls(const tarn_counters *c)
 {
-	double bandwidth = tarn_change_gain(c, TARN_CHANGE_FREE_BANDWIDTH),
-	       compute = tarn_change_gain(c, TARN_CHANGE_FREE_COMPUTE);
-	if (isnan(bandwidth) || isnan(compute))
+	if (!tarn_counter_known(c->free_bandwidth_ms) || !tarn_counter_known(c->free_compute_ms))
 		return c->stall_weights + c->stall_activations > largest(c->compute + c->array, c->vector);
-	return bandwidth >= MEMORY_WORTH && bandwidth > compute;
+	return c->device_ms >= MEMORY_WORTH * c->free_bandwidth_ms && c->free_bandwidth_ms < c->free_compute_ms;
 }
 
 static bool memory_weights_int8(const tarn_counters *c)

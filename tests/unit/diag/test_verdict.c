@@ -145,6 +145,17 @@ static void the_device(void **state)
 	cpu.ddr = 0.9;
 	cpu.mac = 0.95;
 	expect(&cpu, "compute", "95 %", "tarn quantize");
+	/* Nearly all of its time it waits; that the host could not follow it much faster does not make it healthy. */
+	p = (pipeline){.prepare = 0.01, .device = 4, .other = 28, .requests = 8, .int8 = 1};
+	tarn_counters stalled = counters_of(&p);
+	stalled.device_ms = 4;
+	stalled.free_bandwidth_ms = 0.5;
+	stalled.free_compute_ms = 3.8;
+	stalled.stall_activations = 0.88;
+	stalled.compute = 0.06;
+	stalled.fixed = 0.06;
+	expect(&stalled, "memory bandwidth", "88 %", "-shape");
+	p = (pipeline){.device = 10, .requests = 2, .mac = 0.95, .ddr = 0.9};
 	/* Slower than its nominal clock, asked for or not. */
 	tarn_counters c = counters_of(&p);
 	c.clock = 0.5;
