@@ -97,6 +97,64 @@ static tarn_err eval_group(tarn_eval *e)
 	return run_channels(e, tarn_attr_i(e->node, NUM_GROUPS));
 }
 
+/* With n = (x - mean) / sigma and e = dy * scale: dx = (e - mean(e) - n mean(e n)) / sigma. */
+static void layer_back(const double *x, const double *e, int64_t n, double eps, double *dx, double *norm)
+{
+	double mean, inv, sum = 0, dot = 0;
+	for (int64_t i = 0; i < n; i++)
+		norm[i] = x[i];
+	normalize(norm, n, eps, &mean, &inv);
+	for (int64_t i = 0; i < n; i++) {
+		sum += e[i];
+		dot += e[i] * norm[i];
+	}
+	for (int64_t i = 0; i < n; i++)
+		dx[i] = (e[i] - sum / (double)n - norm[i] * dot / (double)n) * inv;
+}
+
+/* Scale and shift: of channels, or of groups of them. */
+static tarn_err back_channels(tarn_grad *g, int64_t groups)
+{
+	const tarn_tensor *x = g->in[0];
+	int64_t count = tarn_tensor_count(x), channels = x->dim[1];
+	double *v, *scale, *dy, *e, *norm, *dx, *d[2];
+	if (!count)
+		return TARN_OK;
+	int64_t area = count / x->dim[0] / channels, per = channels / groups, share[2];
+	TRY(tarn_grad_load(g, x, &v));
+	TRY(tarn_grad_load(g, g->in[1], &scale));
+	TRY(tarn_grad_load(g, &g->dout[0], &dy));
+	TRY(tarn_grad_zeros(g, count, &e));
+	TRY(tarn_grad_zeros(g, count, &norm));
+	TRY(tarn_grad_zeros(g, count, &dx));
+	for (int k = 0; k < 2; k++) {
+		share[k] = g->in[1 + k]->dim[0] == channels ? 1 : per;
+		TRY(tarn_grad_zeros(g, g->in[1 + k]->dim[0], &d[k]));
+	}
+	for (int64_t i = 0; i < count; i++)
+		e[i] = dy[i] * scale[i / area % channels / share[0]];
+	for (int64_t i = 0; i < count; i += per * area)
+		layer_back(v + i, e + i, per * area, tarn_attr_f(g->node, EPSILON), dx + i, norm + i);
+	for (int64_t i = 0; i < count; i++) {
+		d[0][i / area % channels / share[0]] += dy[i] * norm[i];
+		d[1][i / area % channels / share[1]] += dy[i];
+	}
+	for (int k = 0; k < 3; k++)
+		if (tarn_grad_wants(g, k))
+			tarn_grad_add(&g->din[k], k ? d[k - 1] : dx);
+	return TARN_OK;
+}
+
+static tarn_err grad_instance(tarn_grad *g)
+{
+	return back_channels(g, g->in[0]->dim[1]);
+}
+
+static tarn_err grad_group(tarn_grad *g)
+{
+	return back_channels(g, tarn_attr_i(g->node, NUM_GROUPS));
+}
+
 static void pad_instance(tarn_pad *p)
 {
 	p->need = p->input == 0 && p->axis == 0 ? TARN_PAD_ANY : TARN_PAD_UNSAFE;
@@ -115,6 +173,7 @@ const tarn_op_def tarn_op_instance_normalization = {
 	.infer = infer_instance,
 	.pad = pad_instance,
 	.eval = eval_instance,
+	.grad = grad_instance,
 	.cost = tarn_cost_out,
 	.quant = QUANT_INPUTS,
 };
@@ -132,6 +191,7 @@ const tarn_op_def tarn_op_group_normalization = {
 	.infer = infer_group,
 	.pad = pad_instance,
 	.eval = eval_group,
+	.grad = grad_group,
 	.cost = tarn_cost_out,
 	.quant = QUANT_INPUTS,
 };
@@ -213,21 +273,6 @@ static tarn_err eval_layer(tarn_eval *e)
 		tarn_real_put(a.y, 0, count, a.v);
 	tarn_mem_free(a.v);
 	return err;
-}
-
-/* With n = (x - mean) / sigma and e = dy * scale: dx = (e - mean(e) - n mean(e n)) / sigma. */
-static void layer_back(const double *x, const double *e, int64_t n, double eps, double *dx, double *norm)
-{
-	double mean, inv, sum = 0, dot = 0;
-	for (int64_t i = 0; i < n; i++)
-		norm[i] = x[i];
-	normalize(norm, n, eps, &mean, &inv);
-	for (int64_t i = 0; i < n; i++) {
-		sum += e[i];
-		dot += e[i] * norm[i];
-	}
-	for (int64_t i = 0; i < n; i++)
-		dx[i] = (e[i] - sum / (double)n - norm[i] * dot / (double)n) * inv;
 }
 
 static tarn_err grad_layer(tarn_grad *g)

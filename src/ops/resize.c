@@ -198,14 +198,6 @@ static tarn_err import_upsample(const tarn_import *src)
 	return TARN_OK;
 }
 
-/* Nearest takes each element from one place. */
-static tarn_err grad(tarn_grad *g)
-{
-	CHECK(tarn_attr_i(g->node, TARN_RESIZE_MODE) == TARN_MODE_NEAREST, TARN_UNSUPPORTED,
-	      "Resize has a gradient in mode nearest only; what stands before it cannot be trained");
-	return tarn_grad_moved(g);
-}
-
 /* PASS holds for nearest; a quantizer asks for the mode. */
 /* The scale of an axis that is the same at every length: p->axis is scaled by *scale. */
 static bool fixed_scale(const tarn_pad *p, double *scale)
@@ -303,7 +295,7 @@ const tarn_op_def tarn_op_resize = {
 	.import = import_resize,
 	.infer = infer,
 	.eval = tarn_resize_eval,
-	.grad = grad,
+	.grad = tarn_resize_grad,
 	.pad = pad_resize,
 	.cost = cost,
 	.quant = {.kind = TARN_QUANT_PASS, .act = 1, .weight = -1, .bias = -1},
@@ -323,7 +315,7 @@ const tarn_op_def tarn_op_upsample = {
 	.import = import_upsample,
 	.infer = infer,
 	.eval = tarn_resize_eval,
-	.grad = grad,
+	.grad = tarn_resize_grad,
 	.cost = cost,
 	.quant = {.kind = TARN_QUANT_PASS, .act = 1, .weight = -1, .bias = -1},
 };

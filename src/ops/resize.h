@@ -58,5 +58,6 @@ TARN_MUST tarn_err tarn_resize_axes(const tarn_node *n, int rank, int *axis, int
 /* True when the sizes input decides (else the scales do). */
 bool tarn_resize_by_sizes(const tarn_node *n);
 TARN_MUST tarn_err tarn_resize_eval(tarn_eval *e);
+TARN_MUST tarn_err tarn_resize_grad(tarn_grad *g);
 
 #endif

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/mem.h"
+#include "ops/grad.h"
 #include "ops/resize.h"
 
 enum { MAX_TAPS = TARN_RESIZE_MAX_TAPS };
@@ -199,4 +200,51 @@ done:
 	for (int i = 0; i < TARN_MAX_RANK; i++)
 		tarn_mem_free(outside[i]);
 	return err;
+}
+
+/* The adjoint: what each output index took from the input goes back there, axis after axis. */
+static tarn_err give_back(const axis_plan *p, int64_t outer, int64_t inner, const double *src, double *dst)
+{
+	taps t = {.at = tarn_mem_zalloc(MAX_TAPS, sizeof *t.at), .w = tarn_mem_zalloc(MAX_TAPS, sizeof *t.w)};
+	tarn_err err = t.at && t.w ? TARN_OK : tarn_err_nomem(MAX_TAPS * sizeof *t.w);
+	for (int64_t i = 0; i < p->out && err == TARN_OK; i++) {
+		tarn_resize_taps_of(p, i, &t);
+		for (int64_t o = 0; o < outer && !t.outside; o++)
+			for (int k = 0; k < t.n; k++) {
+				const double *from = src + (o * p->out + i) * inner;
+				double *to = dst + (o * p->in + t.at[k]) * inner;
+				for (int64_t j = 0; j < inner; j++)
+					to[j] += t.w[k] * from[j];
+			}
+	}
+	tarn_mem_free(t.at);
+	tarn_mem_free(t.w);
+	return err;
+}
+
+tarn_err tarn_resize_grad(tarn_grad *g)
+{
+	const tarn_tensor *x = g->in[0];
+	axis_plan p[TARN_MAX_RANK];
+	double *d, *next;
+	int64_t dim[TARN_MAX_RANK];
+	const tarn_tensor *scales = g->node->n_in > TARN_RESIZE_SCALES ? g->in[TARN_RESIZE_SCALES] : NULL;
+	if (!tarn_grad_wants(g, 0) || !tarn_tensor_count(&g->out[0]))
+		return TARN_OK;
+	TRY(tarn_resize_plan(g->node, x->rank, x->dim, g->out[0].dim, scales,
+			     g->node->n_in > TARN_RESIZE_ROI ? g->in[TARN_RESIZE_ROI] : NULL, p));
+	TRY(tarn_grad_load(g, &g->dout[0], &d));
+	for (int i = 0; i < x->rank; i++)
+		dim[i] = g->out[0].dim[i];
+	for (int i = x->rank - 1; i >= 0; i--) {
+		if (idle(&p[i]))
+			continue;
+		int64_t outer = tarn_elem_product(dim, 0, i), inner = tarn_elem_product(dim, i + 1, x->rank);
+		TRY(tarn_grad_zeros(g, outer * p[i].in * inner, &next));
+		TRY(give_back(&p[i], outer, inner, d, next));
+		d = next;
+		dim[i] = p[i].in;
+	}
+	tarn_grad_add(&g->din[0], d);
+	return TARN_OK;
 }

@@ -314,6 +314,26 @@ static void normalisations(void **state)
 		random_in(&p, 2, DIMS(3, 4), -1, 1, 0);
 		check(&p);
 	}
+	static const struct {
+		const char *op;
+		int inputs;
+	} more[] = {{"LRN", 1}, {"InstanceNormalization", 3}, {"GroupNormalization", 3}, {"MeanVarianceNormalization", 1},
+		    {"MVN", 2}, {"NormalizeL2", 2},           {"LpNormalization", 1}};
+	for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+		probe q = probe_open("", more[i].op, more[i].inputs, 1);
+		if (!i)
+			probe_int(&q, "size", 3);
+		if (i == 2)
+			probe_int(&q, "num_groups", 2);
+		if (i == 5)
+			probe_float(&q, "eps", 1e-3);
+		random_in(&q, 0, DIMS(2, 4, 3, 2), 0.5, 2, 0);
+		if (more[i].inputs == 2)
+			probe_in(&q, 1, TARN_I64, DIMS(2), REALS(1, 2));
+		for (int k = 1; k < 3 && more[i].inputs == 3; k++)
+			random_in(&q, k, DIMS(4), 0.5, 2, 0);
+		check(&q);
+	}
 	probe p = probe_open("", "BatchNormalization", 5, 1);
 	random_in(&p, 0, DIMS(2, 3, 4), -2, 2, 0);
 	for (int i = 1; i < 5; i++)
@@ -398,13 +418,18 @@ static void moves(void **state)
 	check(&p);
 }
 
-static void resize_nearest(void **state)
+static void resizes(void **state)
 {
 	(void)state;
-	probe p = probe_open("", "Resize", 4, 1);
-	random_in(&p, 0, DIMS(1, 2, 3, 3), -1, 1, 0);
-	probe_in(&p, 3, TARN_I64, DIMS(4), REALS(1, 2, 6, 5));
-	check(&p);
+	static const char *const mode[] = {"nearest", "linear", "cubic"}, *const how[] = {"half_pixel", "align_corners"};
+	for (int i = 0; i < 6; i++) {
+		probe p = probe_open("", "Resize", 4, 1);
+		probe_word(&p, "mode", mode[i % 3]);
+		probe_word(&p, "coordinate_transformation_mode", how[i / 3]);
+		random_in(&p, 0, DIMS(1, 2, 3, 4), -1, 1, 0);
+		probe_in(&p, 3, TARN_I64, DIMS(4), REALS(1, 2, 6, 3));
+		check(&p);
+	}
 }
 
 /* With the residual of rounding held, quantize-dequantize is a smooth function: its differences are what LSQ+ says. */
@@ -538,16 +563,16 @@ static void moved_codes(void **state)
 static void refused(void **state)
 {
 	(void)state;
-	probe p = probe_open("", "LRN", 1, 1);
-	probe_int(&p, "size", 3);
+	probe p = probe_open("", "LpPool", 1, 1);
+	probe_ints(&p, "kernel_shape", 2, (int64_t[]){2, 2});
 	random_in(&p, 0, DIMS(1, 4, 2, 2), -1, 1, 0);
 	const tarn_tensor *in = &p.in[0];
 	tarn_tensor din, dout;
 	assert_ok(probe_eval(&p));
 	assert_ok(tarn_tensor_new(TARN_F64, 4, in->dim, &din));
-	assert_ok(tarn_tensor_new(TARN_F64, 4, in->dim, &dout));
+	assert_ok(tarn_tensor_new(TARN_F64, 4, p.out[0].dim, &dout));
 	assert_err(TARN_UNSUPPORTED, tarn_node_grad(p.n, &in, p.out, &dout, &din));
-	assert_non_null(strstr(tarn_err_text(), "LRN has no gradient"));
+	assert_non_null(strstr(tarn_err_text(), "LpPool has no gradient"));
 	assert_false(tarn_node_has_grad(p.n));
 	tarn_tensor_fini(&din);
 	tarn_tensor_fini(&dout);
@@ -565,7 +590,7 @@ int main(void)
 		cmocka_unit_test(reductions),
 		cmocka_unit_test(normalisations),
 		cmocka_unit_test(moves),
-		cmocka_unit_test(resize_nearest),
+		cmocka_unit_test(resizes),
 		cmocka_unit_test(fake_quantization),
 		cmocka_unit_test(fake_quantize_limits),
 		cmocka_unit_test(refused),
