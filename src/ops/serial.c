@@ -234,8 +234,9 @@ static tarn_err get_tensor(reader *r, tarn_tensor **out)
 		return get_texts(r, t);
 	TRY(r->s->get(r->s->ctx, r->in, t));
 	tarn_err err = t->buf ? tarn_model_keep(r->m, t->buf) : TARN_OK;
-	tarn_buffer_unref(t->buf);
-	t->buf = NULL;
+	tarn_buffer_unref(t->buf); /* the model holds the reference now; the tensor says which, for tarn_pass_release */
+	if (err != TARN_OK)
+		t->buf = NULL;
 	return err;
 }
 
