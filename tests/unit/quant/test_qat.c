@@ -243,13 +243,13 @@ static void learns_from_the_teacher(void **state)
 	assert_true(close(mkstemp(path)) == 0);
 	assert_int_equal(unlink(path), 0);
 	network();
-	tarn_model *q = quantized(4, &report);
+	tarn_model *q = quantized(8, &report);
 	tarn_quant_options d = samples(48);
-	tarn_qat_options o = {.data = &d, .epochs = 6, .batch = 8, .rate = 1e-3, .threads = 2, .seed = 3};
+	tarn_qat_options o = {.data = &d, .epochs = 6, .batch = 8, .rate = 3e-3, .threads = 2, .seed = 3};
 	for (int i = 0; i < 2; i++)
 		assert_ok(tarn_qat_train(model, q, &o, &out[i], &r[i]));
 	assert_true(r[0].improved);
-	assert_true(r[0].after.loss < 0.95 * r[0].before.loss);
+	assert_true(r[0].after.loss < 0.8 * r[0].before.loss);
 	assert_true(r[0].after.right >= r[0].before.right);
 	assert_int_equal(r[0].epochs, 6);
 	assert_true(r[0].bytes > 0 && r[0].bytes < r[0].budget);
