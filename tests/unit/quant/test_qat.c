@@ -185,10 +185,9 @@ static void gradients_of_the_whole(void **state)
 	qat_net_fini(&net);
 }
 
-static tarn_model *quantized(int bits, tarn_quant_report *report)
+static tarn_model *quantized(tarn_quant_report *report)
 {
 	tarn_quant_options d = samples(6);
-	d.weight_bits = bits;
 	tarn_model *q;
 	assert_ok(tarn_quant_ptq(model, &d, &q, report));
 	return q;
@@ -210,7 +209,7 @@ static void export_without_training(void **state)
 	(void)state;
 	tarn_quant_report report = {0};
 	network();
-	tarn_model *q = quantized(8, &report), *e;
+	tarn_model *q = quantized(&report), *e;
 	qat_net net;
 	assert_ok(qat_net_init(&net, q));
 	float *theta = tarn_mem_zalloc(net.n_theta, sizeof *theta);
@@ -243,7 +242,7 @@ static void learns_from_the_teacher(void **state)
 	assert_true(close(mkstemp(path)) == 0);
 	assert_int_equal(unlink(path), 0);
 	network();
-	tarn_model *q = quantized(8, &report);
+	tarn_model *q = quantized(&report);
 	tarn_quant_options d = samples(48);
 	tarn_qat_options o = {.data = &d, .epochs = 6, .batch = 8, .rate = 3e-3, .threads = 2, .seed = 3};
 	for (int i = 0; i < 2; i++)
@@ -322,7 +321,7 @@ static void never_worse(void **state)
 	tarn_qat_report r;
 	tarn_model *out;
 	network();
-	tarn_model *q = quantized(8, &report);
+	tarn_model *q = quantized(&report);
 	tarn_quant_options d = samples(24);
 	tarn_qat_options o = {.data = &d, .epochs = 2, .batch = 8, .rate = 1, .threads = 1};
 	assert_ok(tarn_qat_train(model, q, &o, &out, &r));
@@ -396,7 +395,7 @@ static void budgets_change_nothing(void **state)
 	(void)state;
 	tarn_quant_report report = {0};
 	deep_network();
-	tarn_model *q = quantized(8, &report);
+	tarn_model *q = quantized(&report);
 	for (int k = 0; k < 2; k++) { /* floats, codes */
 		qat_net net;
 		qat_stash all, plan;
