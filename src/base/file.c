@@ -20,7 +20,10 @@ tarn_err tarn_file_map_open(const char *path, tarn_file_map *map)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return tarn_err_set(TARN_BAD_FILE, "%s: %s", path, strerror(errno));
+		return tarn_err_set(TARN_BAD_FILE, "%s: %s%s", path, strerror(errno),
+				    errno == ENOENT   ? "; check the path"
+				    : errno == EACCES ? "; check its permissions"
+						      : "");
 	struct stat st;
 	tarn_err err = TARN_OK;
 	if (fstat(fd, &st))

@@ -22,6 +22,8 @@ usage_error "no model; give one with -m" bench
 usage_error "no option '-frob'" bench -frob
 usage_error "do not know what to do with 'stray'" bench stray
 usage_error "needs a value" bench -m
+usage_error "-m cannot be ''; give FILE" check -m ''
+usage_error "-i cannot be ''; give NAME=FILE" run -m x.onnx -i=
 usage_error "-niter cannot be 'x'" bench -niter x
 usage_error "-niter cannot be '-3'" bench -niter=-3
 usage_error "takes no value" bench -json=yes

@@ -63,7 +63,7 @@ static bool store(const struct row *r, const char *value, options *o)
 		return true;
 	case TEXT:
 		*(const char **)field = value;
-		return true;
+		return *value;
 	case INT:
 		*(long *)field = strtol(value, &end, 10);
 		return *value && !*end && !errno && *(long *)field >= 0;
@@ -71,7 +71,7 @@ static bool store(const struct row *r, const char *value, options *o)
 		*(double *)field = strtod(value, &end);
 		return *value && !*end && !errno && isfinite(*(double *)field) && *(double *)field >= 0;
 	default:
-		return add((option_list *)field, value);
+		return *value && add((option_list *)field, value);
 	}
 }
 
