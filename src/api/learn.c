@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "tarn/buckets.h"
 
-enum { DEFAULT_REQUESTS = 1000, DEFAULT_SIZES = 4, MOST_BOUNDS = 16 };
+enum { DEFAULT_REQUESTS = 1000, DEFAULT_SIZES = 4, MOST_BOUNDS = 16, MOST_PROPERTIES = 64 };
 #define DEFAULT_GAIN 0.05
 
 struct tarn_learner {
@@ -132,12 +132,12 @@ static tarn_err use_plan(tarn_learner_t *l, const tarn_buckets_info *plan, const
 /* On success with a new model in *out, its list in *buckets. */
 static ov_status_e plan_anew(tarn_learner_t *l, ov_compiled_model_t **out, char **buckets)
 {
-	ov_property_t property[64];
+	ov_property_t property[MOST_PROPERTIES];
 	size_t n_property = 0, n;
 	int64_t *length;
 	tarn_buckets_t *plan = NULL;
 	tarn_buckets_info info;
-	for (size_t i = 0; i < l->props.list.len && n_property < 64; i++)
+	for (size_t i = 0; i < l->props.list.len; i++)
 		property[n_property++] = (ov_property_t){l->props.list.at[i].key, l->props.list.at[i].value};
 	ov_status_e status = tarn_get_seen_lengths(l->now, l->bound[0].name, &length, &n);
 	if (status)
@@ -220,6 +220,8 @@ static tarn_err set_up(tarn_learner_t *l, const ov_model_t *model, const char *d
 {
 	tarn_str buckets = {0};
 	CHECK(n_bound <= MOST_BOUNDS, TARN_LIMIT, "%zu bounds are too many; fix some sizes", n_bound);
+	CHECK(n_property <= MOST_PROPERTIES, TARN_LIMIT, "%zu properties are too many; give at most %d", n_property,
+	      MOST_PROPERTIES);
 	TRY(tarn_model_clone(model->m, &l->model.m));
 	l->device = tarn_mem_strdup(device);
 	if (!l->device)

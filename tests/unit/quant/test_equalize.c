@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Equalization: the function stays; and a network whose channels were scaled at random, without changing its function, is
  * quantized as well as the one it was made from. */
-#include "devices/graphs.h"
+#include "unit/quant/fixture.h"
 
-#include "dev/cpu/device.h"
 #include "quant/equalize.h"
 
 enum { SAMPLES = 6 };
@@ -14,8 +13,6 @@ typedef struct net {
 	tarn_value *first, *second, *third,
 		*last; /* outputs of the convolutions whose channels are scaled, and their readers */
 } net;
-
-static tarn_device cpu = {.api = &tarn_dev_cpu};
 
 static tarn_value *conv(tarn_graph *g, tarn_value *x, int ic, int oc, int group, int side)
 {
@@ -130,11 +127,7 @@ static tarn_quant_options options_of(tarn_quant_repair equalize)
 static double sqnr(const tarn_model *a, const tarn_model *b)
 {
 	tarn_quant_options o = options_of(TARN_QUANT_OFF);
-	tarn_quant_report r = {0};
-	assert_ok(tarn_quant_compare(a, b, &o, &r));
-	double db = r.sqnr_db[0];
-	tarn_quant_report_fini(&r);
-	return db;
+	return sqnr_between(a, b, &o);
 }
 
 static double quantized(const tarn_model *m, tarn_quant_repair equalize)
@@ -275,13 +268,6 @@ static void channels_are_shifted(void **state)
 	tarn_quant_plan_fini(&p);
 	tarn_quant_report_fini(&r);
 	tarn_model_unref(n.m);
-}
-
-static int close_device(void **state)
-{
-	(void)state;
-	tarn_device_close(&cpu);
-	return 0;
 }
 
 int main(void)

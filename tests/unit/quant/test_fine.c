@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two codes for a value: what they are worth, where they are taken, and that everything else stays. */
-#include "devices/graphs.h"
+#include "unit/quant/fixture.h"
 
-#include "dev/cpu/device.h"
 #include "quant/fine.h"
 #include "quant/judge.h"
 #include "quant/layer_report.h"
-
-static tarn_device cpu = {.api = &tarn_dev_cpu};
 
 static tarn_err sample(void *ctx, size_t i, tarn_tensor *in)
 {
@@ -50,18 +47,6 @@ static void plan_of(quant_plan *p, const tarn_model *m, const tarn_quant_options
 	assert_ok(tarn_quant_observe(p, o));
 	assert_ok(tarn_quant_estimate(p));
 	assert_ok(tarn_quant_weights(p));
-}
-
-static double output_db(const quant_plan *p, const tarn_quant_options *o)
-{
-	tarn_quant_report r = {0};
-	tarn_model *q;
-	assert_ok(tarn_quant_write(p, &q));
-	assert_ok(tarn_quant_compare(p->m, q, o, &r));
-	double db = r.sqnr_db[0];
-	tarn_model_unref(q);
-	tarn_quant_report_fini(&r);
-	return db;
 }
 
 /* Steps an eighth as large: 18 dB, less what an eighth of the weights' codes can say. */
@@ -127,13 +112,6 @@ static void the_worst_value_is_found(void **state)
 	tarn_quant_report_fini(&r);
 	tarn_quant_plan_fini(&p);
 	tarn_model_unref(m);
-}
-
-static int close_device(void **state)
-{
-	(void)state;
-	tarn_device_close(&cpu);
-	return 0;
 }
 
 int main(void)

@@ -2,14 +2,11 @@
 /* Trained models of the folder ../shared, where it is there: channels of each network are scaled by random factors from 1/64 to
  * 64, which the next layers take back. Quantizing without equalization then collapses; with it, the result is what it is
  * without the factors. */
-#include "devices/graphs.h"
+#include "unit/quant/fixture.h"
 
-#include "dev/cpu/device.h"
 #include "fmt/fmt.h"
 #include "pass/pass.h"
-#include "quant/plan.h"
 
-static tarn_device cpu = {.api = &tarn_dev_cpu};
 static tarn_shape input_shape;
 static float input_low, input_high;
 
@@ -140,11 +137,7 @@ static tarn_quant_options options_of(tarn_quant_repair equalize)
 static double sqnr(const tarn_model *a, const tarn_model *b)
 {
 	tarn_quant_options o = options_of(TARN_QUANT_OFF);
-	tarn_quant_report r = {0};
-	assert_ok(tarn_quant_compare(a, b, &o, &r));
-	double db = r.sqnr_db[0];
-	tarn_quant_report_fini(&r);
-	return db;
+	return sqnr_between(a, b, &o);
 }
 
 static double quantized(const tarn_model *m, tarn_quant_repair equalize)
@@ -189,13 +182,6 @@ static void scaled_networks_quantize_as_well(void **state)
 		tarn_model_unref(m);
 		tarn_model_unref(bad);
 	}
-}
-
-static int close_device(void **state)
-{
-	(void)state;
-	tarn_device_close(&cpu);
-	return 0;
 }
 
 int main(void)

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Histograms and estimators against counts made by hand; rounding and bias correction against what they promise. */
-#include "devices/graphs.h"
+#include "unit/quant/fixture.h"
 
-#include "dev/cpu/device.h"
 #include "quant/columns.h"
 #include "quant/repair.h"
 
-static tarn_device cpu = {.api = &tarn_dev_cpu};
 static uint32_t bins[QUANT_BINS], other_bins[QUANT_BINS];
 
 /* The same counts whatever order and ranges values come in, and every value in its bin. */
@@ -103,18 +101,6 @@ static void plan_of(quant_plan *p, const tarn_model *m, const tarn_quant_options
 	tarn_quant_report_fini(&r);
 }
 
-static double output_db(const quant_plan *p, const tarn_quant_options *o)
-{
-	tarn_quant_report r = {0};
-	tarn_model *q;
-	assert_ok(tarn_quant_write(p, &q));
-	assert_ok(tarn_quant_compare(p->m, q, o, &r));
-	double db = r.sqnr_db[0];
-	tarn_model_unref(q);
-	tarn_quant_report_fini(&r);
-	return db;
-}
-
 /* A column times the weights is an output element: the sum a convolution makes, written once more. */
 static void columns_are_what_weights_meet(void **state)
 {
@@ -189,13 +175,6 @@ static void biases_take_the_mean_error(void **state)
 		tarn_quant_plan_fini(&p);
 		tarn_model_unref(m);
 	}
-}
-
-static int close_device(void **state)
-{
-	(void)state;
-	tarn_device_close(&cpu);
-	return 0;
 }
 
 int main(void)

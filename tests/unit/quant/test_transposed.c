@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Transposed convolutions rewritten as convolutions: the same numbers, for strides, borders, cuts and groups of all kinds. */
-#include "devices/graphs.h"
-
-#include "dev/cpu/device.h"
-#include "quant/plan.h"
-
-static tarn_device cpu = {.api = &tarn_dev_cpu};
+#include "unit/quant/fixture.h"
 
 typedef struct shape_case {
 	int stride, kernel, begin, end, extra, groups;
@@ -83,13 +78,6 @@ static void what_does_not_fit_stays(void **state)
 		assert_int_equal(count(m, "ConvTranspose"), 1);
 		tarn_model_unref(m);
 	}
-}
-
-static int close_device(void **state)
-{
-	(void)state;
-	tarn_device_close(&cpu);
-	return 0;
 }
 
 int main(void)
