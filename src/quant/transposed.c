@@ -46,6 +46,15 @@ static bool is_f32(const tarn_tensor *t)
 	return t && t->type == TARN_F32;
 }
 
+/* Where strides exceed the kernel most phases are zeros; so many times the weights, which is the work, are worth INT8. */
+enum { MOST_GROWTH = 4, LONGEST_STRIDE = 1 << 10 };
+
+static bool is_affordable(const form *f)
+{
+	int64_t s = f->stride;
+	return s <= LONGEST_STRIDE && s * s * f->y.taps * f->x.taps <= MOST_GROWTH * f->y.kernel * f->x.kernel;
+}
+
 /* Two axes with the same stride, everything constant and said outright. */
 static bool form_of(const tarn_node *n, form *f)
 {
@@ -63,7 +72,7 @@ static bool form_of(const tarn_node *n, form *f)
 	return w.auto_pad == TARN_PAD_NOTSET && w.stride[0] == w.stride[1] && w.dilation[0] == 1 && w.dilation[1] == 1 &&
 	       !(n->attr[shape].set && n->attr[shape].ints.n) && f->groups > 0 && k->dim[0] % f->groups == 0 &&
 	       tarn_tensor_count(k) > 0 && side_of(&w, 0, int_of(n, "output_padding", 0), &f->y) &&
-	       side_of(&w, 1, int_of(n, "output_padding", 1), &f->x);
+	       side_of(&w, 1, int_of(n, "output_padding", 1), &f->x) && is_affordable(f);
 }
 
 /* The channel of the convolution that makes output channel c at phase (a, b). */
