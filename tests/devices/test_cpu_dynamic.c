@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Dynamically quantized products on the CPU, at every level, against the operators' reference code. */
-#include "base/pool.h"
-#include "dev/cpu/cpu.h"
-#include "devices/fixture.h"
-#include "kern/isa.h"
-#include "pass/pass.h"
+#include "devices/levels.h"
 
 static int setup(void **state)
 {
@@ -43,46 +39,36 @@ static tarn_node *foreign(const char *op, int n_in, tarn_value *const *in)
 	return n;
 }
 
-/* Every output of the prepared graph, at each level; `kernel` must do all products. Relative error at most tol. */
+static double allowed; /* relative error */
+static int expected;   /* products */
+
+static void prepare(tarn_model *copy)
+{
+	assert_ok(tarn_cpu_raise_dynamic(copy));
+}
+
+static void look(const cpu_program *p)
+{
+	int used = 0;
+	for (size_t i = 0; i < p->step.len; i++) {
+		used += p->step.at[i].k == &tarn_cpu_k_dynamic_product;
+		assert_ptr_not_equal(p->step.at[i].k, &tarn_cpu_k_eval);
+	}
+	assert_int_equal(used, expected);
+}
+
+static void compare(const tarn_tensor *got, const tarn_tensor *want, size_t i)
+{
+	(void)i;
+	assert_true(relative_error(got, want) <= allowed);
+}
+
+/* Every output, at each level; the kernel must do all products. Relative error at most tol. */
 static void same(double tol, int products)
 {
-	tarn_isa before = tarn_isa_get();
-	assert_ok(tarn_graph_infer(g));
-	tarn_tensor in = filled(g->input.at[0]->shape), want[2] = {0};
-	const tarn_tensor *ptr = &in;
-	assert_ok(tarn_graph_eval(g, &ptr, want, NULL, NULL));
-	for (int level = 0; level < TARN_ISA_COUNT; level++) {
-		tarn_model *copy;
-		cpu_program *p;
-		tarn_pool *pool;
-		tarn_buffer *arena = NULL;
-		tarn_tensor got[2] = {0};
-		int used = 0;
-		if (!tarn_isa_set((tarn_isa)level))
-			continue;
-		assert_ok(tarn_model_clone(model, &copy));
-		assert_ok(tarn_cpu_raise_dynamic(copy));
-		assert_ok(tarn_cpu_program_new(copy->main, NULL, NULL, &p));
-		for (size_t i = 0; i < p->step.len; i++) {
-			used += p->step.at[i].k == &tarn_cpu_k_dynamic_product;
-			assert_ptr_not_equal(p->step.at[i].k, &tarn_cpu_k_eval);
-		}
-		assert_int_equal(used, products);
-		assert_ok(tarn_pool_new(2, &pool));
-		assert_ok(tarn_cpu_graph_run(p, pool, &arena, &ptr, got, NULL));
-		for (size_t i = 0; i < g->output.len; i++) {
-			assert_true(relative_error(&got[i], &want[i]) <= tol);
-			tarn_tensor_fini(&got[i]);
-		}
-		tarn_pool_free(pool);
-		tarn_buffer_unref(arena);
-		tarn_cpu_program_free(p);
-		tarn_model_unref(copy);
-	}
-	tarn_isa_set(before);
-	for (size_t i = 0; i < g->output.len; i++)
-		tarn_tensor_fini(&want[i]);
-	tarn_tensor_fini(&in);
+	allowed = tol;
+	expected = products;
+	run_levels(&(level_test){prepare, look, compare});
 }
 
 /* The sums themselves: exact, for signed and unsigned codes on both sides and zero points known late. */

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Quantized graphs on the CPU device against reference evaluation: at most one code apart for each layer. */
-#include "devices/graphs.h"
-
-#include "dev/cpu/cpu.h"
-#include "kern/isa.h"
 #include "ops/resize.h"
 #include "pass/pass.h"
 
-#include "devices/fixture.h" /* last: its names are short */
+#include "devices/levels.h" /* last: its names are short */
 
 static int setup(void **state)
 {
@@ -76,52 +72,41 @@ static tarn_value *coded_conv(tarn_value *x, int ic, int oc, int k, int stride, 
 	return y;
 }
 
+static double allowed;             /* difference of outputs */
+static const cpu_kernel *expected; /* must be among the steps */
+
+static void prepare(tarn_model *copy)
+{
+	assert_ok(tarn_pass_standard(copy));
+	assert_ok(tarn_cpu_fold_weights(copy));
+}
+
+static void look(const cpu_program *p)
+{
+	bool used = false;
+	for (size_t i = 0; i < p->step.len; i++)
+		used |= p->step.at[i].k == expected;
+	assert_true(used);
+}
+
+static void compare(const tarn_tensor *got, const tarn_tensor *want, size_t i)
+{
+	assert_int_equal(tarn_tensor_count(got), tarn_tensor_count(want));
+	for (int64_t k = 0; k < tarn_tensor_count(want); k++) {
+		double a = tarn_tensor_f64(got, k), b = tarn_tensor_f64(want, k);
+		if (!(fabs(a - b) <= allowed))
+			print_error("[%s] output %zu element %lld: %g, want %g\n", tarn_isa_name(tarn_isa_get()), i,
+				    (long long)k, a, b);
+		assert_true(fabs(a - b) <= allowed);
+	}
+}
+
 /* At every level; the outputs may be `step` apart. kernel: one that must be among the steps. */
 static void same(double step, const cpu_kernel *kernel)
 {
-	tarn_isa before = tarn_isa_get();
-	assert_ok(tarn_graph_infer(g));
-	tarn_tensor in = filled(g->input.at[0]->shape), want[2] = {0};
-	const tarn_tensor *ptr = &in;
-	assert_ok(tarn_graph_eval(g, &ptr, want, NULL, NULL));
-	for (int level = 0; level < TARN_ISA_COUNT; level++) {
-		tarn_model *copy;
-		cpu_program *p;
-		tarn_pool *pool;
-		tarn_buffer *arena = NULL;
-		tarn_tensor got[2] = {0};
-		if (!tarn_isa_set((tarn_isa)level))
-			continue;
-		assert_ok(tarn_model_clone(model, &copy));
-		assert_ok(tarn_pass_standard(copy));
-		assert_ok(tarn_cpu_fold_weights(copy));
-		assert_ok(tarn_cpu_program_new(copy->main, NULL, NULL, &p));
-		assert_ok(tarn_pool_new(2, &pool));
-		bool used = false;
-		for (size_t i = 0; i < p->step.len; i++)
-			used |= p->step.at[i].k == kernel;
-		assert_true(used);
-		assert_ok(tarn_cpu_graph_run(p, pool, &arena, &ptr, got, NULL));
-		for (size_t i = 0; i < g->output.len; i++) {
-			assert_int_equal(tarn_tensor_count(&got[i]), tarn_tensor_count(&want[i]));
-			for (int64_t k = 0; k < tarn_tensor_count(&want[i]); k++) {
-				double a = tarn_tensor_f64(&got[i], k), b = tarn_tensor_f64(&want[i], k);
-				if (!(fabs(a - b) <= step * 1.001))
-					print_error("[%s] output %zu element %lld: %g, want %g\n",
-						    tarn_isa_name(tarn_isa_get()), i, (long long)k, a, b);
-				assert_true(fabs(a - b) <= step * 1.001);
-			}
-			tarn_tensor_fini(&got[i]);
-		}
-		tarn_pool_free(pool);
-		tarn_buffer_unref(arena);
-		tarn_cpu_program_free(p);
-		tarn_model_unref(copy);
-	}
-	tarn_isa_set(before);
-	for (size_t i = 0; i < g->output.len; i++)
-		tarn_tensor_fini(&want[i]);
-	tarn_tensor_fini(&in);
+	allowed = step * 1.001;
+	expected = kernel;
+	run_levels(&(level_test){prepare, look, compare});
 }
 
 static void first_layer(void **state)
