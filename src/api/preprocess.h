@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Preprocessing as it was asked for (ov_prepostprocess.c records it), and written into a model as nodes (preprocess.c: inputs;
- * preprocess_steps.c: steps; preprocess_color.c: colours). Texts and lists live in the arena of the whole.
+ * preprocess_steps.c: steps; preprocess_color.c: colours). Texts and lists live in the arena of the whole. Why:
+ * docs/design/016.
  */
 #ifndef TARN_API_PREPROCESS_H
 #define TARN_API_PREPROCESS_H
