@@ -2,10 +2,11 @@
 # The front door. CMakeLists.txt and CMakePresets.json hold the build itself; `make help` lists what works here.
 BUILD ?= build
 FUZZ_SECONDS ?= 60
+PREFIX ?= /usr/local
 CONFIGURE := $(if $(TARN_WERROR),-DTARN_WERROR=$(TARN_WERROR))
 
 .DEFAULT_GOAL := all
-.PHONY: all bootstrap build demo test bench asan tsan ubsan fuzz lint fmt docs clean help
+.PHONY: all bootstrap build demo test install uninstall bench asan tsan ubsan fuzz lint fmt docs clean help
 
 # Without its tools a plain `make` only says what to install; `make demo` and `make test` install it.
 all:
@@ -32,6 +33,13 @@ demo:
 test: bootstrap
 	@$(MAKE) --no-print-directory build
 	@scripts/run-tests $(BUILD)
+
+# DESTDIR is respected. What was installed stands in the manifest, which `make uninstall` reads.
+install: all
+	@cmake --install $(BUILD) --prefix $(abspath $(PREFIX))
+
+uninstall:
+	@scripts/uninstall $(BUILD) "$(DESTDIR)"
 
 bench:
 	@test -x bench/run.sh || { echo "tarn: bench/run.sh is not part of this version; there is nothing to measure yet" >&2; exit 1; }
@@ -65,6 +73,7 @@ help:
 	@echo "make           build: the command and the libraries in $(BUILD)/bin and $(BUILD)/lib"
 	@test ! -x examples/demo.sh || echo "make demo      install what is missing, build, show what Tarn does on small models of its own"
 	@echo "make test      install what is missing, build, run every test"
+	@echo "make install   into PREFIX=$(PREFIX), below DESTDIR; make uninstall removes it"
 	@test ! -x bench/run.sh || echo "make bench     measure on this machine"
 	@echo "make asan      the tests under AddressSanitizer (also: ubsan, tsan)"
 	@echo "make fuzz      libFuzzer, $(FUZZ_SECONDS) s a target (FUZZ_SECONDS=...); needs clang"

@@ -66,7 +66,8 @@ static int help(const char *name)
 		return unknown(name);
 	printf("usage: tarn %s [OPTIONS]\n%s\n\n", c->name, c->summary);
 	options_help(c->takes);
-	printf("\nexample: %s\n", c->example);
+	printf("\nAn option has one dash or two, its value is the next word or follows '='.\n");
+	printf("example: %s\n", c->example);
 	return 0;
 }
 

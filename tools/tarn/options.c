@@ -118,6 +118,23 @@ void options_fini(options *o)
 			free((void *)((option_list *)(void *)((char *)o + rows[i].offset))->at);
 }
 
+/* What an option does, in lines of at most HELP_WIDTH, each below the first. */
+static void print_wrapped(const char *text)
+{
+	enum { INDENT = 31, HELP_WIDTH = 110 };
+	const size_t room = HELP_WIDTH - INDENT;
+	while (strlen(text) > room) {
+		size_t n = room;
+		while (n && text[n] != ' ')
+			n--;
+		if (!n)
+			break;
+		printf("%.*s\n%*s", (int)n, text, INDENT, "");
+		text += n + 1;
+	}
+	printf("%s\n", text);
+}
+
 void options_help(const char *takes)
 {
 	for (int i = 0; i < N_ROWS; i++) {
@@ -126,6 +143,7 @@ void options_help(const char *takes)
 		size_t n = strcspn(rows[i].names, "|");
 		char left[64];
 		snprintf(left, sizeof left, "%s%.*s%s%s", n ? "-" : "", (int)n, rows[i].names, n ? " " : "", rows[i].arg);
-		printf("  %-28s %s\n", left, rows[i].doc);
+		printf("  %-28s ", left);
+		print_wrapped(rows[i].doc);
 	}
 }
