@@ -11,7 +11,7 @@
 #include "ir/op.h"
 
 #define MAGIC "TARNNPU"
-enum { VERSION = 3, MAX_ARGS = 4096, MAX_ROWS = 1 << 22, MAX_BYTES_LOG2 = 40 };
+enum { VERSION = 4, MAX_ARGS = 4096, MAX_ROWS = 1 << 22, MAX_BYTES_LOG2 = 40 };
 
 typedef struct header {
 	char magic[8];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The lowered graph in a blob (ops/serial.h), and its constants in a section of their own. Float weights of products are stored
- * as FP16, the precision the array multiplies in; in the wide form as what two of them make.
+ * as FP16, the precision the array multiplies in, with a scale for each channel where that is exact (scale.c); in the wide form
+ * as what two of them make.
  */
 #include <string.h>
 
@@ -44,20 +45,24 @@ static void put_pairs(npu_writer *w, const float *f, size_t n)
 	}
 }
 
-static void put_halves(npu_writer *w, const float *f, size_t n)
+static void put_halves(npu_writer *w, const float *f, size_t n, const npu_lane *lane, const float *scale)
 {
 	uint16_t block[256];
 	for (size_t i = 0; i < n;) {
 		size_t k = 0;
 		for (; k < 256 && i < n; k++, i++)
-			block[k] = tarn_f32_to_f16(f[i]);
+			block[k] = tarn_f32_to_f16(scale ? f[i] / scale[i / lane->each % lane->n] : f[i]);
 		tarn_str_add_n(&w->weight, (const char *)block, k * 2);
 	}
 }
 
+/* How a constant is stored: as it is; as FP16; as FP16 behind scales, the number of them and of weights in a row of one. */
+enum { AS_IS, HALF, SCALED };
+
 typedef struct constants {
 	npu_writer *w;
-	const size_t *run;
+	const npu_lane *lane;
+	tarn_arena *scratch;
 	bool wide;
 } constants;
 
@@ -66,14 +71,23 @@ static tarn_err put_constant(void *ctx, tarn_str *out, const tarn_value *v, cons
 {
 	const constants *c = ctx;
 	tarn_str *to = &c->w->weight;
-	size_t run = v ? c->run[v->id] : 0, bytes = tarn_tensor_bytes(t);
+	const npu_lane *lane = v && c->lane[v->id].run ? &c->lane[v->id] : NULL;
+	size_t bytes = tarn_tensor_bytes(t), count = bytes / sizeof(float);
+	float *scale = NULL;
+	if (lane && !c->wide)
+		TRY(tarn_npu_find_scales(t->data, count, lane, c->scratch, &scale));
 	tarn_bytes_pad(to, 64);
-	tarn_bytes_put_u32(out, run != 0 && !c->wide);
+	tarn_bytes_put_u32(out, !lane || c->wide ? AS_IS : scale ? SCALED : HALF);
 	tarn_bytes_put_u64(out, to->len);
-	if (run && c->wide)
-		put_pairs(c->w, t->data, bytes / sizeof(float));
-	else if (run)
-		put_halves(c->w, t->data, bytes / sizeof(float));
+	if (scale) {
+		tarn_bytes_put_u64(out, lane->n);
+		tarn_bytes_put_u64(out, lane->each);
+		tarn_bytes_put(to, scale, lane->n * sizeof *scale);
+	}
+	if (lane && c->wide)
+		put_pairs(c->w, t->data, count);
+	else if (lane)
+		put_halves(c->w, t->data, count, lane, scale);
 	else
 		tarn_bytes_put(to, t->data, bytes);
 	return TARN_OK;
@@ -82,10 +96,10 @@ static tarn_err put_constant(void *ctx, tarn_str *out, const tarn_value *v, cons
 tarn_err tarn_npu_graph_write(npu_writer *w, const tarn_graph *g, bool wide)
 {
 	tarn_arena scratch = {0};
-	size_t *run = NULL;
-	tarn_err err = tarn_npu_find_weights(g, &scratch, &run);
+	npu_lane *lane;
+	tarn_err err = tarn_npu_find_weights(g, &scratch, &lane);
 	if (err == TARN_OK) {
-		constants c = {w, run, wide};
+		constants c = {w, lane, &scratch, wide};
 		tarn_serial s = {.put = put_constant, .ctx = &c, .fixed = true};
 		err = tarn_serial_write(&s, g->model, &w->out);
 	}
@@ -103,10 +117,10 @@ static void drop_floats(void *ctx, void *at, size_t size)
 }
 
 /* FP16 as F32, in memory that programs with the same weights share. */
-static tarn_err expand(const uint8_t *from, size_t count, tarn_tensor *t)
+static tarn_err expand(const uint8_t *from, size_t count, const tarn_scales *scales, tarn_tensor *t)
 {
 	float *at;
-	TRY(tarn_share_floats(from, count, &at));
+	TRY(tarn_share_floats(from, count, scales, &at));
 	tarn_err err = tarn_buffer_wrap(at, count * sizeof *at, drop_floats, NULL, &t->buf);
 	if (err)
 		tarn_share_drop(at);
@@ -115,22 +129,44 @@ static tarn_err expand(const uint8_t *from, size_t count, tarn_tensor *t)
 	return err;
 }
 
+/* Where a constant lies and how it is stored; false: not within the section. */
+typedef struct stored {
+	uint32_t form;
+	const uint8_t *at;
+	tarn_scales scales;
+} stored;
+
+static bool get_stored(const npu_reader *r, tarn_bytes *in, const tarn_tensor *t, stored *s)
+{
+	size_t bytes, count = (size_t)tarn_tensor_count(t), table = 0;
+	*s = (stored){.form = tarn_bytes_get_u32(in)};
+	uint64_t at = tarn_bytes_get_u64(in);
+	if (s->form == SCALED) {
+		uint64_t n = tarn_bytes_get_u64(in), each = tarn_bytes_get_u64(in);
+		if (in->bad || n < 1 || n > count || each < 1 || each > count)
+			return false;
+		table = (size_t)n * sizeof(float);
+		s->scales = (tarn_scales){NULL, (size_t)n, (size_t)each};
+	}
+	if (in->bad || s->form > SCALED || (s->form != AS_IS && t->type != TARN_F32) ||
+	    !tarn_dtype_bytes(s->form == AS_IS ? t->type : TARN_F16, count, &bytes) || at % 64 || at > r->weight_size ||
+	    table > r->weight_size - at || bytes > r->weight_size - at - table)
+		return false;
+	s->scales.at = r->weight + at;
+	s->at = r->weight + at + table;
+	return true;
+}
+
 /* The bytes stay where they are when they are aligned; but for FP16, which becomes F32. */
 static tarn_err get_constant(void *ctx, tarn_bytes *in, tarn_tensor *t)
 {
 	const npu_reader *r = ctx;
-	uint32_t half = tarn_bytes_get_u32(in);
-	uint64_t at = tarn_bytes_get_u64(in);
-	size_t bytes, count = (size_t)tarn_tensor_count(t);
-	bool fits = !in->bad && half <= 1 && (!half || t->type == TARN_F32) &&
-		    tarn_dtype_bytes(half ? TARN_F16 : t->type, count, &bytes) && at % 64 == 0 && at <= r->weight_size &&
-		    bytes <= r->weight_size - at;
-	CHECK(fits, TARN_BAD_FILE, "compiled model: a constant lies outside; compile it again");
-	const uint8_t *from = r->weight + at;
-	if (half)
-		return expand(from, count, t);
+	stored s;
+	CHECK(get_stored(r, in, t, &s), TARN_BAD_FILE, "compiled model: a constant lies outside; compile it again");
+	if (s.form != AS_IS)
+		return expand(s.at, (size_t)tarn_tensor_count(t), s.form == SCALED ? &s.scales : NULL, t);
 	tarn_tensor there = *t;
-	there.data = (void *)(uintptr_t)from;
+	there.data = (void *)(uintptr_t)s.at;
 	if (!r->weight_buf)
 		return tarn_tensor_copy(&there, t);
 	t->data = there.data;

@@ -222,11 +222,18 @@ TARN_MUST tarn_err tarn_npu_plan_make(const tarn_arch *arch, const tarn_graph *g
 
 /* ---- round.c ---- */
 
-/* Of each constant that is only ever the second operand of float products, by value id: how many weights in a row belong to one
- * output channel. 0: anything else. */
-TARN_MUST tarn_err tarn_npu_find_weights(const tarn_graph *g, tarn_arena *a, size_t **run);
+/* How the weights of a product lie. */
+typedef struct npu_lane {
+	size_t run;     /* so many in a row belong to one output channel; 0: these are no weights */
+	size_t each, n; /* of n channels, weight i belongs to i / each % n; n = 0: not so simple */
+} npu_lane;
+/* Of each constant that is only ever the second operand of float products, by value id. */
+TARN_MUST tarn_err tarn_npu_find_weights(const tarn_graph *g, tarn_arena *a, npu_lane **lane);
 /* Those become FP16 numbers, and biases make good what can be expected to be lost. Not for the wide form. */
 TARN_MUST tarn_err tarn_npu_round_weights(tarn_graph *g, tarn_arena *a);
+
+/* scale.c: the step of each output channel's grid, 1 where there is none; *scale NULL: no channel has one. */
+TARN_MUST tarn_err tarn_npu_find_scales(const float *w, size_t count, const npu_lane *lane, tarn_arena *a, float **scale);
 
 /* ---- limit.c ---- */
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Weights of float products as the FP16 numbers that the array multiplies. What rounding takes from the response to the inputs'
- * expected means (moments.c) goes into the bias, which is FP32; what remains is the response to deviations from the means. In
- * MobileNets that is a third of the error, for nothing. Where means or a bias are missing, what rounding takes from a weight
- * goes to the next one of its output channel, which keeps their sum.
+ * Weights of float products as the FP16 numbers that the array multiplies, on the scale of their channel (scale.c). What
+ * rounding takes from the response to the inputs' expected means (moments.c) goes into the bias, which is FP32; what remains is
+ * the response to deviations from the means. In MobileNets that is a third of the error, for nothing. Where means or a bias are
+ * missing, what rounding takes from a weight goes to the next one of its output channel, which keeps their sum.
  */
 #include <math.h>
 #include <string.h>
@@ -12,10 +12,30 @@
 #include "driver/compile/moments.h"
 #include "ir/op.h"
 
-tarn_err tarn_npu_find_weights(const tarn_graph *g, tarn_arena *a, size_t **run)
+static npu_lane lane_of(const tarn_node *n, const tarn_value *v)
+{
+	npu_lane lane = {.run = 1};
+	const tarn_shape *s = &v->shape;
+	bool turned = tarn_npu_is(n, "Gemm") && tarn_attr_i(n, tarn_attr_index(n->op, "transB"));
+	if (s->rank < 1 || s->dim[0] <= 0 || tarn_npu_is(n, "ConvTranspose") || (!tarn_npu_is(n, "Conv") && s->rank != 2))
+		return lane;
+	if (tarn_npu_is(n, "Conv"))
+		lane.run = tarn_tensor_bytes(v->konst) / sizeof(float) / (size_t)s->dim[0];
+	bool first = turned || tarn_npu_is(n, "Conv"); /* axis of the channels */
+	lane.n = (size_t)s->dim[first ? 0 : 1];
+	lane.each = first ? tarn_tensor_bytes(v->konst) / sizeof(float) / lane.n : 1;
+	return lane;
+}
+
+static bool same_lane(const npu_lane *x, const npu_lane *y)
+{
+	return x->run == y->run && x->each == y->each && x->n == y->n;
+}
+
+tarn_err tarn_npu_find_weights(const tarn_graph *g, tarn_arena *a, npu_lane **lane)
 {
 	static const char *const products[] = {"Conv", "ConvTranspose", "MatMul", "Gemm"};
-	size_t *r = tarn_arena_zalloc(a, g->value.len + 1, sizeof *r);
+	npu_lane *r = tarn_arena_zalloc(a, g->value.len + 1, sizeof *r);
 	bool *other = tarn_arena_zalloc(a, g->value.len + 1, sizeof *other);
 	if (!r || !other)
 		return tarn_err_nomem(g->value.len * sizeof *r);
@@ -29,15 +49,15 @@ tarn_err tarn_npu_find_weights(const tarn_graph *g, tarn_arena *a, size_t **run)
 			if (!v || !v->konst)
 				continue;
 			other[v->id] |= k != 1 || !product || v->type != TARN_F32;
-			if (tarn_npu_is(n, "Conv") && v->shape.rank > 0 && v->shape.dim[0] > 0)
-				r[v->id] = tarn_tensor_bytes(v->konst) / sizeof(float) / (size_t)v->shape.dim[0];
-			else if (!r[v->id])
-				r[v->id] = 1;
+			npu_lane own = product ? lane_of(n, v) : (npu_lane){.run = 1};
+			if (r[v->id].run && !same_lane(&r[v->id], &own))
+				own = (npu_lane){.run = 1}; /* read in two ways */
+			r[v->id] = own;
 		}
 	}
 	for (size_t i = 0; i < g->value.len; i++)
-		r[i] = other[i] ? 0 : r[i];
-	*run = r;
+		r[i] = other[i] ? (npu_lane){0} : r[i];
+	*lane = r;
 	return TARN_OK;
 }
 
@@ -50,15 +70,20 @@ static float to_half(float f, float *carry)
 	return half;
 }
 
-static tarn_err round_constant(tarn_graph *g, const tarn_value *v, size_t run, tarn_value **rounded)
+static tarn_err round_constant(tarn_graph *g, const tarn_value *v, const npu_lane *lane, bool keep_sums, tarn_arena *a,
+			       tarn_value **rounded)
 {
 	tarn_tensor t;
+	float *scale, carry = 0;
+	size_t count = (size_t)tarn_tensor_count(v->konst);
+	TRY(tarn_npu_find_scales(v->konst->data, count, lane, a, &scale));
 	TRY(tarn_tensor_copy(v->konst, &t));
-	float *f = t.data, carry = 0;
-	for (size_t i = 0, n = (size_t)tarn_tensor_count(&t); i < n; i++) {
-		if (i % run == 0)
+	float *f = t.data;
+	for (size_t i = 0; i < count; i++) {
+		float s = scale ? scale[i / lane->each % lane->n] : 1;
+		if (!keep_sums || i % lane->run == 0)
 			carry = 0;
-		f[i] = to_half(f[i], &carry);
+		f[i] = to_half(f[i] / s, &carry) * s;
 	}
 	tarn_err err = tarn_value_const(g, v->name, &t, rounded);
 	tarn_tensor_fini(&t);
@@ -114,14 +139,15 @@ static tarn_err correct(tarn_graph *g, tarn_node *n, const npu_weights *was, con
 
 /* ---- the graph ---- */
 
-static tarn_err round_node(tarn_graph *g, tarn_node *n, const npu_moments *of, size_t run, tarn_value **rounded)
+static tarn_err round_node(tarn_graph *g, tarn_node *n, const npu_moments *of, const npu_lane *lane, tarn_arena *a,
+			   tarn_value **rounded)
 {
 	npu_weights was;
 	const npu_moments *x = &of[n->in[0]->id];
 	bool known = tarn_npu_read_weights(n, &was) && takes_bias(n, was.out) && !n->in[0]->konst && x->known &&
 		     (x->n == 1 || x->n == was.in * was.groups);
 	if (!*rounded)
-		TRY(round_constant(g, n->in[1], known ? 1 : run, rounded));
+		TRY(round_constant(g, n->in[1], lane, !known, a, rounded));
 	n->in[1] = *rounded;
 	return known ? correct(g, n, &was, (*rounded)->konst->data, x) : TARN_OK;
 }
@@ -129,17 +155,18 @@ static tarn_err round_node(tarn_graph *g, tarn_node *n, const npu_moments *of, s
 tarn_err tarn_npu_round_weights(tarn_graph *g, tarn_arena *a)
 {
 	npu_moments *of;
-	size_t *run, n_values = g->value.len;
+	npu_lane *lane;
+	size_t n_values = g->value.len;
 	tarn_value **rounded = tarn_arena_zalloc(a, n_values + 1, sizeof *rounded);
 	if (!rounded)
 		return tarn_err_nomem(n_values * sizeof *rounded);
-	TRY(tarn_npu_find_weights(g, a, &run));
+	TRY(tarn_npu_find_weights(g, a, &lane));
 	TRY(tarn_npu_moments(g, a, &of));
 	for (size_t i = 0; i < g->node.len; i++) {
 		tarn_node *n = g->node.at[i];
 		const tarn_value *w = n->n_in > 1 ? n->in[1] : NULL;
-		if (w && w->konst && w->id < n_values && run[w->id])
-			TRY(round_node(g, n, of, run[w->id], &rounded[w->id]));
+		if (w && w->konst && w->id < n_values && lane[w->id].run)
+			TRY(round_node(g, n, of, &lane[w->id], a, &rounded[w->id]));
 	}
 	return TARN_OK;
 }

@@ -334,7 +334,7 @@ tarn_err tarn_share_qconv(tarn_packs *packs, const tarn_conv_spec *spec, const v
 	      tarn_qconv_pack(spec, w, w_type, w_zero, input, conv), conv);
 }
 
-static tarn_err expand(const char *half, size_t count, float **out)
+static tarn_err expand(const char *half, size_t count, const tarn_scales *scales, float **out)
 {
 	float *f = tarn_mem_alloc_aligned(count * sizeof *f + 2 * TARN_ALIGN); /* kernels may read a little beyond */
 	if (!f)
@@ -344,16 +344,22 @@ static tarn_err expand(const char *half, size_t count, float **out)
 		memcpy(&h, half + 2 * i, 2);
 		f[i] = tarn_f16_to_f32(h);
 	}
+	for (size_t i = 0; scales && i < count; i++) {
+		float s;
+		memcpy(&s, (const char *)scales->at + i / scales->each % scales->n * sizeof s, sizeof s);
+		f[i] *= s;
+	}
 	memset(f + count, 0, 2 * TARN_ALIGN);
 	*out = f;
 	return TARN_OK;
 }
 
-tarn_err tarn_share_floats(const void *half, size_t count, float **floats)
+tarn_err tarn_share_floats(const void *half, size_t count, const tarn_scales *scales, float **floats)
 {
 	static const kind kind_floats = {"floats", tarn_mem_free_aligned, NULL};
-	const part list[] = {{half, count * 2}};
+	const size_t lay[] = {scales ? scales->n : 0, scales ? scales->each : 0};
+	const part list[] = {{half, count * 2}, {lay, sizeof lay}, {scales ? scales->at : NULL, lay[0] * sizeof(float)}};
 	tarn_packs *nobody = NULL;
 	CHECK(count < SIZE_MAX / 8, TARN_SHAPE, "%zu numbers are too many", count);
-	SHARE(nobody, &kind_floats, list, TARN_INTERNAL, expand(half, count, floats), floats);
+	SHARE(nobody, &kind_floats, list, TARN_INTERNAL, expand(half, count, scales, floats), floats);
 }

@@ -43,8 +43,13 @@ TARN_MUST tarn_err tarn_share_conv_transpose(tarn_packs *packs, const tarn_conv_
 					     const float *bias, tarn_conv_transpose_f32 **conv);
 TARN_MUST tarn_err tarn_share_qconv(tarn_packs *packs, const tarn_conv_spec *spec, const void *w, tarn_code w_type,
 				    const int32_t *w_zero, tarn_qconv_input input, tarn_qconv **conv);
-/* FP16 numbers as f32. */
-TARN_MUST tarn_err tarn_share_floats(const void *half, size_t count, float **floats);
+/* Number i is multiplied by scale i / each % n. */
+typedef struct tarn_scales {
+	const void *at; /* n f32, aligned or not */
+	size_t n, each;
+} tarn_scales;
+/* FP16 numbers as f32; scales NULL: all 1. */
+TARN_MUST tarn_err tarn_share_floats(const void *half, size_t count, const tarn_scales *scales, float **floats);
 /* Gives back what one of the above handed out; NULL is nothing. */
 void tarn_share_drop(void *packed);
 

@@ -78,10 +78,43 @@ static void sums_stay_where_there_is_no_bias(void **state)
 	tarn_model_unref(m);
 }
 
+/* Whole numbers times a step that is no power of two: exact with the step as the channel's scale, and read back from a blob. */
+static void weights_on_a_grid_lose_nothing(void **state)
+{
+	(void)state;
+	static const char *const op[] = {"Conv", "MatMul", "Gemm"};
+	for (int k = 0; k < 3; k++) {
+		tarn_model *m;
+		tarn_arena a = {0};
+		assert_ok(tarn_model_new(&m));
+		tarn_graph *g = m->main;
+		tarn_value *x = k ? input(g, dims(2, 5, 40)) : input(g, dims(4, 1, 40, 5, 5));
+		tarn_value *w = weights(g, k ? dims(2, 40, 6) : dims(4, 6, 40, 1, 1));
+		float *f = w->konst->data, *was = malloc(240 * sizeof *was);
+		for (int i = 0; i < 240; i++) {
+			int channel = k ? i % 6 : i / 40;
+			f[i] = was[i] = 0.0123f * (float)(channel + 1) * (float)(i * 7 % 511 - 255);
+		}
+		tarn_value *y = node(g, op[k], x, w, NULL);
+		output(g, y);
+		assert_ok(tarn_graph_infer(g));
+		double err = against_reference(m);
+		assert_ok(tarn_npu_round_weights(g, &a));
+		const float *now = y->def->in[1]->konst->data;
+		for (int i = 0; i < 240; i++)
+			assert_true(fabsf(now[i] - was[i]) <= 3e-7f * fabsf(was[i]));
+		assert_true(err < 1e-3);
+		free(was);
+		tarn_arena_fini(&a);
+		tarn_model_unref(m);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lost_means_go_into_the_bias),
+		cmocka_unit_test(weights_on_a_grid_lose_nothing),
 		cmocka_unit_test(sums_stay_where_there_is_no_bias),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
