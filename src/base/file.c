@@ -16,19 +16,48 @@
 #include "base/str.h"
 #include "base/vec.h"
 
+/* What helps against an error of the system, as the end of a sentence; "" when that is not known. */
+static const char *reading_advice(int e)
+{
+	return e == ENOENT ? "; check the path" : e == EACCES ? "; check its permissions" : "";
+}
+
+static const char *writing_advice(int e)
+{
+	switch (e) {
+	case ENOENT:
+	case ENOTDIR:
+		return "; make the folder first, or check the path";
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		return "; write to a folder that is yours";
+	case ENOSPC:
+	case EDQUOT:
+		return "; make room, or write elsewhere";
+	case EISDIR:
+		return "; give the name of a file";
+	default:
+		return "";
+	}
+}
+
+static tarn_err cannot_write(const char *path, int e)
+{
+	return tarn_err_set(TARN_IO, "%s: cannot be written: %s%s", path, strerror(e), writing_advice(e));
+}
+
 tarn_err tarn_file_map_open(const char *path, tarn_file_map *map)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return tarn_err_set(TARN_BAD_FILE, "%s: %s%s", path, strerror(errno),
-				    errno == ENOENT   ? "; check the path"
-				    : errno == EACCES ? "; check its permissions"
-						      : "");
+		return tarn_err_set(TARN_BAD_FILE, "%s: %s%s", path, strerror(errno), reading_advice(errno));
 	struct stat st;
 	tarn_err err = TARN_OK;
 	if (fstat(fd, &st))
 		CHECK_GOTO(out, 0, TARN_BAD_FILE, "%s: %s", path, strerror(errno));
-	CHECK_GOTO(out, S_ISREG(st.st_mode), TARN_BAD_FILE, "%s: not a regular file", path);
+	CHECK_GOTO(out, !S_ISDIR(st.st_mode), TARN_BAD_FILE, "%s: a folder; give a file", path);
+	CHECK_GOTO(out, S_ISREG(st.st_mode), TARN_BAD_FILE, "%s: not a regular file; store what it gives in one", path);
 	if (st.st_size == 0) {
 		*map = (tarn_file_map){(const uint8_t *)"", 0};
 		goto out;
@@ -54,28 +83,62 @@ static tarn_err write_all(int fd, const char *path, const void *bytes, size_t n)
 		ssize_t done = write(fd, p, n);
 		if (done < 0 && errno == EINTR)
 			continue;
-		CHECK(done > 0, TARN_IO, "%s: %s", path, done < 0 ? strerror(errno) : "nothing was written");
+		if (done <= 0)
+			return cannot_write(path, done < 0 ? errno : EIO);
 		p += done;
 		n -= (size_t)done;
 	}
 	return TARN_OK;
 }
 
+/* Something that is there and is no file, such as a pipe or /dev/stdout: it takes the bytes and must not be replaced. */
+static bool takes_bytes(const char *path)
+{
+	struct stat st;
+	return !stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
+static tarn_err write_pieces(int fd, const char *path, const tarn_file_piece *piece, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		TRY(write_all(fd, path, piece[i].at, piece[i].size));
+	if (fsync(fd) && errno != EINVAL && errno != ENOTSUP)
+		return cannot_write(path, errno);
+	return TARN_OK;
+}
+
+static tarn_err write_through(const char *path, const tarn_file_piece *piece, size_t n)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return cannot_write(path, errno);
+	tarn_err err = write_pieces(fd, path, piece, n);
+	close(fd);
+	return err;
+}
+
 tarn_err tarn_file_stage(const char *path, const tarn_file_piece *piece, size_t n, tarn_file_staged *s)
 {
 	static atomic_uint serial;
+	*s = (tarn_file_staged){0};
+	if (takes_bytes(path))
+		return write_through(path, piece, n);
+	/* A link stays one: what it points to is replaced. */
+	char *real = realpath(path, NULL);
 	tarn_str tmp = {0};
-	tarn_str_addf(&tmp, "%s.%d.%u.tmp", path, (int)getpid(), atomic_fetch_add(&serial, 1));
+	tarn_str_addf(&tmp, "%s.%d.%u.tmp", real ? real : path, (int)getpid(), atomic_fetch_add(&serial, 1));
 	tarn_err err;
 	int fd = -1;
-	char *name = tarn_mem_strdup(path);
+	char *name = tarn_mem_strdup(real ? real : path);
+	free(real);
 	TRY_GOTO(out, tarn_str_done(&tmp));
 	CHECK_GOTO(out, name, TARN_NOMEM, "out of memory for a file name");
 	fd = open(tmp.at, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	CHECK_GOTO(out, fd >= 0, TARN_IO, "%s: cannot be written: %s", path, strerror(errno));
-	for (size_t i = 0; i < n; i++)
-		TRY_GOTO(out, write_all(fd, path, piece[i].at, piece[i].size));
-	CHECK_GOTO(out, !fsync(fd) || errno == EINVAL || errno == ENOTSUP, TARN_IO, "%s: %s", path, strerror(errno));
+	if (fd < 0) {
+		err = cannot_write(path, errno);
+		goto out;
+	}
+	TRY_GOTO(out, write_pieces(fd, path, piece, n));
 	*s = (tarn_file_staged){.temp = tmp.at, .path = name};
 	close(fd);
 	return TARN_OK;
@@ -101,8 +164,10 @@ void tarn_file_discard(tarn_file_staged *s)
 tarn_err tarn_file_commit(tarn_file_staged *s)
 {
 	tarn_err err = TARN_OK;
+	if (!s->temp)
+		return TARN_OK;
 	if (rename(s->temp, s->path)) {
-		err = tarn_err_set(TARN_IO, "%s: %s", s->path, strerror(errno));
+		err = cannot_write(s->path, errno);
 	} else {
 		tarn_mem_free(s->temp);
 		s->temp = NULL;

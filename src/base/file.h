@@ -18,7 +18,8 @@ typedef struct tarn_file_map {
 TARN_MUST tarn_err tarn_file_map_open(const char *path, tarn_file_map *map);
 void tarn_file_map_close(tarn_file_map *map);
 
-/* Writes a temporary file in the same folder, syncs and renames it: readers see the old or the new content, never a part. */
+/* Writes a temporary file in the same folder, syncs and renames it: readers see the old or the new content, never a part.
+ * A link stays, and what it points to is replaced. */
 TARN_MUST tarn_err tarn_file_write(const char *path, const void *bytes, size_t n);
 /* The same with several pieces in a row. */
 typedef struct tarn_file_piece {
@@ -28,7 +29,8 @@ typedef struct tarn_file_piece {
 TARN_MUST tarn_err tarn_file_write_pieces(const char *path, const tarn_file_piece *piece, size_t n);
 
 /* In two steps, for files that belong together: all are staged (complete and synced, under other names) before one is
- * committed. A staged file is owned by its struct until then; discard accepts a zeroed or finished one. */
+ * committed. A staged file is owned by its struct until then; discard accepts a zeroed or finished one. What is no file (a
+ * pipe, /dev/stdout) gets the bytes when it is staged, and there is nothing left to commit. */
 typedef struct tarn_file_staged {
 	char *temp, *path;
 } tarn_file_staged;

@@ -16,7 +16,7 @@ int cmd_bench(const options *o);
 static int report_folder(bench *b)
 {
 	char path[4096];
-	snprintf(path, sizeof path, "%s/benchmark_report.json", b->o->report_folder);
+	snprintf(path, sizeof path, "%s/" REPORT_FILE, b->o->report_folder);
 	json j = {.out = fopen(path, "w")};
 	if (!j.out)
 		return fail(1, "bench", "%s cannot be written; make the folder first", path);

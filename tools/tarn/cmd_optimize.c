@@ -96,7 +96,7 @@ static void remove_tree(const char *path)
 
 static int open_stage(optimize *z, bool *made)
 {
-	const char *dir = z->o->result;
+	const char *dir = z->o->folder;
 	if (strlen(dir) > 3900)
 		return fail(2, command, "-o is too long a path");
 	*made = !mkdir(dir, 0777);
@@ -120,7 +120,7 @@ static int publish(const optimize *z)
 	char from[4400], to[4400];
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		snprintf(from, sizeof from, "%s/%s", z->stage, names[i]);
-		snprintf(to, sizeof to, "%s/%s", z->o->result, names[i]);
+		snprintf(to, sizeof to, "%s/%s", z->o->folder, names[i]);
 		/* What an earlier run left would not belong to this one. */
 		if (i == 2)
 			remove_tree(to);
@@ -264,7 +264,7 @@ int cmd_optimize(const options *o)
 {
 	static optimize z; /* large */
 	bool made = false;
-	if (!o->result)
+	if (!o->folder)
 		return fail(2, command, "no folder for results; give -o DIR");
 	z = (optimize){.o = o};
 	int code = session_open(&z.s, command, o);
@@ -279,7 +279,7 @@ int cmd_optimize(const options *o)
 	if (*z.stage)
 		remove_tree(z.stage);
 	if (code && made)
-		rmdir(o->result);
+		rmdir(o->folder);
 	if (!code && o->json)
 		opt_show_json(&z, stdout);
 	else if (!code)

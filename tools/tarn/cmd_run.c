@@ -38,7 +38,7 @@ static int show(const session *s, const ov_infer_request_t *r)
 	json j = {.out = stdout};
 	tarn_request_times times;
 	size_t n = 0;
-	int code = o->output ? outputs_folder(o->output) : 0;
+	int code = o->folder ? outputs_folder(o->folder) : 0;
 	if (code)
 		return code;
 	if (tarn_get_request_times(r, &times) != OK || ov_compiled_model_outputs_size(s->compiled, &n) != OK)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "bounds.h"
 #include "say.h"
@@ -119,11 +120,17 @@ static long only_input(const session *s, const input_set *set)
 	return only;
 }
 
+/* A name that is no input's, as opposed to a file with '=' in its name. */
+static bool names_another(const char *word)
+{
+	return strchr(word, '=') && access(word, F_OK);
+}
+
 static int load_one(const session *s, input_set *set, const char *word)
 {
 	const char *file;
 	long i = split(set, word, &file);
-	if (i < 0)
+	if (i < 0 && !names_another(word))
 		i = only_input(s, set);
 	if (i < 0) {
 		char names[512] = "";

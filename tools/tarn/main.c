@@ -92,6 +92,8 @@ int main(int argc, char **argv)
 	options o;
 	int code = options_parse(c->name, c->takes, argc - 2, argv + 2, &o);
 	if (!code)
+		code = options_check_outputs(c->name, &o);
+	if (!code)
 		code = c->run(&o);
 	options_fini(&o);
 	if (fflush(stdout) && !code)

@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "say.h"
 
-typedef enum kind { FLAG, TEXT, INT, NUM, LIST } kind;
+typedef enum kind { FLAG, TEXT, INT, NUM, LIST, OUT } kind;
 static const struct row {
 	const char *field, *names, *arg, *doc;
 	kind kind;
@@ -62,6 +64,7 @@ static bool store(const struct row *r, const char *value, options *o)
 		*(bool *)field = true;
 		return true;
 	case TEXT:
+	case OUT:
 		*(const char **)field = value;
 		return *value;
 	case INT:
@@ -109,6 +112,47 @@ int options_parse(const char *command, const char *takes, int argc, char **argv,
 			return fail(2, command, "option -%.*s cannot be '%s'; give %s", (int)n, name, value, r->arg);
 	}
 	return 0;
+}
+
+static int check_output(const char *command, const char *model, const char *path)
+{
+	struct stat st, of_model;
+	if (!stat(path, &st)) {
+		if (S_ISDIR(st.st_mode))
+			return fail(1, command, "%s cannot be written: it is a folder; give the name of a file", path);
+		if (model && !stat(model, &of_model) && st.st_dev == of_model.st_dev && st.st_ino == of_model.st_ino)
+			return fail(2, command, "%s is the model itself, which is not overwritten; give another name", path);
+	}
+	char folder[4096];
+	const char *slash = strrchr(path, '/');
+	size_t n = slash ? (size_t)(slash - path) : 0;
+	if (n >= sizeof folder)
+		return fail(2, command, "the path of a file to write is longer than %zu bytes; give a shorter one",
+			    sizeof folder - 1);
+	snprintf(folder, sizeof folder, "%.*s", n ? (int)n : 1, n ? path : slash ? "/" : ".");
+	if (stat(folder, &st) || !S_ISDIR(st.st_mode))
+		return fail(1, command, "%s cannot be written: there is no folder %s; make it first", path, folder);
+	if (access(folder, W_OK) && access(path, W_OK))
+		return fail(1, command, "%s cannot be written: %s; write to a folder that is yours", path, strerror(errno));
+	return 0;
+}
+
+int options_check_outputs(const char *command, const options *o)
+{
+	int code = 0;
+	for (int i = 0; i < N_ROWS && !code; i++) {
+		if (rows[i].kind != OUT)
+			continue;
+		const char *path = *(const char *const *)(const void *)((const char *)o + rows[i].offset);
+		if (path)
+			code = check_output(command, o->model, path);
+	}
+	if (code || !o->report_folder)
+		return code;
+	char path[4096];
+	if ((size_t)snprintf(path, sizeof path, "%s/" REPORT_FILE, o->report_folder) >= sizeof path)
+		return fail(2, command, "the path of -report_folder is too long; give a shorter one");
+	return check_output(command, o->model, path);
 }
 
 void options_fini(options *o)

@@ -11,8 +11,11 @@ typedef struct option_list {
 	size_t n;
 } option_list;
 
+#define REPORT_FILE "benchmark_report.json" /* what bench writes into -report_folder */
+
 #define OPTION_FLAG bool
 #define OPTION_TEXT const char *
+#define OPTION_OUT const char *
 #define OPTION_INT long
 #define OPTION_NUM double
 #define OPTION_LIST option_list
@@ -29,6 +32,9 @@ typedef struct options {
 /* Fills o from the words after the command. takes: the fields the command knows, separated by blanks. 0, or 2 after printing
  * what is wrong. */
 int options_parse(const char *command, const char *takes, int argc, char **argv, options *o);
+/* Before any work: can what was asked for be written, and is it not the model itself? 0, or the exit code after printing why
+ * not. */
+int options_check_outputs(const char *command, const options *o);
 void options_fini(options *o);
 /* The lines of a command's help. */
 void options_help(const char *takes);

@@ -35,7 +35,7 @@ static void output_path(const session *s, const char *name, char *out, size_t si
 	size_t len = strlen(s->o->model);
 	bool number = *name && !name[strspn(name, "0123456789")];
 	bool is_ir = len > 4 && !strcmp(s->o->model + len - 4, ".xml");
-	size_t n = (size_t)snprintf(out, size, "%s/%s", s->o->output, number && is_ir ? "out_" : "");
+	size_t n = (size_t)snprintf(out, size, "%s/%s", s->o->folder, number && is_ir ? "out_" : "");
 	static const char fine[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 	for (; *name && n + 5 < size; name++)
 		out[n++] = strchr(fine, *name) ? *name : '_';
@@ -83,7 +83,7 @@ int outputs_show(const session *s, const char *name, const ov_tensor_t *t, json 
 	int code = ov_tensor_get_element_type(t, &type) == OK ? 0 : fail_last("run");
 	if (!code)
 		code = shape_of(t, shape, sizeof shape);
-	if (!code && s->o->output) {
+	if (!code && s->o->folder) {
 		output_path(s, name, path, sizeof path);
 		if (tarn_write_npy(path, t) != OK)
 			code = fail_last("run");

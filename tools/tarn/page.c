@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "page_parts.h" /* made from pages/ when this is built */
@@ -75,15 +76,19 @@ static void print_page(FILE *out, const char *kind, const char *title, const cha
 static int write_file(const char *command, const char *path, const char *kind, const char *title, const char *text)
 {
 	char beside[4200];
+	struct stat st;
+	/* What is no file, such as /dev/stdout, takes the page and must not be replaced. */
+	bool direct = !stat(path, &st) && !S_ISREG(st.st_mode);
 	if ((size_t)snprintf(beside, sizeof beside, "%s.%ld.new", path, (long)getpid()) >= sizeof beside)
 		return fail(2, command, "the path of the page is too long");
-	FILE *out = fopen(beside, "w");
+	FILE *out = fopen(direct ? path : beside, "w");
 	if (!out)
 		return fail(1, command, "%s cannot be written: %s", path, strerror(errno));
 	print_page(out, kind, title, text);
 	int error = ferror(out);
-	if (fclose(out) || error || rename(beside, path)) {
-		unlink(beside);
+	if (fclose(out) || error || (!direct && rename(beside, path))) {
+		if (!direct)
+			unlink(beside);
 		return fail(1, command, "%s could not be written; is the disk full?", path);
 	}
 	return 0;

@@ -272,7 +272,7 @@ static int show(const session *s, tarn_sequence_t *q, const collected *list, siz
 	const options *o = s->o;
 	json j = {.out = stdout};
 	tarn_sequence_info f;
-	int code = o->output ? outputs_folder(o->output) : 0;
+	int code = o->folder ? outputs_folder(o->folder) : 0;
 	if (!code && tarn_sequence_get_info(q, &f) != OK)
 		code = fail_last("run");
 	if (code)

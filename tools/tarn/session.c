@@ -12,6 +12,7 @@
 #include "input.h"
 #include "tarn/buckets.h"
 #include "tarn/device.h"
+#include "tarn/error.h"
 #include "tarn/model.h"
 #include "tarn/profile.h"
 #include "tarn/sim.h"
@@ -321,9 +322,18 @@ static int import_blob(session *s)
 	char *at = read_all(s, s->o->model, &n);
 	if (!at)
 		return 3;
+	if (!n) {
+		free(at);
+		return fail(3, s->command, "%s: the file is empty; compile the model again", s->o->model);
+	}
 	ov_status_e status = ov_core_import_model(s->core, at, n, s->device, &s->compiled);
 	free(at);
-	return status == OK ? 0 : fail_last(s->command);
+	if (status == OK)
+		return 0;
+	const char *text = ov_get_last_err_msg();
+	int code = fail(tarn_last_exit_code(), s->command, "%s: %s", s->o->model, text ? text : "cannot be imported");
+	ov_free(text);
+	return code;
 }
 
 int session_compile(session *s, const char *hint)

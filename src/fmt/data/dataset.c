@@ -49,7 +49,9 @@ tarn_err tarn_array_read(const char *path, tarn_tensor *t)
 	else if (file->size >= 4 && ((at[0] == 0x1f && at[1] == 0x8b) || (!at[0] && !at[1])))
 		err = tarn_idx_parse_tensor(at, file->size, t);
 	else
-		err = tarn_err_set(TARN_BAD_FILE, "neither npy nor idx");
+		err = tarn_err_set(TARN_BAD_FILE, "%s",
+				   file->size ? "neither npy nor idx(.gz); give one of these, or a folder of images"
+					      : "the file is empty");
 	tarn_buffer_unref(file);
 	return tarn_err_note(err, "in '%s'", path);
 }

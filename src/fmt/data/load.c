@@ -156,6 +156,9 @@ out:
 static tarn_err load_raw(const char *path, const tarn_file_map *map, tarn_dtype type, int rank, const int64_t *dim,
 			 tarn_tensor *t)
 {
+	CHECK(map->size, TARN_BAD_FILE, "%s: the file is empty; check where it comes from", path);
+	CHECK(!tarn_str_ends_with(path, ".npy"), TARN_BAD_FILE,
+	      "%s: no npy file, whatever its name says; save it with numpy.save", path);
 	for (int i = 0; i < rank; i++)
 		CHECK(dim[i] >= 0, TARN_SHAPE, "%s: raw bytes need an input without free sizes; give -shape or an npy", path);
 	CHECK(type != TARN_STRING, TARN_TYPE, "%s: raw bytes cannot fill an input of text", path);

@@ -106,7 +106,8 @@ static tarn_err read_tensor(source *s, tarn_tensor *t)
 	uint8_t head[4], size[4];
 	TRY(source_read(s, head, 4));
 	tarn_dtype type = type_of(head[2]);
-	CHECK(!head[0] && !head[1] && type != TARN_DTYPE_NONE && head[3], TARN_BAD_FILE, "not an idx file");
+	CHECK(!head[0] && !head[1] && type != TARN_DTYPE_NONE && head[3], TARN_BAD_FILE,
+	      "not an idx file; get it again, or give an npy");
 	CHECK(head[3] <= TARN_MAX_RANK, TARN_UNSUPPORTED, "the idx file has %d axes; at most %d are read", head[3],
 	      TARN_MAX_RANK);
 	int64_t dim[TARN_MAX_RANK];

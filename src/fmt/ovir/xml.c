@@ -146,7 +146,7 @@ static tarn_err feed(parse *s, const char *bytes, size_t n)
 			return s->err;
 		CHECK(ok == XML_STATUS_OK || XML_GetErrorCode(s->p) != XML_ERROR_NO_MEMORY, TARN_NOMEM,
 		      "out of memory while reading XML");
-		CHECK(ok == XML_STATUS_OK, TARN_BAD_FILE, "not well-formed XML: %s on line %lu",
+		CHECK(ok == XML_STATUS_OK, TARN_BAD_FILE, "no readable XML (%s, line %lu); get the file again",
 		      XML_ErrorString(XML_GetErrorCode(s->p)), line_of(s->p));
 		at += len;
 	} while (at < n);

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -153,6 +155,37 @@ static void staged_files_come_together_or_not_at_all(void **state)
 	assert_int_equal(rmdir(dir), 0); /* nothing else was left there */
 }
 
+/* /dev/stdout and pipes must not be replaced by a file, and a link stays a link. */
+static void what_is_no_file_is_written_to_and_a_link_is_followed(void **state)
+{
+	(void)state;
+	char dir[] = "/tmp/tarn-test-XXXXXX", pipe_at[64], file[64], link_at[64], got[8] = "";
+	assert_non_null(mkdtemp(dir));
+	snprintf(pipe_at, sizeof pipe_at, "%s/p", dir);
+	snprintf(file, sizeof file, "%s/f", dir);
+	snprintf(link_at, sizeof link_at, "%s/l", dir);
+	assert_int_equal(mkfifo(pipe_at, 0600), 0);
+	int fd = open(pipe_at, O_RDWR); /* both ends: nothing blocks */
+	assert_true(fd >= 0);
+	assert_int_equal(tarn_file_write(pipe_at, "hello", 5), TARN_OK);
+	assert_int_equal(read(fd, got, sizeof got), 5);
+	assert_memory_equal(got, "hello", 5);
+	struct stat st;
+	assert_int_equal(lstat(pipe_at, &st), 0);
+	assert_true(S_ISFIFO(st.st_mode));
+	close(fd);
+
+	assert_int_equal(tarn_file_write(file, "old", 3), TARN_OK);
+	assert_int_equal(symlink("f", link_at), 0);
+	assert_int_equal(tarn_file_write(link_at, "newer", 5), TARN_OK);
+	assert_int_equal(lstat(link_at, &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_size, 5);
+	unlink(pipe_at), unlink(file), unlink(link_at);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 static void count_task(void *arg, int task, int n)
 {
 	atomic_int *hits = arg;
@@ -202,6 +235,7 @@ int main(void)
 		cmocka_unit_test(map_finds_what_was_put),
 		cmocka_unit_test(numbers_are_whole_strings),
 		cmocka_unit_test(file_write_is_whole_or_absent),
+		cmocka_unit_test(what_is_no_file_is_written_to_and_a_link_is_followed),
 		cmocka_unit_test(pool_runs_each_task_once),
 		cmocka_unit_test(absurd_sizes_are_refused_at_once),
 		cmocka_unit_test(staged_files_come_together_or_not_at_all),
