@@ -17,24 +17,60 @@ static u32x4 load4(const uint32_t *p)
 	return v;
 }
 
+static void transpose4(u32x4 v[4])
+{
+	u32x4 ab0 = __builtin_shufflevector(v[0], v[1], 0, 4, 1, 5), ab1 = __builtin_shufflevector(v[0], v[1], 2, 6, 3, 7);
+	u32x4 cd0 = __builtin_shufflevector(v[2], v[3], 0, 4, 1, 5), cd1 = __builtin_shufflevector(v[2], v[3], 2, 6, 3, 7);
+	v[0] = __builtin_shufflevector(ab0, cd0, 0, 1, 4, 5);
+	v[1] = __builtin_shufflevector(ab0, cd0, 2, 3, 6, 7);
+	v[2] = __builtin_shufflevector(ab1, cd1, 0, 1, 4, 5);
+	v[3] = __builtin_shufflevector(ab1, cd1, 2, 3, 6, 7);
+}
+
 static void square4(const uint32_t *src, size_t ss, uint32_t *dst, size_t ds)
 {
-	u32x4 a = load4(src), b = load4(src + ss), c = load4(src + 2 * ss), d = load4(src + 3 * ss);
-	u32x4 ab0 = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab1 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-	u32x4 cd0 = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd1 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-	a = __builtin_shufflevector(ab0, cd0, 0, 1, 4, 5);
-	b = __builtin_shufflevector(ab0, cd0, 2, 3, 6, 7);
-	c = __builtin_shufflevector(ab1, cd1, 0, 1, 4, 5);
-	d = __builtin_shufflevector(ab1, cd1, 2, 3, 6, 7);
-	memcpy(dst, &a, sizeof a);
-	memcpy(dst + ds, &b, sizeof b);
-	memcpy(dst + 2 * ds, &c, sizeof c);
-	memcpy(dst + 3 * ds, &d, sizeof d);
+	u32x4 v[4] = {load4(src), load4(src + ss), load4(src + 2 * ss), load4(src + 3 * ss)};
+	transpose4(v);
+	for (size_t i = 0; i < 4; i++)
+		memcpy(dst + i * ds, &v[i], sizeof v[i]);
+}
+
+/* Two or three rows that become pixels without gaps: each store of four writes into the next pixel, which comes after it.
+ * Returns the columns done; the last ones, which have no next, are left. */
+static size_t interleave_few(const uint32_t *src, size_t ss, uint32_t *dst, size_t rows, size_t cols)
+{
+	size_t c = 0;
+	for (; c + 5 <= cols; c += 4) {
+		u32x4 v[4] = {load4(src + c), load4(src + ss + c), load4(src + (rows - 1) * ss + c)};
+		v[3] = v[2];
+		transpose4(v);
+		for (size_t i = 0; i < 4; i++)
+			memcpy(dst + (c + i) * rows, &v[i], sizeof v[i]);
+	}
+	return c;
+}
+
+/* The way back: pixels of two or three elements without gaps. */
+static size_t part_few(const uint32_t *src, uint32_t *dst, size_t ds, size_t rows, size_t cols)
+{
+	size_t r = 0;
+	for (; r + 5 <= rows; r += 4) {
+		u32x4 v[4] = {load4(src + r * cols), load4(src + (r + 1) * cols), load4(src + (r + 2) * cols),
+			      load4(src + (r + 3) * cols)};
+		transpose4(v);
+		for (size_t i = 0; i < cols; i++)
+			memcpy(dst + i * ds + r, &v[i], sizeof v[i]);
+	}
+	return r;
 }
 
 static void tile_u32(const uint32_t *src, size_t ss, uint32_t *dst, size_t ds, size_t rows, size_t cols)
 {
-	size_t r = 0, c;
+	size_t r = 0, c, first = 0;
+	if (rows > 1 && rows < 4 && ds == rows)
+		first = interleave_few(src, ss, dst, rows, cols);
+	else if (cols > 1 && cols < 4 && ss == cols)
+		r = part_few(src, dst, ds, rows, cols);
 	for (; r + 4 <= rows; r += 4) {
 		for (c = 0; c + 4 <= cols; c += 4)
 			square4(src + r * ss + c, ss, dst + c * ds + r, ds);
@@ -43,7 +79,7 @@ static void tile_u32(const uint32_t *src, size_t ss, uint32_t *dst, size_t ds, s
 				dst[c * ds + i] = src[i * ss + c];
 	}
 	for (; r < rows; r++)
-		for (c = 0; c < cols; c++)
+		for (c = first; c < cols; c++)
 			dst[c * ds + r] = src[r * ss + c];
 }
 
@@ -91,18 +127,24 @@ void tarn_layout_to_nhwc(size_t elem_size, const void *nchw, void *nhwc, size_t 
 			 size_t begin, size_t end)
 {
 	size_t stride = nhwc_stride ? nhwc_stride : channels;
-	for (size_t n = begin; n < end; n++)
-		tarn_transpose_2d(elem_size, (const char *)nchw + n * channels * pixels * elem_size, pixels,
-				  (char *)nhwc + n * stride * pixels * elem_size, stride, channels, pixels);
+	for (size_t at = begin, count; at < end; at += count) {
+		size_t image = at / pixels, first = at % pixels;
+		count = end - at < pixels - first ? end - at : pixels - first;
+		tarn_transpose_2d(elem_size, (const char *)nchw + (image * channels * pixels + first) * elem_size, pixels,
+				  (char *)nhwc + at * stride * elem_size, stride, channels, count);
+	}
 }
 
 void tarn_layout_to_nchw(size_t elem_size, const void *nhwc, void *nchw, size_t channels, size_t pixels, size_t nhwc_stride,
 			 size_t begin, size_t end)
 {
 	size_t stride = nhwc_stride ? nhwc_stride : channels;
-	for (size_t n = begin; n < end; n++)
-		tarn_transpose_2d(elem_size, (const char *)nhwc + n * stride * pixels * elem_size, stride,
-				  (char *)nchw + n * channels * pixels * elem_size, pixels, pixels, channels);
+	for (size_t at = begin, count; at < end; at += count) {
+		size_t image = at / pixels, first = at % pixels;
+		count = end - at < pixels - first ? end - at : pixels - first;
+		tarn_transpose_2d(elem_size, (const char *)nhwc + at * stride * elem_size, stride,
+				  (char *)nchw + (image * channels * pixels + first) * elem_size, pixels, count, channels);
+	}
 }
 
 /* A permutation after simplification: axes of the target in order, each with its stride in the source (elements). */

@@ -13,7 +13,8 @@
 void tarn_transpose_2d(size_t elem_size, const void *src, size_t src_stride, void *dst, size_t dst_stride, size_t rows,
 		       size_t cols);
 
-/* NCHW -> NHWC for images [begin, end) of `pixels` pixels; nhwc_stride: elements between pixels (0 = channels). */
+/* NCHW -> NHWC for pixels [begin, end), counted through all images, each of `pixels`; nhwc_stride: elements between pixels
+ * (0 = channels). */
 void tarn_layout_to_nhwc(size_t elem_size, const void *nchw, void *nhwc, size_t channels, size_t pixels, size_t nhwc_stride,
 			 size_t begin, size_t end);
 void tarn_layout_to_nchw(size_t elem_size, const void *nhwc, void *nchw, size_t channels, size_t pixels, size_t nhwc_stride,

@@ -51,7 +51,7 @@ typedef struct reorder_job {
 	bool to_nhwc;
 } reorder_job;
 
-/* Rows of channels-last pixels [begin, end) of all images together, or whole images towards plain. */
+/* Pixels [begin, end) of all images together. */
 static void work_reorder(void *arg, int64_t begin, int64_t end)
 {
 	const reorder_job *j = arg;
@@ -72,7 +72,7 @@ static tarn_err run_reorder(cpu_run *r, const cpu_step *s, void *plan)
 	if (j.pixels == 1 || j.channels == 1)
 		memcpy(j.to, j.from, (size_t)v->shape.dim[0] * j.channels * j.pixels * j.size);
 	else
-		tarn_cpu_split(r->pool, v->shape.dim[0], 1, work_reorder, &j);
+		tarn_cpu_split(r->pool, v->shape.dim[0] * pixels, 32768 / (int64_t)(j.channels * j.size) + 1, work_reorder, &j);
 	return TARN_OK;
 }
 

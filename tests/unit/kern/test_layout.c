@@ -48,14 +48,35 @@ static void channels_last_and_back(void **state)
 {
 	(void)state;
 	float *x = random_floats(2 * 5 * 37), *y = marked_floats(2 * 7 * 37), *z = marked_floats(2 * 5 * 37);
-	tarn_layout_to_nhwc(4, x, y, 5, 37, 7, 0, 2);
+	tarn_layout_to_nhwc(4, x, y, 5, 37, 7, 0, 2 * 37);
 	for (size_t n = 0; n < 2; n++)
 		for (size_t p = 0; p < 37; p++)
 			for (size_t c = 0; c < 7; c++)
 				assert_true(y[(n * 37 + p) * 7 + c] == (c < 5 ? x[(n * 5 + c) * 37 + p] : UNTOUCHED));
-	tarn_layout_to_nchw(4, y, z, 5, 37, 7, 0, 2);
+	tarn_layout_to_nchw(4, y, z, 5, 37, 7, 0, 2 * 37);
 	assert_memory_equal(x, z, 2 * 5 * 37 * sizeof(float));
 	free(x), free(y), free(z);
+}
+
+/* Two to four channels without gaps, in ranges that begin and end within images. */
+static void few_channels_in_ranges_of_pixels(void **state)
+{
+	(void)state;
+	enum { PIXELS = 45, ALL = 3 * PIXELS };
+	const size_t cut[] = {0, 1, 14, 50, 90, 91, ALL};
+	for (size_t c = 2; c <= 4; c++) {
+		float *x = random_floats(ALL * c), *y = marked_floats(ALL * c + 1), *z = marked_floats(ALL * c + 1);
+		for (size_t i = 6; i-- > 0;) /* backwards: a range must not touch its neighbour */
+			tarn_layout_to_nhwc(4, x, y, c, PIXELS, 0, cut[i], cut[i + 1]);
+		for (size_t p = 0; p < ALL; p++)
+			for (size_t k = 0; k < c; k++)
+				assert_true(y[p * c + k] == x[(p / PIXELS * c + k) * PIXELS + p % PIXELS]);
+		for (size_t i = 6; i-- > 0;)
+			tarn_layout_to_nchw(4, y, z, c, PIXELS, 0, cut[i], cut[i + 1]);
+		assert_memory_equal(x, z, ALL * c * sizeof(float));
+		assert_true(y[ALL * c] == UNTOUCHED && z[ALL * c] == UNTOUCHED);
+		free(x), free(y), free(z);
+	}
 }
 
 static void bad_requests_are_refused(void **state)
@@ -74,6 +95,7 @@ static void bad_requests_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(any_permutation), cmocka_unit_test(channels_last_and_back),
+					   cmocka_unit_test(few_channels_in_ranges_of_pixels),
 					   cmocka_unit_test(bad_requests_are_refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
