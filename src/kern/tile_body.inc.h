@@ -16,6 +16,22 @@ INLINE void step(vf acc[TARN_TILE_ROWS][4], const float *const p[TARN_TILE_ROWS]
 	}
 }
 
+/* Two steps with sums of their own (acc and odd): a small tile alone has too few chains of additions to fill the latency. */
+INLINE void step_pair(vf acc[TARN_TILE_ROWS][4], vf odd[TARN_TILE_ROWS][4], const float *const p[TARN_TILE_ROWS], size_t k,
+		      const float *w, const int rows, const int nv)
+{
+	step(acc, p, k, w, rows, nv);
+	step(odd, p, k + 1, w + nv * VL, rows, nv);
+}
+
+INLINE bool all_zero(const float *const *a, const float *zero, const int rows)
+{
+	for (int i = 0; i < rows; i++)
+		if (a[i] != zero)
+			return false;
+	return true;
+}
+
 INLINE void finish(const tarn_tile *t, vf acc[TARN_TILE_ROWS][4], const int rows, const int nv)
 {
 	int tail = t->cols - (nv - 1) * VL;
@@ -49,7 +65,12 @@ INLINE void finish(const tarn_tile *t, vf acc[TARN_TILE_ROWS][4], const int rows
 
 INLINE void tile(const tarn_tile *t, const int rows, const int nv)
 {
-	vf acc[TARN_TILE_ROWS][4];
+	const bool pairs = rows * nv <= 8;
+	vf acc[TARN_TILE_ROWS][4], odd[TARN_TILE_ROWS][4];
+	UNROLL for (int i = 0; pairs && i < rows; i++)
+	{
+		UNROLL for (int j = 0; j < nv; j++) odd[i][j] = v_zero();
+	}
 	if (t->start) {
 		UNROLL for (int j = 0; j < nv; j++)
 		{
@@ -72,26 +93,33 @@ INLINE void tile(const tarn_tile *t, const int rows, const int nv)
 			}
 		}
 	}
-	const float *w = t->w, *const *a = t->a;
+	const float *w = t->w, *zero = t->zero, *const *a = t->a;
 	const size_t depth = t->depth, ahead_step = t->ahead_step;
 	const char *ahead = ahead_step ? t->ahead : (const char *)w;
 	for (size_t tap = 0; tap < t->taps; tap++, a += rows) {
 		const float *p[TARN_TILE_ROWS];
-		bool used = !t->zero;
-		UNROLL for (int i = 0; i < rows; i++)
-		{
-			p[i] = a[i];
-			used |= p[i] != t->zero;
-		}
-		if (!used) {
+		UNROLL for (int i = 0; i < rows; i++) p[i] = a[i];
+		if (p[0] == zero && all_zero(a, zero, rows)) {
 			w += depth * nv * VL;
 			ahead += depth * ahead_step;
 			continue;
 		}
-		for (size_t k = 0; k < depth; k++, w += nv * VL, ahead += ahead_step) {
+		size_t k = 0;
+		for (; pairs && k + 2 <= depth; k += 2, w += 2 * nv * VL, ahead += 2 * ahead_step) {
+			if (nv > 1) { /* a panel of one vector is small, and its loop short of loads */
+				__builtin_prefetch(ahead, 0, 2);
+				__builtin_prefetch(ahead + ahead_step, 0, 2);
+			}
+			step_pair(acc, odd, p, k, w, rows, nv);
+		}
+		for (; k < depth; k++, w += nv * VL, ahead += ahead_step) {
 			__builtin_prefetch(ahead, 0, 2);
 			step(acc, p, k, w, rows, nv);
 		}
+	}
+	UNROLL for (int i = 0; pairs && i < rows; i++)
+	{
+		UNROLL for (int j = 0; j < nv; j++) acc[i][j] += odd[i][j];
 	}
 	finish(t, acc, rows, nv);
 }

@@ -62,7 +62,7 @@ static size_t count_tiles(const tarn_conv_shape *h)
 bool tarn_winograd_f32_worth(const tarn_conv_spec *s, const tarn_conv_shape *h)
 {
 	size_t tiles = count_tiles(h), used = (size_t)h->n * (size_t)h->oh * (size_t)h->ow;
-	return tarn_winograd_f32_supports(s) && s->ic >= 32 && s->oc >= 32 && tiles >= 12 && used * 2 >= tiles * 16;
+	return tarn_winograd_f32_supports(s) && s->ic >= 12 && tiles >= 12 && used * 2 >= tiles * 16;
 }
 
 tarn_err tarn_winograd_f32_open(const tarn_conv_spec *s, tarn_store *from, tarn_winograd_f32 **conv)
