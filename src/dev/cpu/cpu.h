@@ -266,6 +266,8 @@ int64_t tarn_cpu_count(const cpu_instance *inst, const cpu_program *p, int slot)
 /* Splits tasks [0, n), all of them together so many multiply-accumulates of f32 (four of codes count as one). */
 void tarn_cpu_split_work(tarn_pool *pool, int64_t n, int64_t macs, void (*fn)(void *arg, int64_t begin, int64_t end),
 			 void *arg);
+/* Multiply-accumulates of a product; few rows do not hide the reading of the weights, and count as more. */
+int64_t tarn_cpu_product_work(int64_t rows, int64_t weights);
 /* Splits [0, n) into pieces of at least `grain` over the pool's threads. */
 void tarn_cpu_split(tarn_pool *pool, int64_t n, int64_t grain, void (*fn)(void *arg, int64_t begin, int64_t end), void *arg);
 

@@ -161,7 +161,8 @@ static tarn_err run(cpu_run *r, const cpu_step *step, void *p)
 {
 	const conv_state *s = step->state;
 	conv_job j = {s, p, r->ptr[step->in[0]], s->has_residual ? r->ptr[step->in[1]] : NULL, r->ptr[step->out[0]]};
-	tarn_cpu_split_work(r->pool, j.c->tasks, tarn_cpu_count(r->inst, r->p, step->out[0]) * s->depth, work, &j);
+	int64_t rows = tarn_cpu_count(r->inst, r->p, step->out[0]) / s->oc;
+	tarn_cpu_split_work(r->pool, j.c->tasks, tarn_cpu_product_work(rows, s->oc * s->depth), work, &j);
 	return TARN_OK;
 }
 

@@ -209,7 +209,8 @@ static tarn_err run(cpu_run *run, const cpu_step *step, void *plan)
 					   .lda = (size_t)s->in,
 					   .c = r.gates,
 					   .ldc = (size_t)g};
-		tarn_cpu_split_work(run->pool, tarn_gemm_f32_tasks(p.w, p.a.m), (int64_t)(p.a.m * p.a.lda * p.a.ldc), work, &p);
+		tarn_cpu_split_work(run->pool, tarn_gemm_f32_tasks(p.w, p.a.m), tarn_cpu_product_work(steps * batch, s->in * g),
+				    work, &p);
 		direction(&r, d, d == 1 || way == 1);
 	}
 	tarn_mem_free(scratch);

@@ -180,7 +180,8 @@ static tarn_err run(cpu_run *r, const cpu_step *step, void *plan)
 	(void)plan;
 	const wgemm_state *s = step->state;
 	wgemm_job j = {s, tarn_cpu_product_args(r, step, &s->of)};
-	tarn_cpu_split_work(r->pool, tarn_wgemm_tasks(s->packed, j.a.m), (int64_t)(j.a.m * s->of.n * s->of.k), work, &j);
+	tarn_cpu_split_work(r->pool, tarn_wgemm_tasks(s->packed, j.a.m),
+			    tarn_cpu_product_work((int64_t)j.a.m, (int64_t)(s->of.n * s->of.k)), work, &j);
 	return TARN_OK;
 }
 

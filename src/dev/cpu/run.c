@@ -49,7 +49,12 @@ void tarn_cpu_split(tarn_pool *pool, int64_t n, int64_t grain, void (*fn)(void *
 }
 
 /* Multiply-accumulates that take a thread a few microseconds: less is not worth waking another. */
-enum { WORK_OF_A_PIECE = 1 << 17 };
+enum { WORK_OF_A_PIECE = 1 << 17, ROWS_TO_HIDE_WEIGHTS = 4 };
+
+int64_t tarn_cpu_product_work(int64_t rows, int64_t weights)
+{
+	return (rows < ROWS_TO_HIDE_WEIGHTS ? ROWS_TO_HIDE_WEIGHTS : rows) * weights;
+}
 
 void tarn_cpu_split_work(tarn_pool *pool, int64_t n, int64_t macs, void (*fn)(void *arg, int64_t begin, int64_t end), void *arg)
 {
