@@ -127,6 +127,7 @@ typedef struct tarn_quantize_step {
 	char *node, *type;              /* of that layer; NULL: none */
 	double accuracy;                /* 0..1; NAN without labels */
 	double drop;                    /* points, as max_drop */
+	double drop_low, drop_high;     /* its 95 % interval, paired (tarn_compare_scores); NAN without labels */
 	double mac_share_int8;          /* 0..1 */
 	int64_t bytes;                  /* of the model's constants */
 	double ms, band_low, band_high; /* modelled; NAN: not known */
@@ -181,6 +182,17 @@ TARN_API ov_status_e tarn_quantize_model(const ov_core_t *core, const ov_model_t
 TARN_API ov_status_e tarn_train_model(const ov_core_t *core, const ov_model_t *model, const tarn_quantize_options *data,
 				      ov_model_t **trained, tarn_training_report *report);
 TARN_API void tarn_free_quantize_report(tarn_quantize_report *report);
+
+/* What a model loses against another one on the same samples. */
+typedef struct tarn_drop_info {
+	double points;       /* hundred times the mean of reference minus score */
+	double low, high;    /* its 95 % interval, in points: Bonett and Price (2012) for paired proportions */
+	size_t lost, gained; /* samples that score lower, and higher, than with the reference */
+	double chance;       /* of a split so uneven, or more, if neither were better: exact test of McNemar (1947) */
+} tarn_drop_info;
+
+/* Scores of n samples from 0 to 1 (1: right, 0: wrong), those of one sample at the same place. INVALID_C_PARAM: n is 0. */
+TARN_API ov_status_e tarn_compare_scores(const double *reference, const double *score, size_t n, tarn_drop_info *drop);
 
 /* ---- weights alone ---- */
 

@@ -3,7 +3,9 @@
 
 #include <math.h>
 
+#include "api/handles.h"
 #include "base/mem.h"
+#include "quant/drop.h"
 
 /* Share of right classes: the first output has `rows` rows of class scores. */
 static tarn_err score(void *ctx, size_t i, const tarn_tensor *out, int n_out, double *right)
@@ -58,6 +60,8 @@ static tarn_err step_out(const tarn_quant_step *in, tarn_quantize_step *out)
 	static const int what[] = {TARN_STEP_FLOAT, TARN_STEP_INT8, TARN_STEP_RESTORE, TARN_STEP_RETURN};
 	*out = (tarn_quantize_step){.accuracy = in->score,
 				    .drop = in->drop,
+				    .drop_low = in->drop_low,
+				    .drop_high = in->drop_high,
 				    .mac_share_int8 = in->mac_share_int8,
 				    .bytes = in->bytes,
 				    .ms = in->cost.ms,
@@ -90,4 +94,13 @@ void tarn_api_control_free(tarn_quantize_report *out)
 		tarn_mem_free(out->step[i].type);
 	}
 	tarn_mem_free(out->step);
+}
+
+ov_status_e tarn_compare_scores(const double *reference, const double *score, size_t n, tarn_drop_info *drop)
+{
+	NEED(reference && score && n && drop);
+	const quant_drop d = tarn_quant_drop(reference, score, n);
+	*drop = (tarn_drop_info){
+		.points = d.points, .low = d.low, .high = d.high, .lost = d.lost, .gained = d.gained, .chance = d.chance};
+	return OK;
 }

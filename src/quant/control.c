@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "ir/op.h"
 #include "pass/pass.h"
+#include "quant/drop.h"
 #include "quant/run.h"
 
 enum {
@@ -211,6 +212,12 @@ static tarn_err note(controller *k, const tarn_quant_step *like, const measure *
 	s->score = m->score;
 	s->drop = like->what == TARN_QUANT_STEP_FLOAT ? 0 : drop_of(k, m);
 	s->error = m->error;
+	s->drop_low = s->drop_high = NAN;
+	if (k->c->score && like->what != TARN_QUANT_STEP_FLOAT) {
+		quant_drop d = tarn_quant_drop(k->fscore, k->score, k->n);
+		s->drop_low = d.low;
+		s->drop_high = d.high;
+	}
 	s->mac_share_int8 = like->what == TARN_QUANT_STEP_FLOAT ? 0 : k->r->mac_share_int8;
 	s->bytes = bytes_of(q);
 	s->cost = price_of(k, q);

@@ -60,10 +60,11 @@ typedef struct tarn_quant_control {
 /* One model that accuracy control measured. Texts live as long as the report. */
 typedef struct tarn_quant_step {
 	enum { TARN_QUANT_STEP_FLOAT, TARN_QUANT_STEP_INT8, TARN_QUANT_STEP_RESTORE, TARN_QUANT_STEP_RETURN } what;
-	const char *node, *op; /* of RESTORE (to float) and RETURN (to INT8 again); else NULL */
-	double score;          /* mean, 0..1; NAN without a score */
-	double drop;           /* points */
-	double error;          /* squared error of the outputs over their power */
+	const char *node, *op;      /* of RESTORE (to float) and RETURN (to INT8 again); else NULL */
+	double score;               /* mean, 0..1; NAN without a score */
+	double drop;                /* points */
+	double drop_low, drop_high; /* its 95 % interval over the samples, paired (drop.h); NAN without a score */
+	double error;               /* squared error of the outputs over their power */
 	double mac_share_int8;
 	int64_t bytes;      /* of the model's constants */
 	tarn_estimate cost; /* ms NAN: not known */

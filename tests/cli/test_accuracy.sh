@@ -32,6 +32,19 @@ expect_json agreement 1
 expect_exit 0 "$TARN" accuracy -m free.onnx --data x.npy --labels labels.csv --label-column class
 expect_stdout_contains "60.00 %  (95 % interval 23.07 to 88.24), 3 of 5, measured"
 
+# With labels and a reference: what is lost, sample by sample. The same model loses nothing, and of five samples that proves
+# little: the interval is 100 * 1.959964 * sqrt(2 / 7 / 7) = 39.597.
+expect_exit 0 "$TARN" accuracy -m free.onnx --data x.npy --reference two.onnx --labels labels.csv --label-column class --json
+near reference_top1 0.599 0.601
+expect_json drop.points 0
+expect_json drop.lost 0
+expect_json drop.gained 0
+near drop.ci95[0] -39.598 -39.596
+near drop.ci95[1] 39.596 39.598
+expect_json drop.p 1
+expect_exit 0 "$TARN" accuracy -m free.onnx --data x.npy --reference two.onnx --labels labels.csv --label-column class
+expect_stdout_contains "0.00 points  (95 % interval -39.60 to 39.60, paired), 0 lost, 0 gained"
+
 bad()
 {
 	expect_exit "$1" "$TARN" accuracy "$3" "$4" "$5" "$6" "$7" "$8" "$9"

@@ -119,6 +119,8 @@ awk 'BEGIN { print "row,class"; for (i = 0; i < 40; i++) print i ",0" }' >labels
 expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy --labels labels.csv --max-drop 100 -o limit.onnx --json
 expect_json drop_of accuracy
 expect_json_number steps[0].accuracy ">=" 0
+expect_json_number steps[1].drop_ci95[0] "<" 0
+expect_json_number steps[1].drop_ci95[1] ">" 0
 rm limit.onnx
 expect_exit 5 "$TARN" quantize -m net.onnx --data data.npy --max-drop 0 -o limit.onnx
 expect_stderr_contains "the best one"

@@ -7,6 +7,7 @@
 #include "accuracy.h"
 #include "input.h"
 #include "say.h"
+#include "tarn/quantize.h"
 #include "tarn/tensor.h"
 
 int cmd_accuracy(const options *o);
@@ -256,7 +257,25 @@ static int judge(runner *r, const options *o, tarn_dataset_t *data, const int64_
 typedef struct result {
 	size_t n, top1, top5, agree;
 	bool labelled, compared;
+	tarn_drop_info drop; /* where both */
+	size_t reference_top1;
 } result;
+
+/* Samples that the model has right and the reference has not, and the other way round. */
+static int compare_right(const verdicts *v, const verdicts *base, result *c)
+{
+	double *right = calloc(2 * v->n + 1, sizeof *right);
+	if (!right)
+		return no_memory();
+	for (size_t i = 0; i < v->n; i++) {
+		right[i] = base->rank[i] < 1;
+		right[v->n + i] = v->rank[i] < 1;
+		c->reference_top1 += base->rank[i] < 1;
+	}
+	int code = tarn_compare_scores(right, right + v->n, v->n, &c->drop) == OK ? 0 : fail_last(command);
+	free(right);
+	return code;
+}
 
 static result count(const verdicts *v, const verdicts *base)
 {
@@ -277,6 +296,29 @@ static void print_share(const char *what, size_t k, size_t n)
 	       100 * lo, 100 * hi, k, n);
 }
 
+static void print_drop(const result *c)
+{
+	print_share("reference", c->reference_top1, c->n);
+	printf("drop       %6.2f points  (95 %% interval %.2f to %.2f, paired), %zu lost, %zu gained, p = %.3g, measured\n",
+	       c->drop.points, c->drop.low, c->drop.high, c->drop.lost, c->drop.gained, c->drop.chance);
+}
+
+static void json_drop(json *j, const result *c)
+{
+	json_num(j, "reference_top1", (double)c->reference_top1 / (double)c->n);
+	json_begin(j, "drop", '{');
+	json_num(j, "points", c->drop.points);
+	json_begin(j, "ci95", '[');
+	json_num(j, NULL, c->drop.low);
+	json_num(j, NULL, c->drop.high);
+	json_end(j, ']');
+	json_text(j, "method", "paired; interval of Bonett and Price, exact test of McNemar");
+	json_int(j, "lost", (long long)c->drop.lost);
+	json_int(j, "gained", (long long)c->drop.gained);
+	json_num(j, "p", c->drop.chance);
+	json_end(j, '}');
+}
+
 static void show(const runner *r, const result *c)
 {
 	const options *o = r->s.o;
@@ -290,6 +332,8 @@ static void show(const runner *r, const result *c)
 		}
 		if (c->compared)
 			print_share("agreement", c->agree, c->n);
+		if (c->labelled && c->compared)
+			print_drop(c);
 		return;
 	}
 	json j = {.out = stdout};
@@ -309,6 +353,8 @@ static void show(const runner *r, const result *c)
 	json_end(&j, ']');
 	if (c->compared)
 		json_num(&j, "agreement", (double)c->agree / n);
+	if (c->labelled && c->compared)
+		json_drop(&j, c);
 	json_end(&j, '}');
 }
 
@@ -368,14 +414,17 @@ int cmd_accuracy(const options *o)
 	options other = *o;
 	other.model = o->reference;
 	if (!code && o->reference)
-		code = judge(&base, &other, data, NULL);
+		code = judge(&base, &other, data, label);
 	if (!code)
 		code = judge(&r, o, data, label);
 	if (!code && o->reference && base.v.classes != r.v.classes)
 		code = fail(3, command, "the model scores %zu classes, the reference %zu", r.v.classes, base.v.classes);
 	if (!code) {
 		result c = count(&r.v, o->reference ? &base.v : NULL);
-		show(&r, &c);
+		if (c.labelled && c.compared)
+			code = compare_right(&r.v, &base.v, &c);
+		if (!code)
+			show(&r, &c);
 	}
 	runner_fini(&r);
 	runner_fini(&base);

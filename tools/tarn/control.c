@@ -34,7 +34,12 @@ static void step_text(const tarn_quantize_step *s)
 	printf("%c%c %-13s %-24s", s->chosen ? '>' : ' ', s->pareto ? '*' : ' ', what_text(s), s->node ? s->node : "");
 	if (isfinite(s->accuracy))
 		printf(" %6.2f %%", 100 * s->accuracy);
-	printf(" %8.3f %8.1f %%", s->drop, 100 * s->mac_share_int8);
+	printf(" %8.3f", s->drop);
+	if (isfinite(s->drop_low))
+		printf(" (%6.2f to %6.2f)", s->drop_low, s->drop_high);
+	else if (isfinite(s->accuracy))
+		printf(" %18s", "");
+	printf(" %8.1f %%", 100 * s->mac_share_int8);
 	if (isfinite(s->ms))
 		printf(" %9.3f ms", s->ms);
 	else
@@ -49,7 +54,8 @@ void control_text(const tarn_quantize_report *r, double max_drop)
 	bool scored = isfinite(r->step[0].accuracy);
 	printf("limit             %g points %s\n", max_drop,
 	       scored ? "of right classes" : "of squared error, against the float model's outputs");
-	printf("   %-38s%s %8s %10s %12s %11s\n", "", scored ? " accuracy" : "", "lost", "INT8", "NPU time", "constants");
+	printf("   %-38s%s %8s%s %10s %12s %11s\n", "", scored ? " accuracy" : "", "lost", scored ? "    (95 %, paired)" : "",
+	       "INT8", "NPU time", "constants");
 	for (size_t i = 0; i < r->n_step; i++)
 		step_text(&r->step[i]);
 	printf("   > the result; * none is better in all of loss, time and size; losses measured, times modelled (+%.0f %%, "
@@ -76,6 +82,10 @@ void control_json(json *j, const tarn_quantize_report *r, double max_drop)
 		json_text(j, "type", s->type);
 		json_num(j, "accuracy", s->accuracy);
 		json_num(j, "drop", s->drop);
+		json_begin(j, "drop_ci95", '[');
+		json_num(j, NULL, s->drop_low);
+		json_num(j, NULL, s->drop_high);
+		json_end(j, ']');
 		json_num(j, "mac_share_int8", s->mac_share_int8);
 		json_figure(j, "npu_ms", s->ms, "ms", "modelled", fmax(s->band_low, s->band_high));
 		json_int(j, "bytes", (long long)s->bytes);
