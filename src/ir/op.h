@@ -190,6 +190,7 @@ enum {
 	TARN_OP_RANDOM = 4,      /* never folded */
 	TARN_OP_ELEMENTWISE = 8, /* output element i depends only on (broadcast) input elements i */
 	TARN_OP_VIEW = 16,       /* output bytes equal input 0's bytes in order (Reshape, Squeeze, ...) */
+	TARN_OP_FLAT = 32,       /* truth values, counts, positions or fixed numbers: no gradient by nature, all slopes are 0 */
 };
 
 struct tarn_op_def {

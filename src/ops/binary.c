@@ -304,6 +304,23 @@ static tarn_err eval_mod(tarn_eval *e)
 	return tarn_binary_run(e->in[0], e->in[1], &e->out[0], tarn_attr_i(e->node, 0) != 0 ? &c_mod : &mod);
 }
 
+static double mod_da(double a, double b, double y)
+{
+	(void)a, (void)b, (void)y;
+	return 1;
+}
+
+/* Between its steps y = a - n b. */
+static double mod_db(double a, double b, double y)
+{
+	return b == 0 ? 0 : -rint((a - y) / b);
+}
+
+static tarn_err grad_mod(tarn_grad *g)
+{
+	return tarn_grad_binary(g, mod_da, mod_db);
+}
+
 static tarn_err bounds_mod(tarn_infer *c)
 {
 	tarn_dim a[TARN_KNOWN_MAX], b[TARN_KNOWN_MAX];
@@ -337,6 +354,7 @@ const tarn_op_def tarn_op_mod = {
 	.infer = infer_number,
 	.bounds = bounds_mod,
 	.eval = eval_mod,
+	.grad = grad_mod,
 	.pad = tarn_pad_divisor,
 	.cost = tarn_cost_out,
 	.quant = QUANT_FLOAT,

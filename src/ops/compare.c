@@ -92,7 +92,7 @@ static tarn_err bounds_equal(tarn_infer *c)
 		.max_in = 2, \
 		.min_out = 1, \
 		.max_out = 1, \
-		.flags = TARN_OP_ELEMENTWISE, \
+		.flags = TARN_OP_ELEMENTWISE | TARN_OP_FLAT, \
 		.infer = infer_slot, \
 		.bounds = bounds_slot, \
 		.eval = eval_##word, \
@@ -150,7 +150,7 @@ const tarn_op_def tarn_op_bit_shift = {
 	.max_out = 1,
 	.attr = shift_attr,
 	.n_attr = 1,
-	.flags = TARN_OP_ELEMENTWISE,
+	.flags = TARN_OP_ELEMENTWISE | TARN_OP_FLAT,
 	.infer = infer_shift,
 	.eval = eval_bit_shift,
 	.cost = tarn_cost_out,

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "ops/bounds.h"
-#include "ops/elem.h"
+#include "ops/grad.h"
 #include "ops/ops.h"
 #include "ops/padding.h"
 
@@ -186,24 +186,24 @@ static int64_t stride_of(const equation *q, const tarn_tensor *t, int i, int lab
 	return s;
 }
 
-static void loops_init(loops *l, const equation *q, const tarn_eval *e, const tarn_dim *size, const bool *used)
+static void loops_init(loops *l, const equation *q, const tarn_tensor *const *in, const tarn_dim *size, const bool *used)
 {
 	bool shown[MAX_LABELS] = {false};
 	memset(l, 0, sizeof *l);
-	l->n_in = e->node->n_in;
+	l->n_in = q->n_in;
 	l->n_out = q->out.n;
 	for (int d = 0; d < q->out.n; d++) {
 		shown[q->out.label[d]] = true;
 		l->out[d] = size[q->out.label[d]];
 		for (int i = 0; i < l->n_in; i++)
-			l->out_stride[i][d] = stride_of(q, e->in[i], i, q->out.label[d]);
+			l->out_stride[i][d] = stride_of(q, in[i], i, q->out.label[d]);
 	}
 	for (int k = 0; k < MAX_LABELS; k++) {
 		if (!used[k] || shown[k])
 			continue;
 		l->sum[l->n_sum] = size[k];
 		for (int i = 0; i < l->n_in; i++)
-			l->sum_stride[i][l->n_sum] = stride_of(q, e->in[i], i, k);
+			l->sum_stride[i][l->n_sum] = stride_of(q, in[i], i, k);
 		l->n_sum++;
 	}
 }
@@ -235,29 +235,43 @@ static void sum_at(const loops *l, const tarn_eval *e, const int64_t *base, doub
 	} while (tarn_elem_next(l->n_sum, l->sum, index));
 }
 
-static tarn_err eval(tarn_eval *e)
+static tarn_err loops_of(const tarn_node *n, const tarn_tensor *const *in, loops *l)
 {
 	equation q;
-	loops l;
 	tarn_shape shape[MAX_TERMS];
-	const tarn_shape *in[MAX_TERMS];
+	const tarn_shape *at[MAX_TERMS];
 	tarn_dim size[MAX_LABELS];
 	bool used[MAX_LABELS];
-	int64_t index[TARN_MAX_RANK] = {0}, total = tarn_tensor_count(&e->out[0]);
-	for (int i = 0; i < e->node->n_in; i++) {
-		shape[i] = tarn_tensor_shape(e->in[i]);
-		in[i] = &shape[i];
+	for (int i = 0; i < n->n_in; i++) {
+		shape[i] = tarn_tensor_shape(in[i]);
+		at[i] = &shape[i];
 	}
-	TRY(equation_read(e->node->attr[0].s, &q));
-	TRY(resolve(&q, in, e->node->n_in, size, used));
-	loops_init(&l, &q, e, size, used);
+	TRY(equation_read(n->attr[0].s, &q));
+	TRY(resolve(&q, at, n->n_in, size, used));
+	loops_init(l, &q, in, size, used);
+	return TARN_OK;
+}
+
+/* Where each input stands for a point of the output. */
+static void base_of(const loops *l, const int64_t *index, int64_t *base)
+{
+	for (int i = 0; i < l->n_in; i++) {
+		base[i] = 0;
+		for (int d = 0; d < l->n_out; d++)
+			base[i] += index[d] * l->out_stride[i][d];
+	}
+}
+
+static tarn_err eval(tarn_eval *e)
+{
+	loops l;
+	int64_t index[TARN_MAX_RANK] = {0}, total = tarn_tensor_count(&e->out[0]);
+	TRY(loops_of(e->node, e->in, &l));
 	for (int64_t o = 0; o < total; o++) {
-		int64_t base[MAX_TERMS] = {0};
+		int64_t base[MAX_TERMS];
 		double f = 0;
 		uint64_t w = 0;
-		for (int i = 0; i < l.n_in; i++)
-			for (int d = 0; d < l.n_out; d++)
-				base[i] += index[d] * l.out_stride[i][d];
+		base_of(&l, index, base);
 		sum_at(&l, e, base, &f, &w);
 		int64_t v = (int64_t)w;
 		if (tarn_dtype_is_float(e->out[0].type))
@@ -266,6 +280,60 @@ static tarn_err eval(tarn_eval *e)
 			tarn_elem_store_i64(&e->out[0], o, 1, &v);
 		tarn_elem_next(l.n_out, l.out, index);
 	}
+	return TARN_OK;
+}
+
+/* Arrays of the inputs and of their gradients, NULL where not wanted. */
+typedef struct slopes {
+	double *x[MAX_TERMS], *dx[MAX_TERMS];
+} slopes;
+
+/* dy of one point of the output to the factors of each of its products. */
+static void back_at(const loops *l, const slopes *s, const int64_t *base, double dy)
+{
+	int64_t index[MAX_LABELS] = {0};
+	if (tarn_elem_product(l->sum, 0, l->n_sum) == 0)
+		return;
+	do {
+		int64_t at[MAX_TERMS];
+		for (int i = 0; i < l->n_in; i++) {
+			at[i] = base[i];
+			for (int d = 0; d < l->n_sum; d++)
+				at[i] += index[d] * l->sum_stride[i][d];
+		}
+		for (int i = 0; i < l->n_in; i++) {
+			double others = dy;
+			if (!s->dx[i])
+				continue;
+			for (int k = 0; k < l->n_in; k++)
+				others *= k == i ? 1 : s->x[k][at[k]];
+			s->dx[i][at[i]] += others;
+		}
+	} while (tarn_elem_next(l->n_sum, l->sum, index));
+}
+
+static tarn_err grad(tarn_grad *g)
+{
+	loops l;
+	slopes s = {0};
+	double *dy;
+	int64_t index[TARN_MAX_RANK] = {0}, total = tarn_tensor_count(&g->dout[0]);
+	TRY(loops_of(g->node, g->in, &l));
+	TRY(tarn_grad_load(g, &g->dout[0], &dy));
+	for (int i = 0; i < l.n_in; i++) {
+		TRY(tarn_grad_load(g, g->in[i], &s.x[i]));
+		if (tarn_grad_wants(g, i))
+			TRY(tarn_grad_zeros(g, tarn_tensor_count(g->in[i]), &s.dx[i]));
+	}
+	for (int64_t o = 0; o < total; o++) {
+		int64_t base[MAX_TERMS];
+		base_of(&l, index, base);
+		back_at(&l, &s, base, dy[o]);
+		tarn_elem_next(l.n_out, l.out, index);
+	}
+	for (int i = 0; i < l.n_in; i++)
+		if (s.dx[i])
+			tarn_grad_add(&g->din[i], s.dx[i]);
 	return TARN_OK;
 }
 
@@ -323,6 +391,7 @@ const tarn_op_def tarn_op_einsum = {
 	.n_attr = 1,
 	.infer = infer,
 	.eval = eval,
+	.grad = grad,
 	.pad = pad_einsum,
 	.cost = cost,
 	.quant = {.weight = -1, .bias = -1},

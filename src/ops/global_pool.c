@@ -61,7 +61,7 @@ static tarn_err eval_lp(tarn_eval *e)
 	return run(e, 'p', p);
 }
 
-static tarn_err back(tarn_grad *g, bool max)
+static tarn_err back(tarn_grad *g, char kind, double p)
 {
 	const tarn_tensor *x = g->in[0];
 	int64_t area = tarn_elem_product(x->dim, 2, x->rank), planes = x->dim[0] * x->dim[1];
@@ -74,10 +74,10 @@ static tarn_err back(tarn_grad *g, bool max)
 	TRY(tarn_grad_zeros(g, planes * area, &dx));
 	for (int64_t i = 0; i < planes; i++)
 		for (int64_t j = i * area; j < (i + 1) * area; j++) {
-			if (max && v[j] != y[i])
+			if (kind == 'm' && v[j] != y[i])
 				continue;
-			dx[j] = max ? dy[i] : dy[i] / (double)area;
-			if (max)
+			dx[j] = dy[i] * (kind == 'm' ? 1 : kind == 'a' ? 1 / (double)area : tarn_norm_slope(v[j], y[i], p));
+			if (kind == 'm')
 				break;
 		}
 	tarn_grad_add(&g->din[0], dx);
@@ -86,12 +86,17 @@ static tarn_err back(tarn_grad *g, bool max)
 
 static tarn_err grad_average(tarn_grad *g)
 {
-	return back(g, false);
+	return back(g, 'a', 0);
 }
 
 static tarn_err grad_max(tarn_grad *g)
 {
-	return back(g, true);
+	return back(g, 'm', 0);
+}
+
+static tarn_err grad_lp(tarn_grad *g)
+{
+	return back(g, 'p', (double)tarn_attr_i(g->node, P));
 }
 
 static void pad_average(tarn_pad *p)
@@ -130,6 +135,11 @@ const tarn_op_def tarn_op_global_max_pool = {
 };
 
 const tarn_op_def tarn_op_global_lp_pool = {
-	GLOBAL("GlobalLpPool"), .attr = lp_attr, .n_attr = 1,
-	.eval = eval_lp,        .pad = pad_lp,   .quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1},
+	GLOBAL("GlobalLpPool"),
+	.attr = lp_attr,
+	.n_attr = 1,
+	.eval = eval_lp,
+	.grad = grad_lp,
+	.pad = pad_lp,
+	.quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1},
 };

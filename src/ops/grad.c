@@ -114,6 +114,11 @@ tarn_err tarn_grad_binary(tarn_grad *g, tarn_grad_partial da, tarn_grad_partial 
 	return TARN_OK;
 }
 
+double tarn_norm_slope(double x, double y, double p)
+{
+	return y > 0 ? copysign(pow(fabs(x) / y, p - 1), x) : 0;
+}
+
 tarn_err tarn_grad_view(tarn_grad *g)
 {
 	double *dy;
@@ -193,7 +198,7 @@ tarn_err tarn_grad_moved(tarn_grad *g)
 
 bool tarn_node_has_grad(const tarn_node *n)
 {
-	return n->op->grad || n->op->decompose;
+	return n->op->grad || n->op->decompose || n->op->flags & TARN_OP_FLAT;
 }
 
 /* Through the decomposition: a graph of this node alone whose inputs are those of a floating-point type. */
@@ -251,7 +256,7 @@ tarn_err tarn_node_grad(const tarn_node *n, const tarn_tensor *const *in, const 
 		any_in |= din[i].type != TARN_DTYPE_NONE;
 	for (int i = 0; i < n->n_out; i++)
 		any_out |= dout[i].type != TARN_DTYPE_NONE;
-	if (!any_in || !any_out)
+	if (!any_in || !any_out || (n->op->flags & TARN_OP_FLAT && !n->op->grad))
 		return TARN_OK;
 	tarn_arena scratch = {0};
 	tarn_grad g = {.node = n, .in = in, .out = out, .dout = dout, .din = din, .arena = &scratch};

@@ -43,6 +43,8 @@ TARN_MUST tarn_err tarn_grad_unary(tarn_grad *g, tarn_grad_slope slope, const do
 /* d/da and d/db of y = f(a, b), broadcast. */
 typedef double (*tarn_grad_partial)(double a, double b, double y);
 TARN_MUST tarn_err tarn_grad_binary(tarn_grad *g, tarn_grad_partial da, tarn_grad_partial db);
+/* d/dx of y = (sum of |x|^p)^(1/p); 0 at the origin, where it has a corner. */
+double tarn_norm_slope(double x, double y, double p);
 /* For operators each of whose output elements is a copy of one input element, or of none: the operator is run on the numbers of
  * the elements, which tells where each gradient goes. */
 TARN_MUST tarn_err tarn_grad_moved(tarn_grad *g);

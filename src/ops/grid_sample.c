@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "ops/real.h"
+#include "ops/grad.h"
 
 enum { ALIGN, MODE, PADDING };
 static const tarn_attr_def attr[] = {
@@ -56,11 +56,20 @@ static double reflect(double x, double lo, double hi)
 	return lo + (t > range ? 2 * range - t : t);
 }
 
-/* Weighted positions along one axis; -1: a zero from outside. */
+/* Its derivative. */
+static double reflected(double x, double lo, double hi)
+{
+	double range = hi - lo;
+	if (range <= 0)
+		return 0;
+	return (fmod(fabs(x - lo), 2 * range) > range) == (x < lo) ? 1 : -1;
+}
+
+/* Weighted positions along one axis; -1: a zero from outside. slope: how each weight changes with the coordinate. */
 typedef struct taps {
 	int n;
 	int64_t at[4];
-	double w[4];
+	double w[4], slope[4];
 } taps;
 
 typedef struct rule {
@@ -87,24 +96,35 @@ static double cubic(double d)
 	return d <= 1 ? ((a + 2) * d - (a + 3)) * d * d + 1 : d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0;
 }
 
+static double cubic_slope(double d)
+{
+	const double a = -0.75, x = fabs(d);
+	double s = x <= 1 ? (3 * (a + 2) * x - 2 * (a + 3)) * x : x < 2 ? (3 * a * x - 10 * a) * x + 8 * a : 0;
+	return d < 0 ? -s : s;
+}
+
 static taps taps_of(const rule *r, double grid, int64_t size)
 {
 	double n = (double)size, x = r->align ? (grid + 1) / 2 * (n - 1) : ((grid + 1) * n - 1) / 2;
 	double lo = r->align ? 0 : -0.5, hi = r->align ? n - 1 : n - 0.5;
+	double by = r->mode == 1 ? 0 : r->align ? (n - 1) / 2 : n / 2; /* of x by the coordinate */
 	taps t = {0};
 	if (r->mode == 1)
 		x = rint(x);
 	if (x < lo || x > hi) {
+		double was = x;
 		if (r->padding == BORDER)
 			x = fmin(fmax(x, 0), n - 1);
 		else if (r->padding == REFLECTION)
 			x = reflect(x, lo, hi);
+		by *= r->padding == BORDER ? 0 : r->padding == REFLECTION ? reflected(was, lo, hi) : 1;
 	}
 	double base = r->mode == 1 ? rint(x) : floor(x);
 	int first = r->mode == 2 ? -1 : 0, last = r->mode == 2 ? 2 : r->mode == 1 ? 0 : 1;
 	for (int k = first; k <= last; k++) {
 		double d = base + k - x;
 		t.at[t.n] = place(r, base + k, size);
+		t.slope[t.n] = -by * (r->mode == 2 ? cubic_slope(d) : k ? -1 : 1);
 		t.w[t.n++] = r->mode == 1 ? 1 : r->mode == 2 ? cubic(d) : 1 - fabs(d);
 	}
 	return t;
@@ -122,35 +142,102 @@ static double sample(const double *plane, const int64_t size[3], const taps t[3]
 	return sum;
 }
 
+/* What the loops of both directions need. */
+typedef struct plan {
+	rule r;
+	int nd;
+	int64_t size[3], channels, points, area;
+} plan;
+
+static plan plan_of(const tarn_node *n, const tarn_tensor *x, const tarn_tensor *y)
+{
+	plan p = {.r = {(int)tarn_attr_i(n, MODE), (int)tarn_attr_i(n, PADDING), tarn_attr_i(n, ALIGN)},
+		  .nd = x->rank - 2,
+		  .size = {1, 1, 1},
+		  .channels = x->dim[1],
+		  .points = tarn_elem_product(y->dim, 2, y->rank)};
+	memcpy(p.size + 3 - p.nd, x->dim + 2, (size_t)p.nd * sizeof *p.size);
+	p.area = p.size[0] * p.size[1] * p.size[2];
+	return p;
+}
+
+/* at: the coordinates of one point, x before y before z. */
+static void point_taps(const plan *p, const double *at, taps t[3])
+{
+	for (int i = 0; i < 3; i++)
+		t[i] = (taps){.n = 1, .w = {1}};
+	for (int i = 0; i < p->nd; i++)
+		t[2 - i] = taps_of(&p->r, at[i], p->size[2 - i]);
+}
+
 static tarn_err eval(tarn_eval *e)
 {
 	const tarn_tensor *x = e->in[0], *grid = e->in[1];
 	tarn_tensor *y = &e->out[0];
-	rule r = {(int)tarn_attr_i(e->node, MODE), (int)tarn_attr_i(e->node, PADDING), tarn_attr_i(e->node, ALIGN)};
-	int nd = x->rank - 2;
-	int64_t size[3] = {1, 1, 1}, channels = x->dim[1], points = tarn_elem_product(y->dim, 2, y->rank);
-	memcpy(size + 3 - nd, x->dim + 2, (size_t)nd * sizeof *size);
-	int64_t area = size[0] * size[1] * size[2];
+	plan q = plan_of(e->node, x, y);
 	double *vx = NULL, *vg = NULL;
 	tarn_err err;
-	CHECK(area > 0 || !tarn_tensor_count(y), TARN_SHAPE, "the input has no elements to sample");
+	CHECK(q.area > 0 || !tarn_tensor_count(y), TARN_SHAPE, "the input has no elements to sample");
 	TRY_GOTO(done, tarn_real_load(x, &vx));
 	TRY_GOTO(done, tarn_real_load(grid, &vg));
 	for (int64_t n = 0; n < x->dim[0]; n++)
-		for (int64_t p = 0; p < points; p++) {
-			taps t[3] = {{.n = 1, .w = {1}}, {.n = 1, .w = {1}}, {.n = 1, .w = {1}}};
-			const double *at = vg + (n * points + p) * nd; /* x before y before z */
-			for (int i = 0; i < nd; i++)
-				t[2 - i] = taps_of(&r, at[i], size[2 - i]);
-			for (int64_t c = 0; c < channels; c++) {
-				double v = sample(vx + (n * channels + c) * area, size, t);
-				tarn_real_put(y, (n * channels + c) * points + p, 1, &v);
+		for (int64_t p = 0; p < q.points; p++) {
+			taps t[3];
+			point_taps(&q, vg + (n * q.points + p) * q.nd, t);
+			for (int64_t c = 0; c < q.channels; c++) {
+				double v = sample(vx + (n * q.channels + c) * q.area, q.size, t);
+				tarn_real_put(y, (n * q.channels + c) * q.points + p, 1, &v);
 			}
 		}
 done:
 	tarn_mem_free(vx);
 	tarn_mem_free(vg);
 	return err;
+}
+
+/* dy of one point in one plane, to the plane's elements and to the three coordinates (z, y, x). */
+static void sample_back(const double *plane, const int64_t size[3], const taps t[3], double dy, double *dplane, double d[3])
+{
+	for (int a = 0; a < t[0].n; a++)
+		for (int b = 0; b < t[1].n; b++)
+			for (int c = 0; c < t[2].n; c++) {
+				if (t[0].at[a] < 0 || t[1].at[b] < 0 || t[2].at[c] < 0)
+					continue;
+				int64_t i = (t[0].at[a] * size[1] + t[1].at[b]) * size[2] + t[2].at[c];
+				dplane[i] += dy * t[0].w[a] * t[1].w[b] * t[2].w[c];
+				d[0] += dy * plane[i] * t[0].slope[a] * t[1].w[b] * t[2].w[c];
+				d[1] += dy * plane[i] * t[0].w[a] * t[1].slope[b] * t[2].w[c];
+				d[2] += dy * plane[i] * t[0].w[a] * t[1].w[b] * t[2].slope[c];
+			}
+}
+
+static tarn_err grad(tarn_grad *g)
+{
+	const tarn_tensor *x = g->in[0];
+	plan q = plan_of(g->node, x, &g->dout[0]);
+	double *vx, *vg, *dy, *dx, *dg;
+	TRY(tarn_grad_load(g, x, &vx));
+	TRY(tarn_grad_load(g, g->in[1], &vg));
+	TRY(tarn_grad_load(g, &g->dout[0], &dy));
+	TRY(tarn_grad_zeros(g, tarn_tensor_count(x), &dx));
+	TRY(tarn_grad_zeros(g, tarn_tensor_count(g->in[1]), &dg));
+	for (int64_t n = 0; n < x->dim[0]; n++)
+		for (int64_t p = 0; p < q.points; p++) {
+			taps t[3];
+			double d[3] = {0};
+			point_taps(&q, vg + (n * q.points + p) * q.nd, t);
+			for (int64_t c = 0; c < q.channels; c++) {
+				int64_t plane = n * q.channels + c;
+				sample_back(vx + plane * q.area, q.size, t, dy[plane * q.points + p], dx + plane * q.area, d);
+			}
+			for (int i = 0; i < q.nd; i++)
+				dg[(n * q.points + p) * q.nd + i] = d[2 - i];
+		}
+	if (tarn_grad_wants(g, 0))
+		tarn_grad_add(&g->din[0], dx);
+	if (tarn_grad_wants(g, 1))
+		tarn_grad_add(&g->din[1], dg);
+	return TARN_OK;
 }
 
 const tarn_op_def tarn_op_grid_sample = {
@@ -165,6 +252,7 @@ const tarn_op_def tarn_op_grid_sample = {
 	.import = import,
 	.infer = infer,
 	.eval = eval,
+	.grad = grad,
 	.cost = tarn_cost_out,
 	.quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1},
 };

@@ -149,7 +149,7 @@ const tarn_op_def tarn_op_non_max_suppression = {
 	.max_out = 1,
 	.attr = attr,
 	.n_attr = 1,
-	.flags = TARN_OP_DATA_SHAPE,
+	.flags = TARN_OP_DATA_SHAPE | TARN_OP_FLAT,
 	.infer = infer,
 	.eval = eval,
 	.quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1},

@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 #include "ops/bounds.h"
-#include "ops/elem.h"
+#include "ops/grad.h"
 #include "ops/ops.h"
 #include "ops/padding.h"
 
@@ -121,6 +121,7 @@ static void pad_arg_min(tarn_pad *p)
 		.max_out = 1, \
 		.attr = arg_attr, \
 		.n_attr = 3, \
+		.flags = TARN_OP_FLAT, \
 		.infer = infer_arg, \
 		.eval = eval_##word, \
 		.pad = pad_##word, \
@@ -130,9 +131,7 @@ static void pad_arg_min(tarn_pad *p)
 ROW(arg_max, "ArgMax")
 ROW(arg_min, "ArgMin")
 
-/* ---- TopK
- * ----------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- TopK ---- */
 
 enum { TOP_AXIS, TOP_LARGEST, TOP_SORTED };
 
@@ -188,33 +187,68 @@ static int by_key(const void *pa, const void *pb)
 	return a->index < b->index ? -1 : a->index > b->index;
 }
 
-static tarn_err eval_top_k(tarn_eval *e)
+/* Which element of x each element of the result is: `from` has room for n->out's k along the axis. */
+static tarn_err top_of(const tarn_node *n, const tarn_tensor *x, int axis, int64_t k, int64_t *from)
 {
-	const tarn_tensor *x = e->in[0];
-	bool largest = tarn_attr_i(e->node, TOP_LARGEST) != 0;
-	int axis = 0;
-	int64_t k = tarn_tensor_i64(e->in[1], 0);
-	TRY(tarn_shape_axis(x->rank, tarn_attr_i(e->node, TOP_AXIS), &axis));
+	bool largest = tarn_attr_i(n, TOP_LARGEST) != 0;
 	int64_t outer = tarn_elem_product(x->dim, 0, axis), inner = tarn_elem_product(x->dim, axis + 1, x->rank),
-		n = x->dim[axis];
-	entry *all = tarn_mem_zalloc((size_t)n + 1, sizeof *all);
+		size = x->dim[axis];
+	entry *all = tarn_mem_zalloc((size_t)size + 1, sizeof *all);
 	if (all == NULL)
-		return tarn_err_nomem((unsigned long long)n * sizeof *all);
+		return tarn_err_nomem((unsigned long long)size * sizeof *all);
 	for (int64_t o = 0; o < outer * inner; o++) {
-		int64_t base = o / inner * n * inner + o % inner, to = o / inner * k * inner + o % inner;
-		for (int64_t j = 0; j < n; j++) {
+		int64_t base = o / inner * size * inner + o % inner, to = o / inner * k * inner + o % inner;
+		for (int64_t j = 0; j < size; j++) {
 			uint64_t key = key_of(x, base + j * inner);
 			all[j] = (entry){largest ? key : ~key, j};
 		}
-		qsort(all, (size_t)n, sizeof *all, by_key);
-		for (int64_t j = 0; j < k; j++) {
-			if (e->out[0].type != TARN_DTYPE_NONE)
-				tarn_elem_copy(x, base + all[j].index * inner, &e->out[0], to + j * inner);
-			if (e->node->n_out > 1 && e->out[1].type != TARN_DTYPE_NONE)
-				tarn_tensor_set_i64(&e->out[1], to + j * inner, all[j].index);
-		}
+		qsort(all, (size_t)size, sizeof *all, by_key);
+		for (int64_t j = 0; j < k; j++)
+			from[to + j * inner] = base + all[j].index * inner;
 	}
 	tarn_mem_free(all);
+	return TARN_OK;
+}
+
+static tarn_err eval_top_k(tarn_eval *e)
+{
+	const tarn_tensor *x = e->in[0];
+	int axis = 0;
+	int64_t k = tarn_tensor_i64(e->in[1], 0);
+	TRY(tarn_shape_axis(x->rank, tarn_attr_i(e->node, TOP_AXIS), &axis));
+	int64_t inner = tarn_elem_product(x->dim, axis + 1, x->rank), size = x->dim[axis],
+		count = tarn_elem_product(x->dim, 0, axis) * k * inner;
+	int64_t *from = tarn_mem_zalloc((size_t)count + 1, sizeof *from);
+	if (from == NULL)
+		return tarn_err_nomem((unsigned long long)count * sizeof *from);
+	tarn_err err = top_of(e->node, x, axis, k, from);
+	for (int64_t i = 0; i < count && err == TARN_OK; i++) {
+		if (e->out[0].type != TARN_DTYPE_NONE)
+			tarn_elem_copy(x, from[i], &e->out[0], i);
+		if (e->node->n_out > 1 && e->out[1].type != TARN_DTYPE_NONE)
+			tarn_tensor_set_i64(&e->out[1], i, from[i] / inner % size);
+	}
+	tarn_mem_free(from);
+	return err;
+}
+
+static tarn_err grad_top_k(tarn_grad *g)
+{
+	const tarn_tensor *x = g->in[0], *dout = &g->dout[0];
+	int axis = 0;
+	double *dy, *dx;
+	if (!tarn_grad_wants(g, 0) || dout->type == TARN_DTYPE_NONE)
+		return TARN_OK;
+	TRY(tarn_shape_axis(x->rank, tarn_attr_i(g->node, TOP_AXIS), &axis));
+	TRY(tarn_grad_load(g, dout, &dy));
+	TRY(tarn_grad_zeros(g, tarn_tensor_count(x), &dx));
+	int64_t count = tarn_tensor_count(dout), *from = tarn_arena_zalloc(g->arena, (size_t)count + 1, sizeof *from);
+	if (from == NULL)
+		return tarn_err_nomem((unsigned long long)count * sizeof *from);
+	TRY(top_of(g->node, x, axis, dout->dim[axis], from));
+	for (int64_t i = 0; i < count; i++)
+		dx[from[i]] += dy[i];
+	tarn_grad_add(&g->din[0], dx);
 	return TARN_OK;
 }
 
@@ -245,6 +279,7 @@ const tarn_op_def tarn_op_top_k = {
 	.import = import_top_k,
 	.infer = infer_top_k,
 	.eval = eval_top_k,
+	.grad = grad_top_k,
 	.pad = pad_top_k,
 	.cost = tarn_cost_in,
 	.quant = {.weight = -1, .bias = -1},

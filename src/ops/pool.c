@@ -189,11 +189,14 @@ static void window_back(const pool *q, const double *x, const range r[3], double
 			dx[best] += dy;
 		return;
 	}
+	double y = q->kind == LP ? window_value(q, x, r, &best) : 0;
 	for (int64_t a = 0; a < r[0].n; a++)
 		for (int64_t b = 0; b < r[1].n; b++)
-			for (int64_t c = 0; c < r[2].n; c++)
-				dx[((r[0].at + a * r[0].step) * q->in[1] + r[1].at + b * r[1].step) * q->in[2] + r[2].at +
-				   c * r[2].step] += dy / (double)n;
+			for (int64_t c = 0; c < r[2].n; c++) {
+				int64_t i = ((r[0].at + a * r[0].step) * q->in[1] + r[1].at + b * r[1].step) * q->in[2] +
+					    r[2].at + c * r[2].step;
+				dx[i] += dy * (q->kind == LP ? tarn_norm_slope(x[i], y, q->p) : 1 / (double)n);
+			}
 }
 
 static tarn_err back(tarn_grad *g, pool *q)
@@ -238,6 +241,12 @@ static tarn_err grad_max(tarn_grad *g)
 static tarn_err grad_avg(tarn_grad *g)
 {
 	pool q = {.kind = AVG, .include_pad = tarn_attr_i(g->node, EXTRA)};
+	return back(g, &q);
+}
+
+static tarn_err grad_lp(tarn_grad *g)
+{
+	pool q = {.kind = LP, .p = (double)tarn_attr_i(g->node, EXTRA)};
 	return back(g, &q);
 }
 
@@ -348,6 +357,7 @@ const tarn_op_def tarn_op_lp_pool = {
 	.import = import,
 	.infer = infer_float,
 	.eval = eval_lp,
+	.grad = grad_lp,
 	.pad = pad_lp,
 	.cost = cost,
 	.quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1},

@@ -24,7 +24,16 @@ static const tarn_attr_def lstm_attr[] = {SCHEMA("input_forget")};
 static const tarn_attr_def gru_attr[] = {SCHEMA("linear_before_reset")};
 static const tarn_attr_def rnn_attr[] = {SCHEMA("unused")};
 
-enum { X, W, R, B, LENS, H0, C0, P };
+enum {
+	X = TARN_REC_X,
+	W = TARN_REC_W,
+	R = TARN_REC_R,
+	B = TARN_REC_B,
+	LENS = TARN_REC_LENS,
+	H0 = TARN_REC_H0,
+	C0 = TARN_REC_C0,
+	P = TARN_REC_P
+};
 
 static int gates_of(const tarn_node *n)
 {
@@ -88,18 +97,10 @@ static tarn_err infer(tarn_infer *c)
 	return TARN_OK;
 }
 
-/* Everything of one direction. */
-typedef struct cell {
-	int gates;
-	int64_t in, h;
-	const double *w, *r, *b, *p; /* b, p: NULL when absent */
-	tarn_recurrent_act act[3];
-	double clip;   /* 0: none */
-	bool special;  /* input_forget, linear_before_reset */
-	double *g, *u; /* scratch: gates*h sums of x, gates*h sums of the state */
-} cell;
+typedef tarn_rec_cell cell;
+typedef tarn_recurrent run;
 
-static double act(const cell *c, int i, double v)
+double tarn_recurrent_act_at(const cell *c, int i, double v)
 {
 	if (c->clip > 0)
 		v = v > c->clip ? c->clip : v < -c->clip ? -c->clip : v;
@@ -122,10 +123,10 @@ static void step_lstm(const cell *k, double *h, double *c)
 	const double *p = k->p;
 	for (int64_t j = 0; j < n; j++) {
 		double gi = k->g[j] + k->u[j], go = k->g[n + j] + k->u[n + j], gf = k->g[2 * n + j] + k->u[2 * n + j];
-		double i = act(k, 0, gi + (p ? p[j] * c[j] : 0));
-		double f = k->special ? 1 - i : act(k, 0, gf + (p ? p[2 * n + j] * c[j] : 0));
-		c[j] = f * c[j] + i * act(k, 1, k->g[3 * n + j] + k->u[3 * n + j]);
-		double o = act(k, 0, go + (p ? p[n + j] * c[j] : 0));
+		double i = tarn_recurrent_act_at(k, 0, gi + (p ? p[j] * c[j] : 0));
+		double f = k->special ? 1 - i : tarn_recurrent_act_at(k, 0, gf + (p ? p[2 * n + j] * c[j] : 0));
+		c[j] = f * c[j] + i * tarn_recurrent_act_at(k, 1, k->g[3 * n + j] + k->u[3 * n + j]);
+		double o = tarn_recurrent_act_at(k, 0, go + (p ? p[n + j] * c[j] : 0));
 		h[j] = o * tarn_recurrent_apply(&k->act[2], c[j]);
 	}
 }
@@ -135,8 +136,8 @@ static void step_gru(const cell *k, double *h)
 	int64_t n = k->h;
 	double *z = k->g, *r = k->g + n, *u = k->u + 2 * n, *rh = k->u;
 	for (int64_t j = 0; j < n; j++) {
-		z[j] = act(k, 0, z[j] + k->u[j]);
-		r[j] = act(k, 0, r[j] + k->u[n + j]);
+		z[j] = tarn_recurrent_act_at(k, 0, z[j] + k->u[j]);
+		r[j] = tarn_recurrent_act_at(k, 0, r[j] + k->u[n + j]);
 	}
 	if (!k->special) { /* the reset gate acts on the state before the product */
 		for (int64_t j = 0; j < n; j++)
@@ -144,104 +145,145 @@ static void step_gru(const cell *k, double *h)
 		products(k->r + 2 * n * n, rh, n, n, k->b ? k->b + 5 * n : NULL, u);
 	}
 	for (int64_t j = 0; j < n; j++) {
-		double t = act(k, 1, k->g[2 * n + j] + (k->special ? r[j] * u[j] : u[j]));
+		double t = tarn_recurrent_act_at(k, 1, k->g[2 * n + j] + (k->special ? r[j] * u[j] : u[j]));
 		h[j] = (1 - z[j]) * t + z[j] * h[j];
 	}
 }
 
-static void step(const cell *k, const double *x, double *h, double *c)
+void tarn_recurrent_sums(const cell *k, const double *x, const double *h)
 {
 	int64_t rows = k->gates * k->h;
 	products(k->w, x, rows, k->in, k->b, k->g);
 	products(k->r, h, rows, k->h, k->b ? k->b + rows : NULL, k->u);
+}
+
+void tarn_recurrent_step(const cell *k, const double *x, double *h, double *c)
+{
+	tarn_recurrent_sums(k, x, h);
 	if (k->gates == 4)
 		step_lstm(k, h, c);
 	else if (k->gates == 3)
 		step_gru(k, h);
 	else
 		for (int64_t j = 0; j < k->h; j++)
-			h[j] = act(k, 0, k->g[j] + k->u[j]);
+			h[j] = tarn_recurrent_act_at(k, 0, k->g[j] + k->u[j]);
 }
 
-typedef struct run {
-	cell k;
-	int64_t s, b, d;
-	bool batch_first;
-	double *in[P + 1];       /* inputs as double, NULL when absent */
-	double *h, *c, *scratch; /* one sequence's state */
-} run;
-
-/* Offset of a state (initial or last) and of a step's output. */
-static int64_t state_at(const run *r, int64_t d, int64_t b)
+int64_t tarn_recurrent_state(const run *r, int64_t d, int64_t b)
 {
 	return (r->batch_first ? b * r->d + d : d * r->b + b) * r->k.h;
 }
 
-static int64_t step_at(const run *r, int64_t s, int64_t d, int64_t b)
+int64_t tarn_recurrent_out(const run *r, int64_t s, int64_t d, int64_t b)
 {
 	return (r->batch_first ? (b * r->s + s) * r->d + d : (s * r->d + d) * r->b + b) * r->k.h;
 }
 
-static void sequence(tarn_eval *e, run *r, int64_t d, int64_t b, bool reverse)
+int64_t tarn_recurrent_in(const run *r, int64_t s, int64_t b)
 {
-	int64_t len = r->in[LENS] ? (int64_t)r->in[LENS][b] : r->s, h = r->k.h;
-	len = len < 0 ? 0 : len > r->s ? r->s : len;
-	for (int64_t j = 0; j < h; j++) {
-		r->h[j] = r->in[H0] ? r->in[H0][state_at(r, d, b) + j] : 0;
-		r->c[j] = r->k.gates == 4 && r->in[C0] ? r->in[C0][state_at(r, d, b) + j] : 0;
+	return (r->batch_first ? b * r->s + s : s * r->b + b) * r->k.in;
+}
+
+int64_t tarn_recurrent_len(const run *r, int64_t b)
+{
+	int64_t len = r->in[LENS] ? (int64_t)r->in[LENS][b] : r->s;
+	return len < 0 ? 0 : len > r->s ? r->s : len;
+}
+
+int64_t tarn_recurrent_at(const run *r, int64_t d, int64_t len, int64_t t)
+{
+	return d == 1 || r->first ? len - 1 - t : t;
+}
+
+void tarn_recurrent_begin(run *r, int64_t d, int64_t b)
+{
+	int64_t at = tarn_recurrent_state(r, d, b);
+	for (int64_t j = 0; j < r->k.h; j++) {
+		r->h[j] = r->in[H0] ? r->in[H0][at + j] : 0;
+		r->c[j] = r->in[C0] ? r->in[C0][at + j] : 0;
 	}
+}
+
+void tarn_recurrent_turn(run *r, int64_t d)
+{
+	cell *k = &r->k;
+	int64_t rows = k->gates * k->h;
+	static const int acts[] = {0, 1, 0, 2, 3};
+	memcpy(k->act, r->act + d * acts[k->gates], (size_t)acts[k->gates] * sizeof *k->act);
+	k->w = r->in[W] + d * rows * k->in;
+	k->r = r->in[R] + d * rows * k->h;
+	k->b = r->in[B] ? r->in[B] + d * 2 * rows : NULL;
+	k->p = r->in[P] ? r->in[P] + d * 3 * k->h : NULL;
+}
+
+void tarn_recurrent_close(run *r)
+{
+	for (int i = 0; i < TARN_REC_INPUTS; i++)
+		tarn_mem_free(r->in[i]);
+	tarn_mem_free(r->scratch);
+	*r = (run){0};
+}
+
+tarn_err tarn_recurrent_open(const tarn_node *n, const tarn_tensor *const *in, run *r)
+{
+	static const char *const defaults[] = {NULL, "Tanh", NULL, "Sigmoid,Tanh", "Sigmoid,Tanh,Tanh"};
+	static const int acts[] = {0, 1, 0, 2, 3};
+	int gates = gates_of(n), inputs = gates == 4 ? P + 1 : H0 + 1;
+	int64_t h = in[R]->dim[2];
+	*r = (run){.batch_first = tarn_attr_i(n, TARN_REC_LAYOUT),
+		   .d = directions_of(n),
+		   .first = tarn_attr_i(n, TARN_REC_DIRECTION) == 1};
+	TRY(tarn_recurrent_acts(n, defaults[gates], (int)r->d, r->act, acts[gates] * (int)r->d));
+	r->s = in[X]->dim[r->batch_first];
+	r->b = in[X]->dim[!r->batch_first];
+	r->k = (cell){.gates = gates,
+		      .in = in[X]->dim[2],
+		      .h = h,
+		      .clip = tarn_attr_f(n, TARN_REC_CLIP),
+		      .special = tarn_attr_i(n, TARN_REC_LAST)};
+	tarn_err err = TARN_OK;
+	for (int i = 0; i < inputs && err == TARN_OK; i++)
+		err = tarn_real_load(i < n->n_in ? in[i] : NULL, &r->in[i]);
+	if (err == TARN_OK)
+		err = tarn_real_zeros(2 * h + 2 * gates * h, &r->scratch);
+	if (err != TARN_OK) {
+		tarn_recurrent_close(r);
+		return err;
+	}
+	r->h = r->scratch;
+	r->c = r->h + h;
+	r->k.g = r->c + h;
+	r->k.u = r->k.g + gates * h;
+	return TARN_OK;
+}
+
+static void sequence(tarn_eval *e, run *r, int64_t d, int64_t b)
+{
+	int64_t len = tarn_recurrent_len(r, b), h = r->k.h;
+	tarn_recurrent_begin(r, d, b);
 	for (int64_t i = 0; i < len; i++) {
-		int64_t t = reverse ? len - 1 - i : i;
-		step(&r->k, r->in[X] + (r->batch_first ? b * r->s + t : t * r->b + b) * r->k.in, r->h, r->c);
+		int64_t t = tarn_recurrent_at(r, d, len, i);
+		tarn_recurrent_step(&r->k, r->in[X] + tarn_recurrent_in(r, t, b), r->h, r->c);
 		if (tarn_eval_wants(e, 0))
-			tarn_real_put(&e->out[0], step_at(r, t, d, b), h, r->h);
+			tarn_real_put(&e->out[0], tarn_recurrent_out(r, t, d, b), h, r->h);
 	}
 	if (tarn_eval_wants(e, 1))
-		tarn_real_put(&e->out[1], state_at(r, d, b), h, r->h);
+		tarn_real_put(&e->out[1], tarn_recurrent_state(r, d, b), h, r->h);
 	if (tarn_eval_wants(e, 2))
-		tarn_real_put(&e->out[2], state_at(r, d, b), h, r->c);
+		tarn_real_put(&e->out[2], tarn_recurrent_state(r, d, b), h, r->c);
 }
 
 static tarn_err eval(tarn_eval *e)
 {
-	const tarn_node *n = e->node;
-	const tarn_tensor *x = e->in[X];
-	static const char *const defaults[] = {NULL, "Tanh", NULL, "Sigmoid,Tanh", "Sigmoid,Tanh,Tanh"};
-	static const int acts[] = {0, 1, 0, 2, 3};
-	run r = {.batch_first = tarn_attr_i(n, TARN_REC_LAYOUT), .d = directions_of(n)};
-	int gates = gates_of(n), inputs = gates == 4 ? P + 1 : H0 + 1;
-	int64_t h = e->in[R]->dim[2];
-	tarn_recurrent_act act[6];
-	TRY(tarn_recurrent_acts(n, defaults[gates], (int)r.d, act, acts[gates] * (int)r.d));
-	r.s = x->dim[r.batch_first];
-	r.b = x->dim[!r.batch_first];
-	r.k = (cell){.gates = gates,
-		     .in = x->dim[2],
-		     .h = h,
-		     .clip = tarn_attr_f(n, TARN_REC_CLIP),
-		     .special = tarn_attr_i(n, TARN_REC_LAST)};
-	tarn_err err = TARN_OK;
-	for (int i = 0; i < inputs; i++)
-		TRY_GOTO(done, tarn_real_load(tarn_eval_in(e, i), &r.in[i]));
-	TRY_GOTO(done, tarn_real_zeros(2 * h + 2 * gates * h, &r.scratch));
-	r.h = r.scratch;
-	r.c = r.h + h;
-	r.k.g = r.c + h;
-	r.k.u = r.k.g + gates * h;
+	run r;
+	TRY(tarn_recurrent_open(e->node, e->in, &r));
 	for (int64_t d = 0; d < r.d; d++) {
-		memcpy(r.k.act, act + d * acts[gates], (size_t)acts[gates] * sizeof *act);
-		r.k.w = r.in[W] + d * gates * h * r.k.in;
-		r.k.r = r.in[R] + d * gates * h * h;
-		r.k.b = r.in[B] ? r.in[B] + d * 2 * gates * h : NULL;
-		r.k.p = gates == 4 && r.in[P] ? r.in[P] + d * 3 * h : NULL;
+		tarn_recurrent_turn(&r, d);
 		for (int64_t b = 0; b < r.b; b++)
-			sequence(e, &r, d, b, d == 1 || tarn_attr_i(n, TARN_REC_DIRECTION) == 1);
+			sequence(e, &r, d, b);
 	}
-done:
-	for (int i = 0; i < inputs; i++)
-		tarn_mem_free(r.in[i]);
-	tarn_mem_free(r.scratch);
-	return err;
+	tarn_recurrent_close(&r);
+	return TARN_OK;
 }
 
 static tarn_err cost(const tarn_node *n, tarn_cost *out)
@@ -278,8 +320,8 @@ static void pad_recurrent(tarn_pad *p)
 
 #define RECURRENT(label, inputs, outputs, schema) \
 	.name = label, .onnx_since = 1, .min_in = 3, .max_in = inputs, .min_out = 0, .max_out = outputs, .attr = schema, \
-	.n_attr = TARN_REC_LAST + 1, .infer = infer, .eval = eval, .pad = pad_recurrent, .cost = cost, \
-	.quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1}
+	.n_attr = TARN_REC_LAST + 1, .infer = infer, .eval = eval, .grad = tarn_recurrent_grad, .pad = pad_recurrent, \
+	.cost = cost, .quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1}
 
 const tarn_op_def tarn_op_lstm = {RECURRENT("LSTM", 8, 3, lstm_attr)};
 const tarn_op_def tarn_op_gru = {RECURRENT("GRU", 6, 2, gru_attr)};

@@ -88,3 +88,32 @@ double tarn_recurrent_apply(const tarn_recurrent_act *a, double x)
 		return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
 	}
 }
+
+double tarn_recurrent_slope(const tarn_recurrent_act *a, double x)
+{
+	double y = tarn_recurrent_apply(a, x);
+	switch (a->kind) {
+	case RELU:
+		return x > 0;
+	case TANH:
+		return 1 - y * y;
+	case SIGMOID:
+		return y * (1 - y);
+	case AFFINE:
+		return a->alpha;
+	case LEAKY:
+		return x < 0 ? a->alpha : 1;
+	case THRESHOLDED:
+		return x > a->alpha;
+	case SCALED_TANH:
+		return a->beta * (a->alpha - y * y / a->alpha);
+	case HARD_SIGMOID:
+		return y > 0 && y < 1 ? a->alpha : 0;
+	case ELU:
+		return x < 0 ? y + a->alpha : 1;
+	case SOFTSIGN:
+		return 1 / ((1 + fabs(x)) * (1 + fabs(x)));
+	default:
+		return 1 / (1 + exp(-x));
+	}
+}

@@ -2,7 +2,8 @@
 /* ScatterElements (and its older name Scatter) and ScatterND: data copied, then written or reduced into at indices. */
 #include <math.h>
 
-#include "ops/elem.h"
+#include "base/mem.h"
+#include "ops/grad.h"
 #include "ops/index.h"
 #include "ops/ops.h"
 #include "ops/padding.h"
@@ -30,6 +31,80 @@ static void put(int how, const tarn_tensor *x, int64_t si, tarn_tensor *y, int64
 		a = (int64_t)v;
 		tarn_elem_store_i64(y, di, 1, &a);
 	}
+}
+
+/* Where each element of the updates goes. */
+typedef tarn_err (*places_fn)(const tarn_node *n, const tarn_tensor *x, const tarn_tensor *at, int64_t *to);
+
+static int reduction_of(const tarn_node *n)
+{
+	return (int)tarn_attr_i(n, tarn_attr_index(n->op, "reduction"));
+}
+
+static tarn_err scatter(tarn_eval *e, places_fn places)
+{
+	int64_t n = tarn_tensor_count(e->in[2]), *to = tarn_mem_zalloc((size_t)n + 1, sizeof *to);
+	int how = reduction_of(e->node);
+	if (!to)
+		return tarn_err_nomem((unsigned long long)n * sizeof *to);
+	tarn_err err = places(e->node, e->in[0], e->in[1], to);
+	if (err == TARN_OK)
+		tarn_elem_copy_all(e->in[0], &e->out[0]);
+	for (int64_t i = 0; i < n && err == TARN_OK; i++)
+		put(how, e->in[2], i, &e->out[0], to[i]);
+	tarn_mem_free(to);
+	return err;
+}
+
+/* Backward through one write y = reduce(y, u): dy becomes that of the y before. The gradient of u. */
+static double back(int how, double y, double u, double *dy)
+{
+	double was = *dy;
+	bool kept = how == MAX ? isnan(y) || y > u : isnan(y) || y < u;
+	switch (how) {
+	case ADD:
+		return was;
+	case MUL:
+		*dy = was * u;
+		return was * y;
+	case NONE:
+		*dy = 0;
+		return was;
+	default:
+		*dy = kept ? was : 0;
+		return kept ? 0 : was;
+	}
+}
+
+/* The writes are done again, remembering what each found; then they are gone through from the last to the first. */
+static tarn_err scatter_back(tarn_grad *g, places_fn places)
+{
+	int64_t n = tarn_tensor_count(g->in[2]), *to = tarn_arena_zalloc(g->arena, (size_t)n + 1, sizeof *to);
+	int how = reduction_of(g->node);
+	double *y, *u, *found, *dy, *du;
+	tarn_tensor now, one;
+	if (!to)
+		return tarn_err_nomem((unsigned long long)n * sizeof *to);
+	TRY(places(g->node, g->in[0], g->in[1], to));
+	TRY(tarn_grad_load(g, g->in[0], &y));
+	TRY(tarn_grad_load(g, g->in[2], &u));
+	TRY(tarn_grad_load(g, &g->dout[0], &dy));
+	TRY(tarn_grad_zeros(g, n, &found));
+	TRY(tarn_grad_zeros(g, n, &du));
+	now = *g->in[0], one = *g->in[2];
+	now.type = one.type = TARN_F64;
+	now.data = y, one.data = u;
+	for (int64_t i = 0; i < n; i++) {
+		found[i] = y[to[i]];
+		put(how, &one, i, &now, to[i]);
+	}
+	for (int64_t i = n; i-- > 0;)
+		du[i] = back(how, found[i], u[i], &dy[to[i]]);
+	if (tarn_grad_wants(g, 0))
+		tarn_grad_add(&g->din[0], dy);
+	if (tarn_grad_wants(g, 2))
+		tarn_grad_add(&g->din[2], du);
+	return TARN_OK;
 }
 
 static tarn_err infer_common(tarn_infer *c, int attr)
@@ -66,23 +141,30 @@ static tarn_err infer_scatter_elements(tarn_infer *c)
 	return TARN_OK;
 }
 
-static tarn_err eval_scatter_elements(tarn_eval *e)
+static tarn_err places_elements(const tarn_node *node, const tarn_tensor *x, const tarn_tensor *at, int64_t *to)
 {
-	const tarn_tensor *x = e->in[0], *at = e->in[1];
 	int64_t index[TARN_MAX_RANK] = {0}, stride[TARN_MAX_RANK], n = tarn_tensor_count(at);
-	int axis = 0, how = e->node->op->n_attr > 1 ? (int)tarn_attr_i(e->node, 1) : NONE;
-	TRY(tarn_shape_axis(x->rank, tarn_attr_i(e->node, 0), &axis));
+	int axis = 0;
+	TRY(tarn_shape_axis(x->rank, tarn_attr_i(node, 0), &axis));
 	tarn_tensor_strides(x, stride);
-	tarn_elem_copy_all(x, &e->out[0]);
 	for (int64_t i = 0; i < n; i++) {
-		int64_t k = 0, dst = 0;
+		int64_t k = 0;
 		TRY(tarn_index_at(at, i, x->dim[axis], &k));
 		for (int d = 0; d < x->rank; d++)
-			dst += (d == axis ? k : index[d]) * stride[d];
-		put(how, e->in[2], i, &e->out[0], dst);
+			to[i] += (d == axis ? k : index[d]) * stride[d];
 		tarn_elem_next(at->rank, at->dim, index);
 	}
 	return TARN_OK;
+}
+
+static tarn_err eval_elements(tarn_eval *e)
+{
+	return scatter(e, places_elements);
+}
+
+static tarn_err grad_elements(tarn_grad *g)
+{
+	return scatter_back(g, places_elements);
 }
 
 static const tarn_attr_def elements_attr[] = {
@@ -121,7 +203,7 @@ static void pad_nd(tarn_pad *p)
 	p->why = p->input ? "it would write the padding somewhere" : "its indices may count from the end";
 }
 
-#define ROW(word, Name, since, until, attrs, count, import_slot, infer_slot, pad_slot, eval_slot) \
+#define ROW(word, Name, since, until, attrs, count, import_slot, infer_slot, form) \
 	const tarn_op_def tarn_op_##word = { \
 		.name = Name, \
 		.onnx_since = since, \
@@ -134,8 +216,9 @@ static void pad_nd(tarn_pad *p)
 		.n_attr = count, \
 		.import = import_slot, \
 		.infer = infer_slot, \
-		.eval = eval_slot, \
-		.pad = pad_slot, \
+		.eval = eval_##form, \
+		.grad = grad_##form, \
+		.pad = pad_##form, \
 		.cost = tarn_cost_move, \
 		.quant = {.weight = -1, .bias = -1}, \
 	};
@@ -147,9 +230,8 @@ static tarn_err import_scatter(const tarn_import *src)
 	return TARN_OK;
 }
 
-ROW(scatter, "Scatter", 9, 10, elements_attr, 2, import_scatter, infer_scatter_elements, pad_elements, eval_scatter_elements)
-ROW(scatter_elements, "ScatterElements", 11, 0, elements_attr, 2, NULL, infer_scatter_elements, pad_elements,
-    eval_scatter_elements)
+ROW(scatter, "Scatter", 9, 10, elements_attr, 2, import_scatter, infer_scatter_elements, elements)
+ROW(scatter_elements, "ScatterElements", 11, 0, elements_attr, 2, NULL, infer_scatter_elements, elements)
 
 /* ---- ScatterND ---- */
 
@@ -173,27 +255,36 @@ static tarn_err infer_scatter_nd(tarn_infer *c)
 	return TARN_OK;
 }
 
-static tarn_err eval_scatter_nd(tarn_eval *e)
+static tarn_err places_nd(const tarn_node *node, const tarn_tensor *x, const tarn_tensor *at, int64_t *to)
 {
-	const tarn_tensor *x = e->in[0], *at = e->in[1];
-	int depth = (int)at->dim[at->rank - 1], how = (int)tarn_attr_i(e->node, 0);
+	(void)node;
+	int depth = (int)at->dim[at->rank - 1];
 	int64_t stride[TARN_MAX_RANK], n = tarn_elem_product(at->dim, 0, at->rank - 1);
 	int64_t inner = tarn_elem_product(x->dim, depth, x->rank);
 	tarn_tensor_strides(x, stride);
-	tarn_elem_copy_all(x, &e->out[0]);
 	for (int64_t i = 0; i < n; i++) {
-		int64_t dst = 0;
+		int64_t first = 0;
 		for (int k = 0; k < depth; k++) {
 			int64_t j = 0;
 			TRY(tarn_index_at(at, i * depth + k, x->dim[k], &j));
-			dst += j * stride[k];
+			first += j * stride[k];
 		}
 		for (int64_t j = 0; j < inner; j++)
-			put(how, e->in[2], i * inner + j, &e->out[0], dst + j);
+			to[i * inner + j] = first + j;
 	}
 	return TARN_OK;
 }
 
+static tarn_err eval_nd(tarn_eval *e)
+{
+	return scatter(e, places_nd);
+}
+
+static tarn_err grad_nd(tarn_grad *g)
+{
+	return scatter_back(g, places_nd);
+}
+
 static const tarn_attr_def nd_attr[] = {{"reduction", TARN_ATTR_ENUM, TARN_ATTR_DEFAULT, NONE, WORDS}};
 
-ROW(scatter_nd, "ScatterND", 11, 0, nd_attr, 1, NULL, infer_scatter_nd, pad_nd, eval_scatter_nd)
+ROW(scatter_nd, "ScatterND", 11, 0, nd_attr, 1, NULL, infer_scatter_nd, nd)

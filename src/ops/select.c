@@ -5,10 +5,10 @@
 
 #include "base/mem.h"
 #include "ops/bounds.h"
-#include "ops/elem.h"
+#include "ops/grad.h"
 #include "ops/ops.h"
 
-#define ROW(word, Name, since, ins, outs, attrs, count) \
+#define ROW(word, Name, since, ins, outs, attrs, count, more, slope) \
 	const tarn_op_def tarn_op_##word = { \
 		.name = Name, \
 		.onnx_since = since, \
@@ -18,9 +18,10 @@
 		.max_out = outs, \
 		.attr = attrs, \
 		.n_attr = count, \
-		.flags = TARN_OP_DATA_SHAPE, \
+		.flags = TARN_OP_DATA_SHAPE | (more), \
 		.infer = infer_##word, \
 		.eval = eval_##word, \
+		.grad = slope, \
 		.cost = tarn_cost_in, \
 		.quant = {.weight = -1, .bias = -1}, \
 	};
@@ -80,7 +81,7 @@ static tarn_err eval_non_zero(tarn_eval *e)
 	return TARN_OK;
 }
 
-ROW(non_zero, "NonZero", 9, 1, 1, NULL, 0)
+ROW(non_zero, "NonZero", 9, 1, 1, NULL, 0, TARN_OP_FLAT, NULL)
 
 /* ---- Compress ---- */
 
@@ -137,7 +138,7 @@ static tarn_err eval_compress(tarn_eval *e)
 }
 
 static const tarn_attr_def compress_attr[] = {{"axis", TARN_ATTR_INT, TARN_ATTR_OPTIONAL, 0, NULL}};
-ROW(compress, "Compress", 9, 2, 1, compress_attr, 1)
+ROW(compress, "Compress", 9, 2, 1, compress_attr, 1, 0, tarn_grad_moved)
 
 /* ---- Unique ---- */
 
@@ -294,4 +295,4 @@ static const tarn_attr_def unique_attr[] = {
 	{"sorted", TARN_ATTR_BOOL, TARN_ATTR_DEFAULT, 1, NULL},
 	{"axis", TARN_ATTR_INT, TARN_ATTR_OPTIONAL, 0, NULL},
 };
-ROW(unique, "Unique", 11, 1, 4, unique_attr, 2)
+ROW(unique, "Unique", 11, 1, 4, unique_attr, 2, 0, NULL)

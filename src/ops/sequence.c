@@ -63,6 +63,31 @@ static tarn_err eval_cum_sum(tarn_eval *e)
 	return TARN_OK;
 }
 
+/* Each element goes into all sums behind it: gradients are summed the other way round. */
+static tarn_err grad_cum_sum(tarn_grad *g)
+{
+	const tarn_tensor *x = g->in[0];
+	bool exclusive = tarn_attr_i(g->node, EXCLUSIVE) != 0, reverse = tarn_attr_i(g->node, REVERSE) != 0;
+	int axis = 0;
+	double *dy, *dx;
+	if (!tarn_grad_wants(g, 0) || g->dout[0].type == TARN_DTYPE_NONE)
+		return TARN_OK;
+	TRY(tarn_shape_axis(x->rank, tarn_tensor_i64(g->in[1], 0), &axis));
+	TRY(tarn_grad_load(g, &g->dout[0], &dy));
+	TRY(tarn_grad_zeros(g, tarn_tensor_count(x), &dx));
+	int64_t inner = tarn_elem_product(x->dim, axis + 1, x->rank), n = x->dim[axis];
+	for (int64_t o = 0, rows = n ? tarn_tensor_count(x) / n : 0; o < rows; o++) {
+		double sum = 0;
+		for (int64_t j = 0; j < n; j++) {
+			int64_t at = o / inner * n * inner + o % inner + (reverse ? j : n - 1 - j) * inner;
+			dx[at] = exclusive ? sum : sum + dy[at];
+			sum += dy[at];
+		}
+	}
+	tarn_grad_add(&g->din[0], dx);
+	return TARN_OK;
+}
+
 static const tarn_attr_def cum_sum_attr[] = {
 	{"exclusive", TARN_ATTR_BOOL, TARN_ATTR_DEFAULT, 0, NULL},
 	{"reverse", TARN_ATTR_BOOL, TARN_ATTR_DEFAULT, 0, NULL},
@@ -91,6 +116,7 @@ const tarn_op_def tarn_op_cum_sum = {
 	.n_attr = 2,
 	.infer = infer_cum_sum,
 	.eval = eval_cum_sum,
+	.grad = grad_cum_sum,
 	.pad = pad_cum_sum,
 	.cost = tarn_cost_out,
 	.quant = FLOAT_ROW,
@@ -236,6 +262,7 @@ const tarn_op_def tarn_op_one_hot = {
 	.n_attr = 1,
 	.infer = infer_one_hot,
 	.eval = eval_one_hot,
+	.grad = tarn_grad_moved, /* of the two values it sets */
 	.pad = pad_one_hot,
 	.cost = tarn_cost_move,
 	.quant = FLOAT_ROW,

@@ -189,4 +189,4 @@ static void pad(tarn_pad *p)
 
 const tarn_op_def tarn_op_softmax = {SOFTMAX("Softmax", eval_soft), .grad = grad_soft, .ir = "SoftMax"};
 const tarn_op_def tarn_op_log_softmax = {SOFTMAX("LogSoftmax", eval_log), .grad = grad_log, .ir = "LogSoftmax"};
-const tarn_op_def tarn_op_hardmax = {SOFTMAX("Hardmax", eval_hard)};
+const tarn_op_def tarn_op_hardmax = {SOFTMAX("Hardmax", eval_hard), .flags = TARN_OP_FLAT};

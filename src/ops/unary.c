@@ -115,7 +115,7 @@ static tarn_err infer_float(tarn_infer *c)
 	return tarn_unary_infer(c, TARN_CLS_F);
 }
 
-#define ROW(word, Name, since, spelling, set_infer, set_bounds, slope) \
+#define ROW(word, Name, since, spelling, set_infer, set_bounds, slope, more) \
 	const tarn_op_def tarn_op_##word = { \
 		.name = #Name, \
 		.onnx_since = since, \
@@ -124,7 +124,7 @@ static tarn_err infer_float(tarn_infer *c)
 		.max_in = 1, \
 		.min_out = 1, \
 		.max_out = 1, \
-		.flags = TARN_OP_ELEMENTWISE, \
+		.flags = TARN_OP_ELEMENTWISE | (more), \
 		.infer = set_infer, \
 		.bounds = set_bounds, \
 		.eval = eval_##word, \
@@ -152,7 +152,7 @@ static tarn_err infer_float(tarn_infer *c)
 	{ \
 		return tarn_grad_unary(g, d_##word, NULL); \
 	} \
-	ROW(word, Name, since, spelling, infer_float, NULL, grad_##word)
+	ROW(word, Name, since, spelling, infer_float, NULL, grad_##word, 0)
 FLOAT_LIST(FLOAT)
 
 /* ---- operators that also take integers, or give BOOL ---- */
@@ -305,12 +305,12 @@ static tarn_err bounds_neg(tarn_infer *c)
 	return tarn_bounds_set(c, 0, at, n);
 }
 
-ROW(abs, Abs, 1, "Abs", infer_number, NULL, grad_abs)
-ROW(neg, Neg, 1, "Negative", infer_signed, bounds_neg, grad_neg)
-ROW(sign, Sign, 9, "Sign", infer_number, NULL, grad_none)
-ROW(erf, Erf, 9, "Erf", infer_number, NULL, grad_erf)
-ROW(is_nan, IsNaN, 9, "IsNaN", infer_test, NULL, NULL)
-ROW(bitwise_not, BitwiseNot, 18, "BitwiseNot", infer_whole, NULL, NULL)
+ROW(abs, Abs, 1, "Abs", infer_number, NULL, grad_abs, 0)
+ROW(neg, Neg, 1, "Negative", infer_signed, bounds_neg, grad_neg, 0)
+ROW(sign, Sign, 9, "Sign", infer_number, NULL, grad_none, 0)
+ROW(erf, Erf, 9, "Erf", infer_number, NULL, grad_erf, 0)
+ROW(is_nan, IsNaN, 9, "IsNaN", infer_test, NULL, NULL, TARN_OP_FLAT)
+ROW(bitwise_not, BitwiseNot, 18, "BitwiseNot", infer_whole, NULL, NULL, TARN_OP_FLAT)
 
 enum { DETECT_NEGATIVE, DETECT_POSITIVE };
 static const tarn_attr_def is_inf_attr[] = {
@@ -333,7 +333,7 @@ const tarn_op_def tarn_op_is_inf = {
 	.max_out = 1,
 	.attr = is_inf_attr,
 	.n_attr = 2,
-	.flags = TARN_OP_ELEMENTWISE,
+	.flags = TARN_OP_ELEMENTWISE | TARN_OP_FLAT,
 	.infer = infer_test,
 	.eval = eval_is_inf,
 	.cost = tarn_cost_out,
@@ -362,7 +362,7 @@ const tarn_op_def tarn_op_not = {
 	.max_in = 1,
 	.min_out = 1,
 	.max_out = 1,
-	.flags = TARN_OP_ELEMENTWISE,
+	.flags = TARN_OP_ELEMENTWISE | TARN_OP_FLAT,
 	.infer = infer_logic,
 	.bounds = bounds_not,
 	.eval = eval_not,

@@ -68,6 +68,11 @@ static const char *pad_word(const tarn_op_def *op)
 	return op->flags & TARN_OP_ELEMENTWISE ? "harmless" : "refused";
 }
 
+static const char *grad_word(const tarn_op_def *op)
+{
+	return op->grad ? "yes" : op->flags & TARN_OP_FLAT ? "zero" : op->decompose ? "decomposed" : "";
+}
+
 static void page_ops(void)
 {
 	size_t n = 0, with[4] = {0};
@@ -79,7 +84,10 @@ static void page_ops(void)
 	puts("src/fmt/ovir. `cost`: multiply-accumulates are counted. `INT8`: what quantization does with it. `padding`: what "
 	     "it says of a");
 	puts("padded input (answers: by its own slot; harmless: element by element; refused: no answer). `gradient`: for "
-	     "training.\n");
+	     "training (zero: truth");
+	puts("values, counts, positions and fixed numbers have none by nature; decomposed: that of the operators it is written "
+	     "as; empty: a model");
+	puts("that learns through it is refused, which names it).\n");
 	puts("| operator | ONNX opset | OpenVINO | reference | sizes known early | cost | INT8 | padding | gradient |");
 	puts("|---|---|---|---|---|---|---|---|---|");
 	for (const tarn_op_def *const *op = tarn_ops; *op; op++, n++) {
@@ -88,7 +96,7 @@ static void page_ops(void)
 		opsets(o);
 		cell(o->ir ? o->ir : "");
 		printf("| %s | %s | %s | %s | %s | %s |\n", o->eval ? "yes" : "decomposed", yes(o->bounds), yes(o->cost),
-		       quant_word(o), pad_word(o), yes(o->grad));
+		       quant_word(o), pad_word(o), grad_word(o));
 		with[0] += o->eval != NULL;
 		with[1] += o->cost != NULL;
 		with[2] += o->pad || o->flags & TARN_OP_ELEMENTWISE;

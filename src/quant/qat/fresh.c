@@ -35,12 +35,17 @@ static double inputs_of(const tarn_node *n, const tarn_tensor *w)
 static void forget(const tarn_node *n, int slot, const qat_param *p, uint64_t *state, float *x)
 {
 	static const char *const products[] = {"Conv", "ConvTranspose", "Gemm", "MatMul", "FusedMatMul", NULL};
+	static const char *const recurrent[] = {"RNN", "GRU", "LSTM", NULL};
 	static const char *const normalisations[] = {"LayerNormalization", "BatchNormalization", NULL};
-	if (tarn_quant_any_of(n, products) && slot < 2)
+	if (tarn_quant_any_of(n, recurrent) && slot < 3) /* W and R: of variance 1 / inputs, as gates are not cut at 0 */
+		fill(x, p->n, sqrt(1 / fmax(1, (double)p->v->konst->dim[2])), state);
+	else if (tarn_quant_any_of(n, products) && slot < 2)
 		fill(x, p->n, sqrt(2 / fmax(1, inputs_of(n, p->v->konst))), state);
+	else if (tarn_quant_is(n, "Einsum")) /* of the size the model has them */
+		fill(x, p->n, qat_net_size(x, p->n), state);
 	else if (tarn_quant_is(n, "Gather"))
 		fill(x, p->n, 0.1, state);
-	else if (tarn_quant_any_of(n, products) || tarn_quant_is(n, "Add") ||
+	else if (tarn_quant_any_of(n, products) || tarn_quant_any_of(n, recurrent) || tarn_quant_is(n, "Add") ||
 		 (tarn_quant_any_of(n, normalisations) && slot == 2))
 		memset(x, 0, p->n * sizeof *x);
 	else if (tarn_quant_any_of(n, normalisations) && slot == 1)

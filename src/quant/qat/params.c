@@ -132,16 +132,28 @@ static tarn_err grid_params(qat_net *net, const tarn_node *n)
 static const struct {
 	const char *op;
 	unsigned inputs;
-} learned[] = {{"Conv", 6},       {"ConvTranspose", 6},      {"Gemm", 6}, {"MatMul", 3}, {"LayerNormalization", 6},
-	       {"PRelu", 2},      {"BatchNormalization", 6}, {"Add", 3},  {"Mul", 3},    {"Gather", 1},
-	       {"FusedMatMul", 3}};
+} learned[] = {{"Conv", 6},
+	       {"ConvTranspose", 6},
+	       {"Gemm", 6},
+	       {"MatMul", 3},
+	       {"LayerNormalization", 6},
+	       {"PRelu", 2},
+	       {"BatchNormalization", 6},
+	       {"Add", 3},
+	       {"Mul", 3},
+	       {"Gather", 1},
+	       {"FusedMatMul", 3},
+	       {"RNN", 14},
+	       {"GRU", 14},
+	       {"LSTM", 142}, /* peepholes, too */
+	       {"Einsum", 3}};
 
 static tarn_err float_params(qat_net *net, const tarn_node *n)
 {
 	for (size_t i = 0; i < sizeof learned / sizeof *learned; i++) {
 		if (strcmp(n->op->name, learned[i].op))
 			continue;
-		for (int k = 0; k < n->n_in && k < 3; k++) {
+		for (int k = 0; k < n->n_in && k < 8; k++) {
 			const tarn_value *v = n->in[k];
 			if (!(learned[i].inputs >> k & 1) || !v || !v->konst || v->konst->type != TARN_F32 ||
 			    tarn_tensor_count(v->konst) < 2 || net->param_of[v->id] >= 0)
