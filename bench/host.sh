@@ -26,4 +26,8 @@ for platform in 3720 4000; do
 	row $platform "no preparation"
 	"$tarn" bench "$@" --stdin rgb24:224x224 </dev/zero >"$folder/report.json" 2>/dev/null
 	row $platform "raw frames"
+	if [ -x "$build/bench/bench_host" ]; then
+		TARN_NPU=sim:$platform TARN_NPU_MODE=paced "$build/bench/bench_host" "$folder/net.onnx" 8 "$seconds" 2>/dev/null |
+			sed "s/^/NPU $platform, /"
+	fi
 done

@@ -174,12 +174,17 @@ tarn_signal *tarn_signal_new(tarn_sched *sched, bool set)
 	return s;
 }
 
-static void set_locked(tarn_signal *g, uint64_t start_tick, uint64_t end_tick, tarn_err err)
+static void mark(tarn_signal *g, uint64_t start_tick, uint64_t end_tick, tarn_err err)
 {
 	g->state = TARN_SIGNAL_SET;
 	g->start_tick = start_tick;
 	g->end_tick = end_tick;
 	g->err = err;
+}
+
+static void set_locked(tarn_signal *g, uint64_t start_tick, uint64_t end_tick, tarn_err err)
+{
+	mark(g, start_tick, end_tick, err);
 	tarn_cond_broadcast(&g->sched->done);
 	tarn_cond_broadcast(&g->sched->work);
 }
@@ -308,7 +313,7 @@ static void step(tarn_sched *s, tarn_sched_queue *q, job *j)
 		set_locked(c->signal, start_tick, take_tick(s, end), j->err);
 }
 
-/* Takes the finished head off its queue. The lock is held. */
+/* Takes the finished head off its queue. The lock is held; who waits is woken by the caller, to find it free. */
 static void finish(tarn_sched *s, tarn_sched_queue *q, job *j)
 {
 	q->head = j->next;
@@ -320,8 +325,7 @@ static void finish(tarn_sched *s, tarn_sched_queue *q, job *j)
 	if (j->more && j->err)
 		j->next->err = j->err;
 	if (j->done)
-		set_locked(j->done, 0, 0, j->err);
-	tarn_cond_broadcast(&s->done);
+		mark(j->done, 0, 0, j->err);
 	if (q->closed && !q->head) {
 		tarn_sched_queue **at = &s->queues;
 		while (*at != q)
@@ -348,6 +352,7 @@ static void *thread_main(void *arg)
 			finish(s, q, j);
 			/* References may be the last ones: graphs take their time to go, and hosts should not wait for it. */
 			tarn_mutex_unlock(&s->lock);
+			tarn_cond_broadcast(&s->done);
 			job_free(j);
 			tarn_mutex_lock(&s->lock);
 		}

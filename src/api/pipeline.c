@@ -5,6 +5,9 @@
  * Whoever is free does what is next: give a result that is due, else take a free request and prepare it. The source is a second
  * lock; a worker takes its number there, so numbers are in the source's order. All workers can do all of it, so one wakes for
  * each thing that is to be done; all of them only for the end.
+ *
+ * Waking a worker costs more than a cheap preparation. While turns are short, the thread that saw the end of an inference does
+ * the whole turn itself, under the number of a worker that sleeps: gives the result, prepares the request, starts it again.
  */
 #include "tarn/pipeline.h"
 
@@ -15,6 +18,9 @@
 #include "tarn/profile.h"
 
 enum { MAX_REQUESTS = 4096, MAX_WORKERS = 1024 };
+/* A turn is short below this part of the time from one inference's end to the next, when the device has threads that only wait;
+ * below that time where they compute. So many in a row have to be short. */
+enum { SHORT_PART = 2, SHORT_NS = 20000, SHORT_TURNS = 16 };
 
 typedef enum turn_state { TURN_FREE, TURN_TAKEN, TURN_RUNS, TURN_DONE } turn_state;
 
@@ -46,8 +52,15 @@ typedef struct pipeline {
 	size_t ticket;  /* the next to be fetched; guarded by source */
 	size_t due;     /* in order: the next result to be given */
 	size_t in_hand; /* turns that are not free */
-	bool ended;     /* nothing more is fetched */
-	bool giving;    /* a worker is in the result callback */
+	size_t *spare;  /* numbers of workers that nobody uses: n_spare of them */
+	size_t n_spare;
+	bool computes;      /* the device's threads do: they have better things to do than turns */
+	size_t n_short;     /* turns in a row that were short */
+	int64_t turn_ns;    /* what giving the last result took, to which its preparation comes */
+	int64_t seen_ns;    /* when the last inference ended, and */
+	int64_t between_ns; /* the mean time between two ends */
+	bool ended;         /* nothing more is fetched */
+	bool giving;        /* a worker is in the result callback */
 	ov_status_e status;
 	tarn_last_error failure; /* the sentence for it */
 	tarn_pipeline_report report;
@@ -97,31 +110,14 @@ static void wake(pipeline *p, bool ended)
 		tarn_cond_signal(&p->changed);
 }
 
+/* Who releases looks for work next, so others are woken for more than one thing only. */
 static void release(pipeline *p, turn *t)
 {
 	t->state = TURN_FREE;
 	push(p, &p->idle, t);
 	p->in_hand--;
-	wake(p, p->ended);
-}
-
-/* From a thread of the device. The status is taken here: a worker that asks for it would wait for the end of this callback. Who
- * is woken finds the lock free. */
-static void on_done(void *arg)
-{
-	turn *t = arg;
-	pipeline *p = t->line;
-	t->ended_ns = tarn_clock_ns();
-	t->status = ov_infer_request_wait(t->request);
-	if (t->status != OK)
-		tarn_last_error_get(&t->failure);
-	tarn_mutex_lock(&p->lock);
-	t->state = TURN_DONE;
-	if (!p->o->in_order)
-		push(p, &p->done, t);
-	bool ended = p->ended;
-	tarn_mutex_unlock(&p->lock);
-	wake(p, ended);
+	if (p->ended || p->idle.n + p->done.n > 1)
+		wake(p, p->ended);
 }
 
 /* ---- results ---- */
@@ -155,14 +151,16 @@ static void give(pipeline *p, turn *t)
 	tarn_pipeline_answer a = TARN_PIPELINE_GO_ON;
 	p->giving = true;
 	tarn_mutex_unlock(&p->lock);
+	int64_t begin = tarn_clock_ns();
 	t->times.inference = ms_between(t->started_ns, t->ended_ns);
-	t->times.held = ms_between(t->ended_ns, tarn_clock_ns());
+	t->times.held = ms_between(t->ended_ns, begin);
 	if (t->status == OK && p->o->result)
 		a = p->o->result(p->o->ctx, t->ticket, t->request, &t->times);
 	tarn_mutex_lock(&p->lock);
 	p->giving = false;
 	p->due = t->ticket + 1;
 	p->last_ns = tarn_clock_ns();
+	p->turn_ns = p->last_ns - begin;
 	if (t->status == OK) {
 		p->report.inferences++;
 		add_times(&p->report.total, &t->times);
@@ -171,7 +169,6 @@ static void give(pipeline *p, turn *t)
 		tarn_last_error_set(&t->failure);
 		end(p, t->status);
 	}
-	release(p, t);
 }
 
 /* ---- inputs ---- */
@@ -201,11 +198,20 @@ static bool fetch(pipeline *p, size_t worker, turn *t)
 	return !ended && a == TARN_PIPELINE_GO_ON;
 }
 
+/* The lock is held. */
+static void note_turn(pipeline *p, int64_t ns)
+{
+	ns += p->turn_ns;
+	bool is_short = p->computes ? ns < SHORT_NS : ns < p->between_ns / SHORT_PART;
+	p->n_short = is_short ? p->n_short + 1 : 0;
+}
+
 /* A number that was taken and not run must not hold up those behind it: the run has ended then, and what is behind it is given
  * in whatever order. The lock is not held. */
 static void start(pipeline *p, size_t worker, turn *t)
 {
 	bool filled = false;
+	int64_t first = tarn_clock_ns();
 	if (fetch(p, worker, t)) {
 		int64_t begin = tarn_clock_ns();
 		tarn_pipeline_answer a = p->o->fill(p->o->ctx, worker, t->ticket, t->request);
@@ -213,6 +219,7 @@ static void start(pipeline *p, size_t worker, turn *t)
 		t->times.fill = ms_between(begin, t->started_ns);
 		filled = a == TARN_PIPELINE_GO_ON;
 		tarn_mutex_lock(&p->lock);
+		note_turn(p, t->started_ns - first);
 		answer(p, a);
 		if (filled)
 			t->state = TURN_RUNS;
@@ -225,6 +232,77 @@ static void start(pipeline *p, size_t worker, turn *t)
 	end(p, status);
 	release(p, t);
 	tarn_mutex_unlock(&p->lock);
+}
+
+/* Prepares and starts the turn's request, asked for at `since`, under a number that is free. The lock is held, and let go
+ * meanwhile. */
+static void prepare(pipeline *p, turn *t, int64_t since)
+{
+	size_t worker = p->spare[--p->n_spare];
+	t->state = TURN_TAKEN;
+	t->ticket = SIZE_MAX; /* none yet */
+	tarn_mutex_unlock(&p->lock);
+	t->times = (tarn_pipeline_times){.idle = ms_between(since, tarn_clock_ns())};
+	(void)tarn_begin_preparation(t->request, since); /* it is idle */
+	start(p, worker, t);
+	tarn_mutex_lock(&p->lock);
+	p->spare[p->n_spare++] = worker;
+}
+
+/* ---- from threads of the device ---- */
+
+/* A first in a long time says nothing of how often they come. */
+static void note_end(pipeline *p, int64_t now)
+{
+	int64_t ns = now - p->seen_ns;
+	if (p->seen_ns)
+		p->between_ns += (ns - p->between_ns) / 8;
+	p->seen_ns = now;
+}
+
+/* Nothing else waits to be done, and it will not take long. */
+static bool may_turn(const pipeline *p, const turn *t)
+{
+	return p->n_short >= SHORT_TURNS && p->n_spare && !p->ended && !p->giving && !p->idle.n &&
+	       (p->o->in_order ? t->ticket == p->due : !p->done.n);
+}
+
+/* The lock is held, and let go meanwhile. What came due meanwhile, or waited for the number, is somebody else's. */
+static void turn_here(pipeline *p, turn *t)
+{
+	give(p, t);
+	if (p->ended) {
+		release(p, t);
+		return;
+	}
+	prepare(p, t, t->ended_ns);
+	if (p->done.n || p->idle.n || (p->o->in_order && due_result(p)))
+		tarn_cond_signal(&p->changed);
+}
+
+/* The status is taken here: a worker that asks for it would wait for the end of this callback. Who is woken finds the lock
+ * free. */
+static void on_done(void *arg)
+{
+	turn *t = arg;
+	pipeline *p = t->line;
+	t->ended_ns = tarn_clock_ns();
+	t->status = ov_infer_request_wait(t->request);
+	if (t->status != OK)
+		tarn_last_error_get(&t->failure);
+	tarn_mutex_lock(&p->lock);
+	note_end(p, t->ended_ns);
+	t->state = TURN_DONE;
+	if (may_turn(p, t)) {
+		turn_here(p, t);
+		tarn_mutex_unlock(&p->lock);
+		return;
+	}
+	if (!p->o->in_order)
+		push(p, &p->done, t);
+	bool ended = p->ended;
+	tarn_mutex_unlock(&p->lock);
+	wake(p, ended);
 }
 
 /* ---- workers ---- */
@@ -242,7 +320,7 @@ static void skip_gaps(pipeline *p)
 		p->due = lowest;
 }
 
-static void work(pipeline *p, size_t worker)
+static void work(pipeline *p)
 {
 	int64_t since = tarn_clock_ns();
 	tarn_mutex_lock(&p->lock);
@@ -251,18 +329,12 @@ static void work(pipeline *p, size_t worker)
 		skip_gaps(p);
 		if ((t = due_result(p))) {
 			give(p, t);
+			release(p, t);
 			since = tarn_clock_ns();
-		} else if (!p->ended && p->idle.n) {
-			t = pop(p, &p->idle);
-			t->state = TURN_TAKEN;
-			t->ticket = SIZE_MAX; /* none yet */
+		} else if (!p->ended && p->idle.n && p->n_spare) {
 			p->in_hand++;
-			tarn_mutex_unlock(&p->lock);
-			t->times = (tarn_pipeline_times){.idle = ms_between(since, tarn_clock_ns())};
-			(void)tarn_begin_preparation(t->request, since); /* it is idle */
-			start(p, worker, t);
+			prepare(p, pop(p, &p->idle), since);
 			since = tarn_clock_ns();
-			tarn_mutex_lock(&p->lock);
 		} else if (p->ended && !p->in_hand) {
 			break;
 		} else {
@@ -272,40 +344,31 @@ static void work(pipeline *p, size_t worker)
 	tarn_mutex_unlock(&p->lock);
 }
 
-typedef struct hand {
-	pipeline *line;
-	size_t worker;
-	tarn_thread thread;
-} hand;
-
 static void *hand_main(void *arg)
 {
-	hand *h = arg;
-	work(h->line, h->worker);
+	work(arg);
 	return NULL;
 }
 
-/* The caller is worker 0. */
+/* The caller is one of the workers. */
 static tarn_err run(pipeline *p)
 {
-	hand *h = tarn_mem_zalloc(p->n_worker, sizeof *h);
+	tarn_thread *h = tarn_mem_zalloc(p->n_worker, sizeof *h);
 	if (!h)
 		return tarn_err_nomem(p->n_worker * sizeof *h);
 	size_t started = 1;
 	tarn_err err = TARN_OK;
 	int64_t begin = p->last_ns = tarn_clock_ns();
-	for (; started < p->n_worker && !err; started += !err) {
-		h[started] = (hand){.line = p, .worker = started};
-		err = tarn_thread_start(&h[started].thread, "tarn-worker", hand_main, &h[started]);
-	}
+	for (; started < p->n_worker && !err; started += !err)
+		err = tarn_thread_start(&h[started], "tarn-worker", hand_main, p);
 	if (err) {
 		tarn_mutex_lock(&p->lock);
 		end(p, OK);
 		tarn_mutex_unlock(&p->lock);
 	}
-	work(p, 0);
+	work(p);
 	for (size_t i = 1; i < started; i++)
-		tarn_thread_join(h[i].thread);
+		tarn_thread_join(h[i]);
 	tarn_mem_free(h);
 	p->report.seconds = ms_between(begin, p->last_ns) * 1e-3;
 	return err;
@@ -335,7 +398,15 @@ static tarn_err choose(pipeline *p, const ov_compiled_model_t *m)
 	p->turn = tarn_mem_zalloc(p->n_turn, sizeof *p->turn);
 	p->idle.at = tarn_mem_zalloc(p->n_turn, sizeof *p->idle.at);
 	p->done.at = tarn_mem_zalloc(p->n_turn, sizeof *p->done.at);
-	return p->turn && p->idle.at && p->done.at ? TARN_OK : tarn_err_nomem(p->n_turn * sizeof *p->turn);
+	p->spare = tarn_mem_zalloc(p->n_worker, sizeof *p->spare);
+	if (!p->turn || !p->idle.at || !p->done.at || !p->spare)
+		return tarn_err_nomem(p->n_turn * sizeof *p->turn);
+	while (p->n_spare < p->n_worker) {
+		p->spare[p->n_spare] = p->n_worker - 1 - p->n_spare; /* the lowest number is taken first */
+		p->n_spare++;
+	}
+	p->computes = m->p->stream != NULL;
+	return TARN_OK;
 }
 
 static ov_status_e make_requests(pipeline *p, const ov_compiled_model_t *m)
@@ -374,6 +445,7 @@ static void close_line(pipeline *p)
 	tarn_mem_free(p->turn);
 	tarn_mem_free(p->idle.at);
 	tarn_mem_free(p->done.at);
+	tarn_mem_free(p->spare);
 	tarn_cond_fini(&p->changed);
 	tarn_mutex_fini(&p->lock);
 	tarn_mutex_fini(&p->source);

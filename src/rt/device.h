@@ -93,8 +93,8 @@ typedef struct tarn_device_api {
 	/* Runs the request on the calling thread: reads r->in, fills r->out. At most p->n_stream calls of one program at a
 	 * time, each with its own r->slot. Long runs look at r->cancel now and then. Exactly one of run and submit is given. */
 	tarn_err (*run)(tarn_request *r);
-	/* Starts the request and returns at once; the device calls tarn_request_finish(r, err) from its own thread. Never
-	 * blocks. After an error of submit itself, tarn_request_finish must not be called. */
+	/* Starts the request and returns at once; the device calls tarn_request_finish(r, err) from its own thread, or from
+	 * one that is in r->pursue. Never blocks. After an error of submit itself, tarn_request_finish must not be called. */
 	tarn_err (*submit)(tarn_request *r);
 	/* Modelled time of a program that is not compiled (and need not be); may change p->model. TARN_UNSUPPORTED, or NULL:
 	 * there is no model of this device's time. */
@@ -175,6 +175,11 @@ struct tarn_request {
 	bool *out_foreign;
 	size_t *out_room; /* bytes behind out[i].data; 0: as many as its sizes say */
 	int n_in, n_out;
+	bool calls_back; /* this run ends with a callback: somebody has to see to it, whoever waits */
+	/* Set by request_init; NULL: the device's threads do it. A thread that waits for r may see to its end itself, which
+	 * saves waking it. Returns when r is over, at the deadline (tarn_clock_ns; < 0: none), or when another thread will
+	 * finish it. */
+	void (*pursue)(tarn_request *r, int64_t deadline_ns);
 	int slot;           /* while `run` runs: which of the program's streams, 0 .. n_stream-1 */
 	atomic_bool cancel; /* the user no longer wants the result; TARN_CANCELLED may be returned early */
 	/* Times of the last run in ns (tarn_clock_ns clock); what a device cannot tell stays 0. */

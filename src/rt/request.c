@@ -130,10 +130,17 @@ tarn_err tarn_request_new(tarn_program *p, tarn_request **out)
 }
 
 /* Idle, callbacks over (or this is one). Called with the lock held; false at the deadline (< 0: none). */
-static bool settle(const tarn_request *r, int64_t deadline_ns)
+static bool settle(tarn_request *r, int64_t deadline_ns)
 {
 	struct tarn_request_sync *s = r->sync;
 	while (s->busy || (s->n_callback && inside != r)) {
+		if (s->busy && r->pursue) {
+			tarn_mutex_unlock(&s->lock);
+			r->pursue(r, deadline_ns);
+			tarn_mutex_lock(&s->lock);
+			if (!s->busy)
+				continue;
+		}
 		if (deadline_ns < 0)
 			tarn_cond_wait(&s->done, &s->lock);
 		else if (tarn_clock_ns() >= deadline_ns)
@@ -165,6 +172,14 @@ void tarn_request_set_publish(tarn_request *r, void (*publish)(void *ctx, tarn_r
 	tarn_mutex_unlock(&r->sync->lock);
 }
 
+/* The lock is held. What is over and was not noticed yet, because nobody waited, is noticed now. */
+static bool is_busy(tarn_request *r)
+{
+	if (r->sync->busy && r->pursue)
+		(void)settle(r, 0);
+	return r->sync->busy;
+}
+
 static tarn_err busy_error(void)
 {
 	return tarn_err_set(TARN_BUSY, "the request is running; wait for it first");
@@ -173,7 +188,7 @@ static tarn_err busy_error(void)
 tarn_err tarn_request_set_callback(tarn_request *r, void (*fn)(void *arg), void *arg)
 {
 	tarn_mutex_lock(&r->sync->lock);
-	bool busy = r->sync->busy;
+	bool busy = is_busy(r);
 	if (!busy) {
 		r->sync->callback = fn;
 		r->sync->callback_arg = arg;
@@ -185,7 +200,7 @@ tarn_err tarn_request_set_callback(tarn_request *r, void (*fn)(void *arg), void 
 tarn_err tarn_request_check_idle(tarn_request *r)
 {
 	tarn_mutex_lock(&r->sync->lock);
-	bool busy = r->sync->busy;
+	bool busy = is_busy(r);
 	tarn_mutex_unlock(&r->sync->lock);
 	return busy ? busy_error() : TARN_OK;
 }
@@ -193,7 +208,7 @@ tarn_err tarn_request_check_idle(tarn_request *r)
 tarn_err tarn_request_begin(tarn_request *r)
 {
 	tarn_mutex_lock(&r->sync->lock);
-	bool busy = r->sync->busy;
+	bool busy = is_busy(r);
 	r->sync->busy = true;
 	tarn_mutex_unlock(&r->sync->lock);
 	return busy ? busy_error() : TARN_OK;
@@ -235,6 +250,7 @@ static tarn_err prepare(tarn_request *r, bool async)
 	tarn_mutex_lock(&r->sync->lock);
 	r->sync->started = true;
 	r->sync->async = async;
+	r->calls_back = async && r->sync->callback;
 	r->sync->dispatched = false;
 	r->sync->cancelled = false;
 	tarn_mutex_unlock(&r->sync->lock);

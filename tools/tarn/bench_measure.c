@@ -144,12 +144,11 @@ static int measure_sync(bench *b)
 	return code;
 }
 
-/* What a worker counts for itself; `delay` is asked of the system now and then, since that costs as much as a small inference.
- */
+/* What is counted under a worker's number, whichever thread works. */
 typedef struct hand {
-	double prepare, prepare_cpu;            /* ms */
-	double delay_before, delay, delay_read; /* ms it could run and did not; when that was asked */
-	double begun, begun_cpu;                /* while it prepares */
+	double prepare, prepare_cpu; /* ms */
+	double delay;                /* ms it could run and did not */
+	double begun, begun_cpu;     /* while it prepares */
 } hand;
 
 typedef struct crew {
@@ -160,13 +159,20 @@ typedef struct crew {
 	int code;
 } crew;
 
-static void read_delay(hand *h, double now)
+/* Asked of the system now and then, since that costs as much as a small inference. A thread's first reading in this run is what
+ * the next ones are compared with. */
+static void read_delay(const crew *c, hand *h, double now)
 {
 	enum { EVERY_MS = 10 };
-	if (now - h->delay_read < EVERY_MS)
+	static _Thread_local double run, read, before;
+	bool known = run == c->begin;
+	if (known && now - read < EVERY_MS)
 		return;
-	h->delay_read = now;
-	h->delay = host_thread_delay_ms();
+	double delay = host_thread_delay_ms();
+	h->delay += known ? delay - before : 0;
+	run = c->begin;
+	read = now;
+	before = delay;
 }
 
 /* The pipeline ends with the first failure, whose message was given. */
@@ -188,14 +194,14 @@ static void begin_preparing(const bench *b, hand *h)
 	h->begun_cpu = b->inference_only ? 0 : host_thread_cpu_ms();
 }
 
-static void end_preparing(const bench *b, hand *h)
+static void end_preparing(const crew *c, hand *h)
 {
-	if (b->inference_only)
+	if (c->b->inference_only)
 		return;
 	double now = now_ms();
 	h->prepare += now - h->begun;
 	h->prepare_cpu += host_thread_cpu_ms() - h->begun_cpu;
-	read_delay(h, now);
+	read_delay(c, h, now);
 }
 
 static tarn_pipeline_answer fetch(void *ctx, size_t worker, size_t ticket)
@@ -222,7 +228,7 @@ static tarn_pipeline_answer fill(void *ctx, size_t worker, size_t ticket, ov_inf
 	while (b->request[i] != request)
 		i++;
 	int code = bench_fill(b, i, (long)worker, (long)ticket);
-	end_preparing(b, &c->hand[worker]);
+	end_preparing(c, &c->hand[worker]);
 	return answer(c, code);
 }
 
@@ -249,16 +255,14 @@ static int measure_async(bench *b)
 	tarn_pipeline_report report = {.seconds = 0};
 	if (!c.hand)
 		return fail(1, b->s.command, "out of memory");
-	c.hand[0].delay_before = c.hand[0].delay = host_thread_delay_ms();
 	c.begin = now_ms();
 	ov_status_e status = tarn_run_pipeline(b->s.compiled, &o, &report);
-	c.hand[0].delay = host_thread_delay_ms();
 	int code = c.code ? c.code : status != OK ? fail_last(b->s.command) : 0;
 	b->duration_ms = report.seconds * 1e3;
 	for (long i = 0; i < b->workers; i++) {
 		b->prepare += c.hand[i].prepare;
 		b->prepare_cpu += c.hand[i].prepare_cpu;
-		b->delay += c.hand[i].delay - c.hand[i].delay_before;
+		b->delay += c.hand[i].delay;
 	}
 	free(c.hand);
 	return code;

@@ -90,9 +90,9 @@ typedef struct npu_program {
 	/* Of one inference, when the device can tell: MACs and DDR at their peaks; the band of the modelled time. 0: unknown.
 	 */
 	double mac_ms, ddr_ms, band, ddr_bytes;
-	bool overflow_said; /* the worker's thread's */
+	bool overflow_said; /* the leader's, see worker.c */
 	tarn_account account;
-	/* Layers and their texts, the same for every run; filled at the first profile by the worker's thread. */
+	/* Layers and their texts, the same for every run; filled at the first profile by the leader. */
 	tarn_arena names;
 	tarn_layer_profile *layer;
 	size_t n_layer;
@@ -109,6 +109,9 @@ typedef struct npu_request {
 	uint64_t *stamp; /* device time before and after */
 	int64_t submitted_ns;
 	tarn_request *next; /* in flight, in the order of submission */
+	/* The worker's lock guards both. watched: the worker's thread has to see to its end, there is a callback or somebody
+	 * sleeps until then. */
+	bool in_flight, watched;
 } npu_request;
 
 /* program.c */
@@ -130,12 +133,14 @@ ze_graph_argument_precision_t tarn_npu_precision(tarn_dtype type);
 TARN_MUST tarn_err tarn_npu_build_error(const npu_device *d, ze_result_t r, const char *doing);
 bool tarn_npu_supports(const tarn_device *d, const tarn_node *n, tarn_str *why);
 
-/* worker.c: one thread per program waits for fences, in the order of submission. */
+/* worker.c: one thread at a time waits for a program's fences, in the order of submission. */
 TARN_MUST tarn_err tarn_npu_worker_new(struct npu_worker **w);
 /* Nothing may be in flight. May be called from the worker's own thread (a callback that frees everything). */
 void tarn_npu_worker_free(struct npu_worker *w);
-/* Hands the list to the queue and the request to the thread. */
+/* Hands the list to the queue; from then on the request is in flight. */
 TARN_MUST tarn_err tarn_npu_worker_push(struct npu_worker *w, tarn_request *r);
+/* tarn_request.pursue. */
+void tarn_npu_pursue(tarn_request *r, int64_t deadline_ns);
 
 /* request.c */
 TARN_MUST tarn_err tarn_npu_alloc(tarn_device *d, size_t bytes, tarn_buffer **b);
@@ -143,8 +148,8 @@ TARN_MUST tarn_err tarn_npu_request_init(tarn_request *r);
 void tarn_npu_request_fini(tarn_request *r);
 TARN_MUST tarn_err tarn_npu_submit(tarn_request *r);
 /* Waits for the fence; then times, results into foreign memory, layers. *free_ns: when the request before was done, and after
- * it this one. On the worker's thread. */
-TARN_MUST tarn_err tarn_npu_complete(tarn_request *r, int64_t *free_ns);
+ * it this one. False when the time is over first; else *err says how it ended. One thread at a time for each program. */
+bool tarn_npu_complete(tarn_request *r, uint64_t timeout_ns, int64_t *free_ns, tarn_err *err);
 
 /* stamp.c */
 /* A moment of the device's clock on the host's; 0: they have no relation. */

@@ -121,6 +121,7 @@ tarn_err tarn_npu_request_init(tarn_request *r)
 	if (!q)
 		return tarn_err_nomem(sizeof *q);
 	r->impl = q;
+	r->pursue = tarn_npu_pursue;
 	tarn_err err = fill(r, q);
 	if (err)
 		tarn_npu_request_fini(r);
@@ -267,17 +268,28 @@ static tarn_err note_overflow(tarn_program *p, npu_program *x)
 	return tarn_program_note(p, "node %s: values beyond 65504, the largest FP16, became infinite", node);
 }
 
-tarn_err tarn_npu_complete(tarn_request *r, int64_t *free_ns)
+/* The fence was reached. */
+static tarn_err conclude(tarn_request *r, ze_result_t result, int64_t begin, int64_t end)
+{
+	npu_request *q = r->impl;
+	npu_program *x = r->program->impl;
+	ZE_DO(result, "running an inference");
+	take_times(r, q, x, begin, end);
+	copy_out(r, q, x);
+	TRY(note_overflow(r->program, x));
+	return x->profiled ? tarn_npu_profile(r) : TARN_OK;
+}
+
+bool tarn_npu_complete(tarn_request *r, uint64_t timeout_ns, int64_t *free_ns, tarn_err *err)
 {
 	npu_request *q = r->impl;
 	npu_program *x = r->program->impl;
 	/* The device began when it was free of what was submitted before. */
 	int64_t begin = *free_ns > q->submitted_ns ? *free_ns : q->submitted_ns;
-	ze_result_t result = x->d->sys->ze.FenceHostSynchronize(q->fence, UINT64_MAX);
+	ze_result_t result = x->d->sys->ze.FenceHostSynchronize(q->fence, timeout_ns);
+	if (result == ZE_RESULT_NOT_READY && timeout_ns != UINT64_MAX)
+		return false;
 	*free_ns = tarn_clock_ns();
-	ZE_DO(result, "running an inference");
-	take_times(r, q, x, begin, *free_ns);
-	copy_out(r, q, x);
-	TRY(note_overflow(r->program, x));
-	return x->profiled ? tarn_npu_profile(r) : TARN_OK;
+	*err = conclude(r, result, begin, *free_ns);
+	return true;
 }
