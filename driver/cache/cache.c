@@ -76,8 +76,11 @@ tarn_err tarn_cache_new_from_env(tarn_cache **cache)
 	else
 		tarn_str_add(&dir, ".cache/ze_intel_npu_cache");
 	int64_t limit = (int64_t)TARN_CACHE_DEFAULT_LIMIT;
-	if ((v = getenv("ZE_INTEL_NPU_CACHE_SIZE")) && (!tarn_str_to_i64(v, &limit) || limit < 0))
+	if ((v = getenv("ZE_INTEL_NPU_CACHE_SIZE")) && (!tarn_str_to_i64(v, &limit) || limit < 0)) {
+		tarn_log(TARN_LOG_WARN,
+			 "the NPU driver's cache is off: ZE_INTEL_NPU_CACHE_SIZE cannot be '%s'; give a number of bytes", v);
 		limit = 0;
+	}
 	tarn_err err = tarn_str_done(&dir);
 	if (err == TARN_OK)
 		err = tarn_cache_new(dir.at, (uint64_t)limit, cache);

@@ -34,6 +34,23 @@ done
 refused 1 "absent/benchmark_report.json cannot be written" bench -m m.onnx -report_folder absent
 cmp -s m.onnx kept.onnx || fail "the model was overwritten"
 
+mkdir locked
+chmod 555 locked
+if [ ! -w locked ]; then # root may write everywhere
+	refused 1 "locked/q.onnx cannot be written: Permission denied; write to a folder that is yours" convert -m m.onnx -o locked/q.onnx
+fi
+
+# Output that is lost is an error, also when nobody gave a stream to write to.
+if [ -c /dev/full ]; then
+	for command in help 'help bench' devices; do
+		# shellcheck disable=SC2086
+		expect_exit 1 sh -c '"$@" >/dev/full' - "$TARN" $command
+		expect_stderr_contains "the output could not be written"
+	done
+fi
+expect_exit 1 sh -c '"$@" <&- >&- 2>&-' - "$TARN" convert -m m.onnx -o closed.onnx
+expect_exit 0 "$TARN" check -m closed.onnx
+
 # What is no file gets the bytes and stays what it is.
 mkfifo pipe
 cat pipe >page & reader=$!
@@ -56,3 +73,7 @@ refused 3 "the file is empty; in 'empty.npy'" quantize -m m.onnx --data empty.np
 refused 3 "neither npy nor idx" quantize -m m.onnx --data bad.npy -o q.onnx
 refused 2 "-i 'other=bad.npy' names no input; write NAME=FILE with one of: x" run -m m.onnx -i other=bad.npy
 [ -z "$(find . -name '*.tmp' -o -name '*.new')" ] || fail "temporary files are left"
+
+# A variable that makes no sense is named.
+expect_exit 0 env ZE_INTEL_NPU_CACHE_SIZE=lots "$TARN" bench -m m.onnx -d NPU --sim 4000 -niter 1
+expect_stderr_contains "ZE_INTEL_NPU_CACHE_SIZE cannot be 'lots'"

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tarn: the command line. Commands stand in commands.def, options in options.def; each command is cmd_<name>.c. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "options.h"
@@ -71,13 +73,30 @@ static int help(const char *name)
 	return 0;
 }
 
-int main(int argc, char **argv)
+/* A stream that was closed by the caller must not become the first file that is opened. Reading and writing it fail as before.
+ */
+static void keep_streams_apart(void)
 {
-	if (argc < 2) {
-		usage(stdout);
-		return 0;
-	}
-	const char *word = argv[1];
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return;
+}
+
+static int run_command(const struct command *c, int argc, char **argv)
+{
+	options o;
+	int code = options_parse(c->name, c->takes, argc, argv, &o);
+	if (!code)
+		code = options_check_outputs(c->name, &o);
+	if (!code)
+		code = c->run(&o);
+	options_fini(&o);
+	return code;
+}
+
+static int dispatch(int argc, char **argv)
+{
+	const char *word = argc > 1 ? argv[1] : "help";
 	if (!strcmp(word, "help") || !strcmp(word, "--help") || !strcmp(word, "-h"))
 		return help(argc > 2 ? argv[2] : NULL);
 	if (!strcmp(word, "--version")) {
@@ -89,14 +108,14 @@ int main(int argc, char **argv)
 		return unknown(word);
 	if (argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h")))
 		return help(c->name);
-	options o;
-	int code = options_parse(c->name, c->takes, argc - 2, argv + 2, &o);
-	if (!code)
-		code = options_check_outputs(c->name, &o);
-	if (!code)
-		code = c->run(&o);
-	options_fini(&o);
-	if (fflush(stdout) && !code)
-		code = fail(1, c->name, "the output could not be written; is the disk full?");
+	return run_command(c, argc - 2, argv + 2);
+}
+
+int main(int argc, char **argv)
+{
+	keep_streams_apart();
+	int code = dispatch(argc, argv);
+	if ((fflush(stdout) || ferror(stdout)) && !code)
+		code = fail(1, argc > 1 ? argv[1] : "help", "the output could not be written; is the disk full?");
 	return code;
 }

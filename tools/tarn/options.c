@@ -132,7 +132,7 @@ static int check_output(const char *command, const char *model, const char *path
 	snprintf(folder, sizeof folder, "%.*s", n ? (int)n : 1, n ? path : slash ? "/" : ".");
 	if (stat(folder, &st) || !S_ISDIR(st.st_mode))
 		return fail(1, command, "%s cannot be written: there is no folder %s; make it first", path, folder);
-	if (access(folder, W_OK) && access(path, W_OK))
+	if (access(path, F_OK) ? access(folder, W_OK) : access(path, W_OK) && access(folder, W_OK))
 		return fail(1, command, "%s cannot be written: %s; write to a folder that is yours", path, strerror(errno));
 	return 0;
 }
