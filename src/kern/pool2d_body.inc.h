@@ -22,12 +22,13 @@ static window window_at(int o, int k, int stride, int dilation, int before, int 
 	return w;
 }
 
-/* nv (a constant) vectors of channels of one output pixel. */
+/* nv (a constant) vectors of channels of one output pixel. Means add rows, then their sums: fewer terms meet one rounding. */
 INLINE void pool_pixel(const tarn_pool2d *p, const float *in, float *out, const window *wy, const window *wx, float scale,
 		       const int nv, int tail, const bool average)
 {
-	vf acc[4];
+	vf acc[4], sum[4];
 	size_t stride = p->in_stride;
+	UNROLL for (int j = 0; j < nv; j++) sum[j] = v_set1(0.0f);
 	UNROLL for (int j = 0; j < nv; j++) acc[j] = v_set1(average ? 0.0f : -INFINITY);
 	for (int ky = wy->first; ky < wy->last; ky++) {
 		long long y = wy->from + (long long)(ky - wy->first) * p->dilation_h;
@@ -39,11 +40,16 @@ INLINE void pool_pixel(const tarn_pool2d *p, const float *in, float *out, const 
 				acc[j] = v_pick(average, acc[j] + v, v_sel(v_eq(v, v), v_max(v, acc[j]), v));
 			}
 		}
+		UNROLL for (int j = 0; j < nv && average; j++)
+		{
+			sum[j] += acc[j];
+			acc[j] = v_set1(0.0f);
+		}
 	}
 	vf s = v_set1(scale);
 	UNROLL for (int j = 0; j < nv; j++)
 	{
-		vf v = v_pick(average, acc[j] * s, acc[j]);
+		vf v = v_pick(average, sum[j] * s, acc[j]);
 		if (tail == VL)
 			v_store(out + j * VL, v);
 		else

@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Body of tile_<level>.c: every tile is this one function with constant rows and vectors, fully unrolled. */
+/*
+ * Body of tile_<level>.c: every tile is this one function with constant rows and vectors, fully unrolled.
+ *
+ * A sum of RUN products goes to a sum of such sums: rounding errors grow with the number of terms that one accumulator sees,
+ * and a convolution over many channels would see thousands. The bias stays out of the runs for the same reason: where a
+ * normalisation was folded in it may be larger than the result.
+ */
 #include "kern/simd.h"
 #include "kern/tile.h"
+
+enum { RUN = 128 };
 
 /* One step of depth: nv loads, rows broadcasts, rows * nv FMAs. */
 INLINE void step(vf acc[TARN_TILE_ROWS][4], const float *const p[TARN_TILE_ROWS], size_t k, const float *w, const int rows,
@@ -63,65 +71,86 @@ INLINE void finish(const tarn_tile *t, vf acc[TARN_TILE_ROWS][4], const int rows
 	}
 }
 
+/* The sum begins with the bias, or with what c holds. */
+INLINE void begin(const tarn_tile *t, vf sum[TARN_TILE_ROWS][4], const int rows, const int nv)
+{
+	int tail = t->cols - (nv - 1) * VL;
+	UNROLL for (int i = 0; i < rows; i++)
+	{
+		UNROLL for (int j = 0; j < nv; j++)
+		{
+			float *c = t->c + (size_t)i * t->ldc + j * VL;
+			if (t->start) { /* the lines that will be written arrive while the sums are made */
+				sum[i][j] = v_load(t->start + j * VL);
+				__builtin_prefetch(c, 1);
+			} else {
+				sum[i][j] = v_load_n(c, j < nv - 1 ? VL : tail);
+			}
+		}
+	}
+}
+
+INLINE void clear(vf acc[TARN_TILE_ROWS][4], const int rows, const int nv)
+{
+	UNROLL for (int i = 0; i < rows; i++)
+	{
+		UNROLL for (int j = 0; j < nv; j++) acc[i][j] = v_zero();
+	}
+}
+
+INLINE void join(vf sum[TARN_TILE_ROWS][4], vf acc[TARN_TILE_ROWS][4], const int rows, const int nv)
+{
+	UNROLL for (int i = 0; i < rows; i++)
+	{
+		UNROLL for (int j = 0; j < nv; j++) sum[i][j] += acc[i][j];
+	}
+	clear(acc, rows, nv);
+}
+
 INLINE void tile(const tarn_tile *t, const int rows, const int nv)
 {
 	const bool pairs = rows * nv <= 8;
-	vf acc[TARN_TILE_ROWS][4], odd[TARN_TILE_ROWS][4];
-	UNROLL for (int i = 0; pairs && i < rows; i++)
-	{
-		UNROLL for (int j = 0; j < nv; j++) odd[i][j] = v_zero();
-	}
-	if (t->start) {
-		UNROLL for (int j = 0; j < nv; j++)
-		{
-			vf b = v_load(t->start + j * VL);
-			UNROLL for (int i = 0; i < rows; i++) acc[i][j] = b;
-		}
-		/* The lines that will be written: asked for now, they arrive while the sums are made. */
-		UNROLL for (int i = 0; i < rows; i++)
-		{
-			UNROLL for (int j = 0; j < nv; j += 16 / VL) __builtin_prefetch(t->c + (size_t)i * t->ldc + j * VL, 1);
-		}
-	} else {
-		int tail = t->cols - (nv - 1) * VL;
-		UNROLL for (int i = 0; i < rows; i++)
-		{
-			UNROLL for (int j = 0; j < nv; j++)
-			{
-				const float *c = t->c + (size_t)i * t->ldc + j * VL;
-				acc[i][j] = v_load_n(c, j < nv - 1 ? VL : tail);
-			}
-		}
-	}
+	vf sum[TARN_TILE_ROWS][4], acc[TARN_TILE_ROWS][4], odd[TARN_TILE_ROWS][4];
+	begin(t, sum, rows, nv);
+	clear(acc, rows, nv);
+	clear(odd, pairs ? rows : 0, nv);
 	const float *w = t->w, *zero = t->zero, *const *a = t->a;
 	const size_t depth = t->depth, ahead_step = t->ahead_step;
 	const char *ahead = ahead_step ? t->ahead : (const char *)w;
+	size_t run = 0; /* products so far, those that are skipped included: where a run ends must not depend on them */
 	for (size_t tap = 0; tap < t->taps; tap++, a += rows) {
 		const float *p[TARN_TILE_ROWS];
 		UNROLL for (int i = 0; i < rows; i++) p[i] = a[i];
-		if (p[0] == zero && all_zero(a, zero, rows)) {
-			w += depth * nv * VL;
-			ahead += depth * ahead_step;
-			continue;
-		}
-		size_t k = 0;
-		for (; pairs && k + 2 <= depth; k += 2, w += 2 * nv * VL, ahead += 2 * ahead_step) {
-			if (nv > 1) { /* a panel of one vector is small, and its loop short of loads */
-				__builtin_prefetch(ahead, 0, 2);
-				__builtin_prefetch(ahead + ahead_step, 0, 2);
+		const bool skip = p[0] == zero && all_zero(a, zero, rows);
+		for (size_t k = 0; k < depth;) {
+			size_t end = depth - k < RUN - run ? depth : k + RUN - run;
+			run += end - k;
+			if (skip) {
+				w += (end - k) * nv * VL;
+				ahead += (end - k) * ahead_step;
+				k = end;
 			}
-			step_pair(acc, odd, p, k, w, rows, nv);
-		}
-		for (; k < depth; k++, w += nv * VL, ahead += ahead_step) {
-			__builtin_prefetch(ahead, 0, 2);
-			step(acc, p, k, w, rows, nv);
+			for (; pairs && k + 2 <= end; k += 2, w += 2 * nv * VL, ahead += 2 * ahead_step) {
+				if (nv > 1) { /* a panel of one vector is small, and its loop short of loads */
+					__builtin_prefetch(ahead, 0, 2);
+					__builtin_prefetch(ahead + ahead_step, 0, 2);
+				}
+				step_pair(acc, odd, p, k, w, rows, nv);
+			}
+			for (; k < end; k++, w += nv * VL, ahead += ahead_step) {
+				__builtin_prefetch(ahead, 0, 2);
+				step(acc, p, k, w, rows, nv);
+			}
+			if (run == RUN) {
+				join(sum, acc, rows, nv);
+				join(sum, odd, pairs ? rows : 0, nv);
+				run = 0;
+			}
 		}
 	}
-	UNROLL for (int i = 0; pairs && i < rows; i++)
-	{
-		UNROLL for (int j = 0; j < nv; j++) acc[i][j] += odd[i][j];
-	}
-	finish(t, acc, rows, nv);
+	join(sum, acc, rows, nv);
+	join(sum, odd, pairs ? rows : 0, nv);
+	finish(t, sum, rows, nv);
 }
 
 #define TILE(rows, nv) \

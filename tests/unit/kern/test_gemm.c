@@ -171,6 +171,32 @@ static void products_of_two_values(void **state)
 	});
 }
 
+/* 8192 products of one third with 1, which one accumulator gets wrong by 2e-5, and as many that take back a bias
+ * of 1e5. */
+static void long_sums_lose_little(void **state)
+{
+	(void)state;
+	enum { K = 8192, N = 3 };
+	float *a = malloc(K * sizeof *a), *b = malloc(K * N * sizeof *b), c[N], bias[N] = {0, 0, 1e5f};
+	assert_true(a && b);
+	for (int k = 0; k < K; k++) {
+		a[k] = 1.0f / 3;
+		b[k * N] = b[k * N + 1] = 1;
+		b[k * N + 2] = -1e5f * 3 / K;
+	}
+	AT_EVERY_LEVEL({
+		tarn_gemm_f32 *g;
+		assert_ok(tarn_gemm_f32_pack(K, N, b, N, false, bias, &g));
+		tarn_gemm_f32_args args = {.m = 1, .a = a, .lda = K, .c = c, .ldc = N};
+		tarn_gemm_f32_run(g, &args, 0, tarn_gemm_f32_tasks(g, 1));
+		double exact = K * (double)a[0], third = 1e5 + K * (double)a[0] * (double)b[2];
+		assert_near(c[0], exact, exact * 1e-6, "a long sum", 0);
+		assert_near(c[2], third, 1e5 * 1e-6, "a bias taken back", 2);
+		tarn_gemm_f32_free(g);
+	});
+	free(a), free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +206,7 @@ int main(void)
 		cmocka_unit_test(not_a_number_goes_through),
 		cmocka_unit_test(impossible_shapes_are_refused),
 		cmocka_unit_test(products_of_two_values),
+		cmocka_unit_test(long_sums_lose_little),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
