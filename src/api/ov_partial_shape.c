@@ -29,13 +29,13 @@ static tarn_err make(int64_t rank, const ov_dimension_t *dims, ov_partial_shape_
 tarn_err tarn_partial_out(int rank, const int64_t *lo, const int64_t *hi, ov_partial_shape_t *out)
 {
 	if (rank < 0) {
-		*out = (ov_partial_shape_t){{-1, -1}, NULL};
+		*out = (ov_partial_shape_t){{0, -1}, NULL};
 		return TARN_OK;
 	}
 	TRY(make(rank, NULL, out));
 	for (int i = 0; i < rank; i++) {
 		bool bounded = hi[i] < TARN_DIM_MAX, open = !bounded && lo[i] <= 1;
-		out->dims[i] = (ov_dimension_t){open ? -1 : lo[i], bounded ? hi[i] : -1};
+		out->dims[i] = (ov_dimension_t){open ? 0 : lo[i], bounded ? hi[i] : -1};
 	}
 	return TARN_OK;
 }

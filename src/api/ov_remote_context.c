@@ -32,6 +32,14 @@ ov_status_e ov_core_compile_model_with_context(const ov_core_t *core, const ov_m
 	return none();
 }
 
+ov_status_e ov_core_compile_model_with_context_props(const ov_core_t *core, const ov_model_t *model,
+						     const ov_remote_context_t *context, const size_t num_properties,
+						     const ov_property_t *properties, ov_compiled_model_t **compiled_model)
+{
+	NEED(core && model && context && compiled_model && (properties || !num_properties));
+	return none();
+}
+
 ov_status_e ov_core_get_default_context(const ov_core_t *core, const char *device_name, ov_remote_context_t **context)
 {
 	NEED(core && device_name && context);

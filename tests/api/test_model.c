@@ -54,6 +54,7 @@ static void ports(ov_core_t *core)
 	EXPECT_OK(ov_port_get_partial_shape(out, &q));
 	const char *text = ov_partial_shape_to_string(q);
 	EXPECT(!strcmp(text, "{?,4}"));
+	EXPECT(q.dims[0].min == 0 && q.dims[0].max == -1 && q.dims[1].min == 4 && q.dims[1].max == 4);
 	ov_free(text);
 	ov_partial_shape_free(&q);
 	p.dims[0] = (ov_dimension_t){2, 9};

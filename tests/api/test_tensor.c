@@ -207,6 +207,14 @@ static void absent(void)
 	EXPECT(ov_core_get_default_context(core, "CPU", &context) == NOT_IMPLEMENTED && !context);
 	EXPECT(ov_core_create_context(core, "CPU", 0, &context) == NOT_IMPLEMENTED && !context);
 	EXPECT(ov_core_create_context(core, "CPU", 0, NULL) == INVALID_C_PARAM);
+	ov_model_t *model = read_affine(core, 2, (int[]){2, 3});
+	const ov_remote_context_t *no_context = (const ov_remote_context_t *)&context; /* never looked at */
+	ov_compiled_model_t *compiled = NULL;
+	const ov_property_t property = {"PERF_COUNT", "YES"};
+	EXPECT(ov_core_compile_model_with_context_props(core, model, no_context, 1, &property, &compiled) == NOT_IMPLEMENTED &&
+	       !compiled);
+	EXPECT(ov_core_compile_model_with_context_props(core, model, no_context, 1, NULL, &compiled) == INVALID_C_PARAM);
+	ov_model_free(model);
 	EXPECT(ov_core_add_extension(core, "more.so") == NOT_IMPLEMENTED);
 	const char *why = ov_get_last_err_msg();
 	EXPECT(why && strstr(why, "more.so"));

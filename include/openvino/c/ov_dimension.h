@@ -7,7 +7,7 @@
 
 #include "openvino/c/ov_common.h"
 
-/* min == max: that size. {-1, -1}: anything. max -1: no upper bound. */
+/* min == max: that size. max -1: no upper bound. A free dimension comes back as {0, -1}; {-1, -1} means the same. */
 typedef struct ov_dimension {
 	int64_t min;
 	int64_t max;
