@@ -134,9 +134,9 @@ static tarn_err move(const npu_run *r, npu_step *s, bool to_nhwc)
 	for (int i = 2; i < sh->rank; i++)
 		pixels *= (size_t)sh->dim[i];
 	if (to_nhwc)
-		tarn_layout_to_nhwc(elem, npu_ptr(r, s->in[0]), npu_ptr(r, s->out[0]), channels, pixels, 0, 0, images);
+		tarn_layout_to_nhwc(elem, npu_ptr(r, s->in[0]), npu_ptr(r, s->out[0]), channels, pixels, 0, 0, images * pixels);
 	else
-		tarn_layout_to_nchw(elem, npu_ptr(r, s->in[0]), npu_ptr(r, s->out[0]), channels, pixels, 0, 0, images);
+		tarn_layout_to_nchw(elem, npu_ptr(r, s->in[0]), npu_ptr(r, s->out[0]), channels, pixels, 0, 0, images * pixels);
 	return TARN_OK;
 }
 
