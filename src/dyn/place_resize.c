@@ -15,7 +15,7 @@ static tarn_value *op2(tarn_dyn *d, const char *op, tarn_value *a, tarn_value *b
 static void place_of(tarn_dyn *d, int64_t how, tarn_dim in, tarn_dim out, tarn_value **num, tarn_value **den)
 {
 	tarn_value *x = tarn_dyn_positions(d, tarn_dyn_max(d, out), 0), *one = tarn_dyn_int(d, 1), *two = tarn_dyn_int(d, 2);
-	tarn_value *n = tarn_dyn_length(d, in), *m = tarn_dyn_length(d, out), *more = op2(d, "Sub", m, one);
+	tarn_value *n = tarn_dyn_length(d, in), *m = tarn_dyn_divisor(d, out), *more = op2(d, "Sub", m, one);
 	if (how == TARN_COORD_ASYMMETRIC) {
 		*num = op2(d, "Mul", x, n);
 		*den = m;

@@ -294,29 +294,61 @@ static tarn_err repair(tarn_dyn *d, tarn_node *n)
 	return first.mean ? rescale(d, n, first.mean) : TARN_OK;
 }
 
+/* Which inputs broadcast, and how many of their last axes do not. */
+static uint32_t broadcasts(const tarn_node *n, int *behind)
+{
+	static const struct {
+		const char *op;
+		uint32_t inputs;
+		int behind;
+	} table[] = {{"Expand", 1, 0},      {"Gemm", 4, 0},          {"MatMul", 3, 2},
+		     {"FusedMatMul", 3, 2}, {"MatMulInteger", 3, 2}, {"QLinearMatMul", 1 | 1 << 3, 2}};
+	*behind = 0;
+	if (n->op->flags & TARN_OP_ELEMENTWISE)
+		return UINT32_MAX;
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		if (!strcmp(n->op->name, table[i].op)) {
+			*behind = table[i].behind;
+			return table[i].inputs;
+		}
+	return 0;
+}
+
 /* Where two sizes meet that are not the same expression, one may be 1 at some lengths and then is repeated. */
+static tarn_err stretch_input(tarn_dyn *d, tarn_node *n, int i, int behind, int before)
+{
+	const tarn_value *y = n->out[0];
+	for (int a = 0; a < n->in[i]->shape.rank - behind; a++) {
+		tarn_dim x = n->in[i]->shape.dim[a];
+		int at = before - (n->in[i]->shape.rank - behind) + a;
+		if (at < 0 || x >= 0 || !tarn_dyn_depends(d, x) || x == y->shape.dim[at])
+			continue;
+		if (tarn_dyn_may_empty(d, x, y->shape.dim[at]))
+			return tarn_dyn_refuse(d, n, at, "what it stretches may have no elements");
+		if (!tarn_dyn_may_stretch(d, x, y->shape.dim[at]))
+			continue;
+		n->in[i] = tarn_dyn_edge(d, n->in[i], a);
+		TRY(tarn_dyn_done(d));
+	}
+	return TARN_OK;
+}
+
 static tarn_err stretch(tarn_dyn *d, tarn_node *n)
 {
 	const tarn_value *y = n->out[0];
-	bool expand = !strcmp(n->op->name, "Expand");
-	if (!(n->op->flags & TARN_OP_ELEMENTWISE || expand) || !y)
+	int behind, before = 0;
+	uint32_t inputs = broadcasts(n, &behind);
+	if (!inputs || !y)
 		return TARN_OK;
 	for (int a = 0; a < y->shape.rank; a++)
 		if (tarn_dyn_may_empty(d, y->shape.dim[a], y->shape.dim[a]))
 			return tarn_dyn_refuse(d, n, a, "what it stretches may have no elements");
-	for (int i = 0; i < (expand ? 1 : n->n_in); i++)
-		for (int a = 0; n->in[i] && a < n->in[i]->shape.rank; a++) {
-			tarn_dim x = n->in[i]->shape.dim[a];
-			int at = y->shape.rank - n->in[i]->shape.rank + a;
-			if (at < 0 || x >= 0 || !tarn_dyn_depends(d, x) || x == y->shape.dim[at])
-				continue;
-			if (tarn_dyn_may_empty(d, x, y->shape.dim[at]))
-				return tarn_dyn_refuse(d, n, at, "what it stretches may have no elements");
-			if (!tarn_dyn_may_stretch(d, x, y->shape.dim[at]))
-				continue;
-			n->in[i] = tarn_dyn_edge(d, n->in[i], a);
-			TRY(tarn_dyn_done(d));
-		}
+	for (int i = 0; i < n->n_in; i++) /* axes that broadcast: of the result, or before the matrices of a product */
+		if (behind && inputs >> (i < 32 ? i : 31) & 1 && n->in[i] && n->in[i]->shape.rank - behind > before)
+			before = n->in[i]->shape.rank - behind;
+	for (int i = 0; i < n->n_in; i++)
+		if (inputs >> (i < 32 ? i : 31) & 1 && n->in[i])
+			TRY(stretch_input(d, n, i, behind, behind ? before : y->shape.rank));
 	return TARN_OK;
 }
 

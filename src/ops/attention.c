@@ -149,6 +149,22 @@ static tarn_err causal_mask(tarn_graph *g, tarn_dtype type, int64_t l, int64_t s
 	return err;
 }
 
+/* The same for sizes that are not known yet, of the scores x. */
+static tarn_err causal_mask_of(tarn_graph *g, tarn_dtype type, tarn_value *x, tarn_value **out)
+{
+	tarn_value *shape, *low, *one;
+	tarn_tensor t;
+	TRY(add(g, "Shape", x, NULL, NULL, &shape));
+	TRY(scalar(g, type, -INFINITY, &low));
+	TRY(add(g, "Expand", low, shape, NULL, &low));
+	TRY(tarn_tensor_new(TARN_I64, 0, NULL, &t));
+	tarn_tensor_set_i64(&t, 0, 1);
+	tarn_err err = tarn_value_const(g, NULL, &t, &one);
+	tarn_tensor_fini(&t);
+	TRY(err);
+	return add(g, "Trilu", low, one, NULL, out);
+}
+
 static tarn_err masked(tarn_graph *g, const tarn_node *n, tarn_dtype type, tarn_value *x, tarn_value **out)
 {
 	const tarn_shape *q = &n->in[Q]->shape, *k = &n->in[K]->shape;
@@ -156,8 +172,8 @@ static tarn_err masked(tarn_graph *g, const tarn_node *n, tarn_dtype type, tarn_
 	*out = x;
 	if (tarn_attr_i(n, CAUSAL)) {
 		int64_t l = q->rank > 1 ? q->dim[q->rank - 2] : -1, s = k->rank > 1 ? k->dim[k->rank - 2] : -1;
-		CHECK(l >= 0 && s >= 0 && l * s <= 1 << 26, TARN_UNSUPPORTED, "a causal mask needs static lengths");
-		TRY(causal_mask(g, type, l, s, &m));
+		bool fixed = l >= 0 && s >= 0 && l * s <= 1 << 26;
+		TRY(fixed ? causal_mask(g, type, l, s, &m) : causal_mask_of(g, type, x, &m));
 	} else if (!m || (m->shape.rank == 0 && m->type != TARN_BOOL)) {
 		return TARN_OK;
 	} else if (m->type == TARN_BOOL) {

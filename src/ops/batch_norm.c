@@ -121,7 +121,7 @@ static tarn_err grad(tarn_grad *g)
 
 static void pad_batch(tarn_pad *p)
 {
-	bool training = p->node->n_out > 1 && p->node->out[1];
+	bool training = tarn_attr_i(p->node, TRAINING) || (p->node->n_out > 1 && p->node->out[1]);
 	p->need = p->input > 0 || p->axis == 1 || training ? TARN_PAD_UNSAFE : TARN_PAD_ANY;
 	p->why = training ? "it takes statistics of the batch" : "it has parameters along the padded axis";
 }

@@ -131,7 +131,7 @@ static tarn_err decompose_group(tarn_graph *g, tarn_node *n)
 
 static void pad_conv(tarn_pad *p)
 {
-	tarn_pad_window(p, TARN_PAD_ZERO, true);
+	tarn_pad_window(p, TARN_PAD_ZERO, 1);
 }
 
 const tarn_op_def tarn_op_conv = {
@@ -155,7 +155,7 @@ const tarn_op_def tarn_op_conv = {
 /* weight_axis: the output channels are axes 0 and 1 together; per-tensor or through the decomposition. */
 static void pad_group_conv(tarn_pad *p)
 {
-	tarn_pad_window(p, TARN_PAD_ZERO, true);
+	tarn_pad_window(p, TARN_PAD_ZERO, 1);
 	if (p->need == TARN_PAD_PLACE)
 		p->need = TARN_PAD_UNSAFE; /* it decomposes */
 }

@@ -146,15 +146,26 @@ static tarn_err decompose_qlinear(tarn_graph *g, tarn_node *n)
 	return TARN_OK;
 }
 
-static void pad_integer(tarn_pad *p)
+/* What a window sums over must be the zero point. */
+static void pad_codes(tarn_pad *p, int weights)
 {
 	const tarn_value *zero = p->node->n_in > 2 ? p->node->in[2] : NULL;
-	tarn_pad_window(p, TARN_PAD_VALUE, true);
+	tarn_pad_window(p, TARN_PAD_VALUE, weights);
 	if (p->need == TARN_PAD_ANY || p->need == TARN_PAD_UNSAFE)
 		return;
 	bool known = !zero || (zero->konst && tarn_tensor_count(zero->konst) == 1);
 	p->need = known && p->need != TARN_PAD_PLACE ? TARN_PAD_VALUE : TARN_PAD_UNSAFE;
 	p->value = known && zero ? (double)tarn_tensor_i64(zero->konst, 0) : 0;
+}
+
+static void pad_integer(tarn_pad *p)
+{
+	pad_codes(p, 1);
+}
+
+static void pad_qlinear(tarn_pad *p)
+{
+	pad_codes(p, 3);
 }
 
 const tarn_op_def tarn_op_conv_integer = {
@@ -185,6 +196,7 @@ const tarn_op_def tarn_op_qlinear_conv = {
 	.infer = infer_qlinear,
 	.eval = eval_qlinear,
 	.decompose = decompose_qlinear,
+	.pad = pad_qlinear,
 	.cost = cost_qlinear,
 	.quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1},
 };

@@ -361,6 +361,16 @@ static tarn_err cost(const tarn_node *n, tarn_cost *c)
 static const tarn_attr_def attrs[] = {{"equation", TARN_ATTR_STRING, TARN_ATTR_REQUIRED, 0, NULL}};
 
 /* Summed over unless the output shows the axis; a label twice in a term is a diagonal. */
+/* A size that the label has elsewhere, other than this one and 1; else this one. */
+static tarn_dim other_size(const equation *q, const tarn_shape *const *in, int label, tarn_dim mine)
+{
+	for (int i = 0; i < q->n_in; i++)
+		for (int d = 0; d < in[i]->rank; d++)
+			if (q->in[i].label[d] == label && in[i]->dim[d] != mine && in[i]->dim[d] != 1)
+				return in[i]->dim[d];
+	return mine;
+}
+
 static void pad_einsum(tarn_pad *p)
 {
 	equation q;
@@ -374,9 +384,17 @@ static void pad_einsum(tarn_pad *p)
 		tarn_err_clear();
 	p->need = ok ? TARN_PAD_ZERO : TARN_PAD_UNSAFE;
 	p->why = "its equation is not understood";
-	for (int d = 0; ok && d < q.out.n; d++)
-		if (q.out.label[d] == q.in[p->input].label[p->axis])
+	if (!ok)
+		return;
+	int label = q.in[p->input].label[p->axis];
+	for (int d = 0; d < q.out.n; d++)
+		if (q.out.label[d] == label)
 			p->need = TARN_PAD_ANY;
+	tarn_dim mine = in[p->input]->dim[p->axis], other = other_size(&q, in, label, mine);
+	if (other == mine || other == 1 || tarn_dim_lo(p->syms, mine) > 1)
+		return;
+	p->need = p->need == TARN_PAD_ANY && other > 1 ? TARN_PAD_EDGE : TARN_PAD_UNSAFE;
+	p->why = "it may be 1 and stretched to another size";
 }
 
 const tarn_op_def tarn_op_einsum = {

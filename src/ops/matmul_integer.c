@@ -158,15 +158,13 @@ static tarn_err decompose_dynamic(tarn_graph *g, tarn_node *n)
 	}
 
 /* What is summed over must be the zero point. */
-static void pad_integer(tarn_pad *p)
+static void pad_codes(tarn_pad *p, int second, const tarn_value *zero)
 {
-	const tarn_node *n = p->node;
 	p->need = TARN_PAD_UNSAFE;
 	p->why = "its zero points are computed or differ";
-	if (p->input > 1)
+	if (p->input != 0 && p->input != second)
 		return;
-	int rank = n->in[p->input]->shape.rank, inner = p->input == 0 || rank == 1 ? rank - 1 : rank - 2;
-	const tarn_value *zero = n->n_in > p->input + 2 ? n->in[p->input + 2] : NULL;
+	int rank = p->node->in[p->input]->shape.rank, inner = p->input == 0 || rank == 1 ? rank - 1 : rank - 2;
 	p->value = 0;
 	if (p->axis != inner)
 		p->need = TARN_PAD_ANY;
@@ -174,6 +172,16 @@ static void pad_integer(tarn_pad *p)
 		p->need = TARN_PAD_VALUE;
 	if (zero && zero->konst && p->need == TARN_PAD_VALUE)
 		p->value = (double)tarn_tensor_i64(zero->konst, 0);
+}
+
+static void pad_integer(tarn_pad *p)
+{
+	pad_codes(p, 1, input(p->node, p->input + 2));
+}
+
+static void pad_qlinear(tarn_pad *p)
+{
+	pad_codes(p, 3, input(p->node, p->input + 2));
 }
 
 const tarn_op_def tarn_op_matmul_integer = {
@@ -200,6 +208,7 @@ const tarn_op_def tarn_op_qlinear_matmul = {
 	.infer = infer_qlinear,
 	.eval = eval_qlinear,
 	.decompose = decompose_qlinear,
+	.pad = pad_qlinear,
 	.cost = cost_qlinear,
 	.quant = FLOAT_QUANT,
 };

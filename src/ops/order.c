@@ -66,7 +66,8 @@ static tarn_err arg(tarn_eval *e, bool max)
 			uint64_t top = 0;
 			for (int64_t k = 0; k < n; k++) {
 				uint64_t key = key_of(x, base + k * inner);
-				key = max || key == UINT64_MAX ? key : ~key;
+				bool nan = key == UINT64_MAX && tarn_dtype_is_float(x->type);
+				key = max || nan ? key : ~key;
 				if (k == 0 || key > top || (last && key == top)) {
 					top = key;
 					best = k;

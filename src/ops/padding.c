@@ -131,11 +131,12 @@ void tarn_pad_divisor(tarn_pad *p)
 	p->need = whole ? TARN_PAD_ONE : TARN_PAD_ANY;
 }
 
-void tarn_pad_window(tarn_pad *p, tarn_pad_need need, bool channels)
+void tarn_pad_window(tarn_pad *p, tarn_pad_need need, int weights)
 {
 	const tarn_node *n = p->node;
 	int nd = n->in[0]->shape.rank - 2, ceil = tarn_attr_index(n->op, "ceil_mode"), i = p->axis - 2;
-	const tarn_shape *k = n->n_in > 1 && n->in[1] ? &n->in[1]->shape : NULL;
+	bool channels = weights >= 0;
+	const tarn_shape *k = channels ? &n->in[weights]->shape : NULL;
 	tarn_window w;
 	p->need = TARN_PAD_ANY;
 	if (p->input > 0) {

@@ -290,7 +290,7 @@ static tarn_err import_avg(const tarn_import *src)
 
 static void pad_max(tarn_pad *p)
 {
-	tarn_pad_window(p, TARN_PAD_LOWEST, false);
+	tarn_pad_window(p, TARN_PAD_LOWEST, -1);
 	if (p->node->n_out > 1 && p->node->out[1]) {
 		p->need = TARN_PAD_UNSAFE;
 		p->why = "its indices count elements of the whole input";
@@ -319,7 +319,7 @@ const tarn_op_def tarn_op_max_pool = {
 static void pad_average(tarn_pad *p)
 {
 	bool all = tarn_attr_i(p->node, EXTRA) && !tarn_attr_i(p->node, CEIL);
-	tarn_pad_window(p, all ? TARN_PAD_ZERO : TARN_PAD_PLACE, false);
+	tarn_pad_window(p, all ? TARN_PAD_ZERO : TARN_PAD_PLACE, -1);
 }
 
 const tarn_op_def tarn_op_average_pool = {
@@ -342,7 +342,7 @@ const tarn_op_def tarn_op_average_pool = {
 
 static void pad_lp(tarn_pad *p)
 {
-	tarn_pad_window(p, TARN_PAD_ZERO, false);
+	tarn_pad_window(p, TARN_PAD_ZERO, -1);
 }
 
 const tarn_op_def tarn_op_lp_pool = {

@@ -186,8 +186,7 @@ int64_t tarn_recurrent_in(const run *r, int64_t s, int64_t b)
 
 int64_t tarn_recurrent_len(const run *r, int64_t b)
 {
-	int64_t len = r->in[LENS] ? (int64_t)r->in[LENS][b] : r->s;
-	return len < 0 ? 0 : len > r->s ? r->s : len;
+	return r->in[LENS] ? (int64_t)r->in[LENS][b] : r->s;
 }
 
 int64_t tarn_recurrent_at(const run *r, int64_t d, int64_t len, int64_t t)
@@ -244,6 +243,10 @@ tarn_err tarn_recurrent_open(const tarn_node *n, const tarn_tensor *const *in, r
 	tarn_err err = TARN_OK;
 	for (int i = 0; i < inputs && err == TARN_OK; i++)
 		err = tarn_real_load(i < n->n_in ? in[i] : NULL, &r->in[i]);
+	for (int64_t b = 0; err == TARN_OK && r->in[LENS] && b < r->b; b++)
+		if (!(r->in[LENS][b] >= 0 && r->in[LENS][b] <= (double)r->s))
+			err = tarn_err_set(TARN_SHAPE, "sequence %lld has length %g of %lld", (long long)b, r->in[LENS][b],
+					   (long long)r->s);
 	if (err == TARN_OK)
 		err = tarn_real_zeros(2 * h + 2 * gates * h, &r->scratch);
 	if (err != TARN_OK) {

@@ -223,6 +223,19 @@ static bool fixed_scale(const tarn_pad *p, double *scale)
 	return true;
 }
 
+static bool is_listed(const tarn_pad *p)
+{
+	int axis[TARN_MAX_RANK], count;
+	if (tarn_resize_axes(p->node, p->node->in[0]->shape.rank, axis, &count) != TARN_OK) {
+		tarn_err_clear();
+		return true;
+	}
+	while (count-- > 0)
+		if (axis[count] == p->axis)
+			return true;
+	return false;
+}
+
 /* Can each element's place be written as a fraction of the sizes, and its value from its neighbours? */
 static bool by_fractions(const tarn_node *n)
 {
@@ -258,6 +271,10 @@ static void pad_resize(tarn_pad *p)
 		p->need = TARN_PAD_ANY; /* the same element everywhere */
 		return;
 	}
+	if (how == TARN_COORD_TF_CROP_AND_RESIZE && is_listed(p)) {
+		p->why = "which part of it is read depends on the length";
+		return;
+	}
 	bool fixed = fixed_scale(p, &scale);
 	if (!fixed || how == TARN_COORD_ALIGN_CORNERS) {
 		tarn_err_clear();
@@ -272,9 +289,9 @@ static void pad_resize(tarn_pad *p)
 		p->need = pad_kept(p);
 		return;
 	}
-	if (how == TARN_COORD_TF_CROP_AND_RESIZE || tarn_attr_i(n, TARN_RESIZE_POLICY) ||
-	    tarn_attr_i(n, TARN_RESIZE_ANTIALIAS) || tarn_attr_i(n, TARN_RESIZE_EXCLUDE) ||
-	    (how == TARN_COORD_PYTORCH_HALF_PIXEL && scale < 1) || (how == TARN_COORD_HALF_PIXEL_SYMMETRIC && !whole))
+	if (tarn_attr_i(n, TARN_RESIZE_POLICY) || tarn_attr_i(n, TARN_RESIZE_ANTIALIAS) ||
+	    tarn_attr_i(n, TARN_RESIZE_EXCLUDE) || (how == TARN_COORD_PYTORCH_HALF_PIXEL && scale < 1) ||
+	    (how == TARN_COORD_HALF_PIXEL_SYMMETRIC && !whole))
 		return;
 	bool inside =
 		nearest &&

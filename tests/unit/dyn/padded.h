@@ -15,6 +15,8 @@ enum { PADDED_MOST = 32 };
 /* Integers of inputs lie in [0, padded_ints). */
 static int64_t padded_ints = 4;
 static bool padded_talk = true;
+/* Sees the values of the original when it runs; may be NULL. */
+static tarn_observe_fn padded_watch;
 
 static inline void padded_fill(tarn_tensor *t, bool poison)
 {
@@ -61,9 +63,10 @@ static inline int64_t padded_size(const tarn_model *m, tarn_dim d, const tarn_bo
 }
 
 /* What the model's outputs say of their valid sizes is true. */
-static inline void padded_sizes_are_told(const tarn_model *b, const tarn_tensor *want, const tarn_tensor *got,
+static inline bool padded_sizes_are_told(const tarn_model *b, const tarn_tensor *want, const tarn_tensor *got,
 					 const tarn_bound_spec *spec, const int64_t *len, int n)
 {
+	bool true_ones = true;
 	for (int i = 0; i < n; i++) {
 		tarn_bound info;
 		bool found;
@@ -84,10 +87,20 @@ static inline void padded_sizes_are_told(const tarn_model *b, const tarn_tensor 
 			if (told != want[at].dim[x->axis])
 				print_error("output %zu, axis %d: %lld valid, told %lld\n", at, x->axis,
 					    (long long)want[at].dim[x->axis], (long long)told);
-			assert_int_equal(told, want[at].dim[x->axis]);
+			true_ones &= told == want[at].dim[x->axis];
 		}
 		tarn_bound_fini(&info);
 	}
+	return true_ones;
+}
+
+/* Relative error; what is left of numbers around 1 that cancel out is not measured against itself. */
+static inline double padded_distance(const tarn_tensor *a, const tarn_tensor *b)
+{
+	double most = 1e-6, unit = 1e-3, e = relative_error(a, b);
+	for (int64_t i = 0; i < tarn_tensor_count(b) && tarn_dtype_is_float(b->type); i++)
+		most = fmax(most, fabs(tarn_tensor_f64(b, i)));
+	return e * fmin(1, tarn_dtype_is_float(b->type) ? most / unit : 1);
 }
 
 /* Largest relative error over all outputs at these lengths; `b` is m bounded by spec. -1 when the original does not run at
@@ -119,7 +132,7 @@ static inline double padded_error(const tarn_model *m, const tarn_model *b, cons
 		*(int64_t *)wide[inputs + (size_t)i].data = len[i];
 		c[inputs + (size_t)i] = &wide[inputs + (size_t)i];
 	}
-	bool runs = tarn_graph_eval(m->main, a, want, NULL, NULL) == TARN_OK;
+	bool runs = tarn_graph_eval(m->main, a, want, padded_watch, NULL) == TARN_OK;
 	if (!runs && padded_talk)
 		print_error("the original does not run: %s\n", tarn_err_text());
 	if (!runs)
@@ -133,17 +146,21 @@ static inline double padded_error(const tarn_model *m, const tarn_model *b, cons
 	for (size_t i = 0; bounded && i < m->main->output.len; i++) {
 		tarn_tensor cut;
 		assert_ok(tarn_tensor_copy(&want[i], &cut));
-		for (int k = 0; k < cut.rank; k++)
-			assert_true(got[i].rank == cut.rank && got[i].dim[k] >= cut.dim[k]);
-		padded_corner(&got[i], &cut);
-		double e = relative_error(&cut, &want[i]);
+		bool holds = got[i].rank == cut.rank;
+		for (int k = 0; k < cut.rank && holds; k++)
+			holds = got[i].dim[k] >= cut.dim[k];
+		if (!holds)
+			worst = INFINITY;
+		else
+			padded_corner(&got[i], &cut);
+		double e = padded_distance(&cut, &want[i]);
 		if (!(e <= 1e-4) && padded_talk)
 			print_error("output %zu: %g\n", i, e);
 		worst = fmax(worst, e);
 		tarn_tensor_fini(&cut);
 	}
-	if (bounded)
-		padded_sizes_are_told(b, want, got, spec, len, n);
+	if (bounded && !padded_sizes_are_told(b, want, got, spec, len, n))
+		worst = INFINITY;
 	for (int i = 0; i < PADDED_MOST; i++) {
 		tarn_tensor_fini(&in[i]);
 		tarn_tensor_fini(&wide[i]);
@@ -160,8 +177,17 @@ static inline tarn_err padded_sees_nan(void *nan, const tarn_value *v, const tar
 	return TARN_OK;
 }
 
-/* How far the original's own results move when its inputs do by a few last bits: the largest relative error of some tries, for
- * the inputs that padded_error makes from the same seed. *nan: set when there are NaN on the way. */
+/* Results as another order of the same sums might round them. */
+static inline tarn_err padded_shakes(void *ctx, const tarn_value *v, const tarn_tensor *t)
+{
+	(void)ctx;
+	for (int64_t k = 0; v && v->def && t && t->type == TARN_F32 && k < tarn_tensor_count(t); k++)
+		((float *)t->data)[k] *= 1 + 3e-7f * number();
+	return TARN_OK;
+}
+
+/* How far the original's own results move when its inputs and all that it computes do by a few last bits: the largest error of
+ * some tries, for the inputs that padded_error makes from the same seed. *nan: set when there are NaN on the way. */
 static inline double padded_jump(const tarn_model *m, const tarn_bound_spec *spec, const int64_t *len, int n, bool *nan)
 {
 	enum { TRIES = 32 };
@@ -192,12 +218,12 @@ static inline double padded_jump(const tarn_model *m, const tarn_bound_spec *spe
 				((float *)near[i].data)[k] *= 1 + 1e-6f * number();
 			a[i] = &near[i];
 		}
-		bool again = tarn_graph_eval(m->main, a, got, NULL, NULL) == TARN_OK;
+		bool again = tarn_graph_eval(m->main, a, got, padded_shakes, NULL) == TARN_OK;
 		for (size_t i = 0; i < m->main->output.len && again; i++) {
 			bool same = got[i].rank == want[i].rank;
 			for (int k = 0; k < want[i].rank && same; k++)
 				same = got[i].dim[k] == want[i].dim[k];
-			worst = fmax(worst, same ? relative_error(&got[i], &want[i]) : INFINITY);
+			worst = fmax(worst, same ? padded_distance(&got[i], &want[i]) : INFINITY);
 		}
 		for (int i = 0; i < PADDED_MOST; i++) {
 			tarn_tensor_fini(&near[i]);
