@@ -15,8 +15,8 @@ void tarn_pad_across(tarn_pad *p, const char *why);
 /* `need` along the attribute `axis`, nothing along others. */
 void tarn_pad_along(tarn_pad *p, tarn_pad_need need);
 /* Windows slide over the axes from 2 on: `need` where a window of the valid result may reach behind the valid input, nothing
- * where none does, PLACE where the first window's start depends on the length. `weights`: the input that holds them, and axis 1 is summed over; -1 where there are none, and it is left
- * alone. */
+ * where none does, PLACE where the first window's start depends on the length. `weights`: the input that holds them, and axis 1
+ * is summed over; -1 where there are none, and it is left alone. */
 void tarn_pad_window(tarn_pad *p, tarn_pad_need need, int weights);
 /* `need` along the axes from 2 on, nothing along the others. */
 void tarn_pad_spatial(tarn_pad *p, tarn_pad_need need);
