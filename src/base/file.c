@@ -117,6 +117,45 @@ static tarn_err write_through(const char *path, const tarn_file_piece *piece, si
 	return err;
 }
 
+/* A file without a name in the folder of `path`: a program that is ended while it writes leaves nothing. -1 where file systems
+ * have no such files. */
+static int open_nameless(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	int fd = folder ? open(folder, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666) : -1;
+	free(folder);
+	return fd;
+}
+
+static bool give_name(int fd, const char *path)
+{
+	char self[64];
+	snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+	return !linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW);
+}
+
+/* Complete and synced under the name `temp`, of which nothing is left on failure. */
+static tarn_err write_temp(const char *temp, const char *path, const tarn_file_piece *piece, size_t n)
+{
+	int fd = open_nameless(temp);
+	if (fd >= 0) {
+		tarn_err err = write_pieces(fd, path, piece, n);
+		bool named = !err && give_name(fd, temp);
+		close(fd);
+		if (err || named)
+			return err;
+	}
+	fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return cannot_write(path, errno);
+	tarn_err err = write_pieces(fd, path, piece, n);
+	close(fd);
+	if (err)
+		unlink(temp);
+	return err;
+}
+
 tarn_err tarn_file_stage(const char *path, const tarn_file_piece *piece, size_t n, tarn_file_staged *s)
 {
 	static atomic_uint serial;
@@ -128,25 +167,14 @@ tarn_err tarn_file_stage(const char *path, const tarn_file_piece *piece, size_t 
 	tarn_str tmp = {0};
 	tarn_str_addf(&tmp, "%s.%d.%u.tmp", real ? real : path, (int)getpid(), atomic_fetch_add(&serial, 1));
 	tarn_err err;
-	int fd = -1;
 	char *name = tarn_mem_strdup(real ? real : path);
 	free(real);
 	TRY_GOTO(out, tarn_str_done(&tmp));
 	CHECK_GOTO(out, name, TARN_NOMEM, "out of memory for a file name");
-	fd = open(tmp.at, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	if (fd < 0) {
-		err = cannot_write(path, errno);
-		goto out;
-	}
-	TRY_GOTO(out, write_pieces(fd, path, piece, n));
+	TRY_GOTO(out, write_temp(tmp.at, path, piece, n));
 	*s = (tarn_file_staged){.temp = tmp.at, .path = name};
-	close(fd);
 	return TARN_OK;
 out:
-	if (fd >= 0) {
-		close(fd);
-		unlink(tmp.at);
-	}
 	tarn_mem_free(name);
 	tarn_str_fini(&tmp);
 	return err;

@@ -46,8 +46,9 @@ waiting=$!
 sleep 0.5
 kill -INT $waiting 2>/dev/null
 wait $waiting
+[ $? = 1 ] || fail "an interrupt is no failure"
 kill $feeder 2>/dev/null
-expect_stderr_contains "no whole frame"
+expect_stderr_contains "interrupted"
 
 # A trace of it, the warm-up apart: as many preparations as inferences.
 last="--trace"

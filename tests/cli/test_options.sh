@@ -31,6 +31,18 @@ usage_error "-hint cannot be 'fast'" bench -hint fast
 usage_error "-api cannot be 'both'" bench -api both
 usage_error "no simulated NPU '5000'" bench -m x.onnx --sim 5000
 
+usage_error "-nireq cannot be 100000000; give 1 to 4096" bench -m x.onnx -nireq 100000000
+
+# With --json the failure is an object on stdout, too, also where the options themselves are wrong.
+for wrong in "bench -niter x --json" "bench --json -frob" "run -m nowhere.onnx --json" "devices --json --sim 5000"; do
+	run "$TARN" $wrong
+	[ "$code" != 0 ] || fail "no failure"
+	expect_stderr_lines 1
+	expect_json error.code "$code"
+	expect_json error.where "${wrong%% *}"
+	[ "$(json error.message)" = "$(sed 's/^tarn: [a-z]*: //' stderr)" ] || fail "two different messages"
+done
+
 "$BUILD/tests/write_model" m.onnx 2 3
 usage_error "did you mean NUM_STREAMS?" bench -m m.onnx -p NUM_STREAM=2
 usage_error "cannot be 'many'" bench -m m.onnx -nstreams many

@@ -81,6 +81,7 @@ int bench_write_trace(const bench *b);
 /* Fills the inputs of request i anew: from the samples of that number, or what that worker fetched, with --live and --stdin;
  * else with other random values. */
 enum { BENCH_NO_MORE = -1 };
+enum { MAX_REQUESTS = 4096, MAX_WORKERS = 256 };
 int bench_fill(bench *b, long i, long worker, long ticket);
 
 /* Set by an interrupt: nothing more is started. */

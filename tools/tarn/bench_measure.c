@@ -10,6 +10,7 @@
 
 #include "bench.h"
 #include "host.h"
+#include "interrupt.h"
 #include "say.h"
 #include "tarn/pipeline.h"
 #include "tarn/sim.h"
@@ -17,20 +18,6 @@
 enum { TIMELINE_EVENTS = 1 << 18 };
 
 volatile sig_atomic_t bench_stop;
-
-static void on_interrupt(int sig)
-{
-	(void)sig;
-	bench_stop = 1;
-}
-
-/* A second interrupt ends the program. */
-static void catch_interrupt(void)
-{
-	struct sigaction a = {.sa_handler = on_interrupt, .sa_flags = SA_RESETHAND};
-	sigemptyset(&a.sa_mask);
-	sigaction(SIGINT, &a, NULL);
-}
 
 static bool push(double **at, size_t *n, size_t *cap, double v)
 {
@@ -294,9 +281,7 @@ static int run(bench *b)
 	b->own_cpu = after.own_ms - before.own_ms - (after.simulator_ms - before.simulator_ms);
 	b->busy_counter = b->duration_ms > 0 ? (busy_counter_ms(b) - busy) / b->duration_ms : NAN;
 	b->interrupted = bench_stop;
-	if (!code && !b->n && bench_stop)
-		code = fail(1, b->s.command, "interrupted before any inference was measured");
-	if (!code && !b->n)
+	if (!code && !b->n && !bench_stop)
 		code = fail(3, b->s.command, "the input ended before any inference was measured");
 	return code;
 }
@@ -312,12 +297,14 @@ int bench_write_trace(const bench *b)
 
 int bench_warm(bench *b)
 {
-	catch_interrupt();
+	interrupt_watch(&bench_stop);
 	/* A stream is not read ahead of what runs. */
 	for (long i = 0; b->live && i < (b->o->frames ? 1 : b->nireq); i++) {
 		int code = bench_live_fetch(b, 0);
 		if (!code)
 			code = bench_fill(b, i, 0, i);
+		if (code == BENCH_NO_MORE && bench_stop)
+			return fail(1, b->s.command, "interrupted before any inference was measured");
 		if (code == BENCH_NO_MORE)
 			return fail(3, b->s.command, "standard input has no whole frame; pipe raw frames into it");
 		if (code)
@@ -335,7 +322,11 @@ int bench_warm(bench *b)
 int bench_measure(bench *b)
 {
 	int code = bench_warm(b);
-	return code ? code : run(b);
+	if (!code)
+		code = run(b);
+	if (!code && !b->n)
+		code = fail(1, b->s.command, "interrupted before any inference was measured");
+	return code;
 }
 
 int bench_again(bench *b, double seconds)

@@ -56,10 +56,14 @@ static int choose(bench *b)
 		return fail(2, b->s.command, "-latency_percentile cannot be %ld; give 1 to 100", o->percentile);
 	if (o->seconds == 0)
 		return fail(2, b->s.command, "-t must be more than 0 seconds");
-	if (o->niter == 0 || o->nireq > 4096)
-		return fail(2, b->s.command, "-niter must be at least 1, -nireq at most 4096");
-	if (o->workers == 0 || o->workers > 256)
-		return fail(2, b->s.command, "-workers must be 1 to 256");
+	if (o->niter == 0)
+		return fail(2, b->s.command, "-niter cannot be 0; give how many inferences to measure, or -t SECONDS");
+	if (o->nireq == 0 || o->nireq > MAX_REQUESTS)
+		return fail(2, b->s.command,
+			    "-nireq cannot be %ld; give 1 to %d requests, or leave it out for the device's choice", o->nireq,
+			    MAX_REQUESTS);
+	if (o->workers == 0 || o->workers > MAX_WORKERS)
+		return fail(2, b->s.command, "-workers cannot be %ld; give 1 to %d", o->workers, MAX_WORKERS);
 	if (o->live && o->frames)
 		return fail(2, b->s.command, "-live and --stdin are two sources; give one");
 	b->source = o->frames ? "standard input" : o->live;

@@ -27,6 +27,8 @@ int bench_vs_run(bench *a)
 		code = bench_warm(&x->b);
 	if (!code)
 		code = ab_run(a, &x->b, a->seconds, INFINITY, &x->r);
+	if (!code && x->r.n < 2)
+		code = fail(1, "bench", "interrupted before the two could be compared");
 	if (!code)
 		bench_find_counters(&x->b);
 	return code;

@@ -1,25 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "calibrate.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "input.h"
+#include "interrupt.h"
 #include "quantized.h"
 #include "say.h"
 #include "control.h"
 #include "training.h"
 
 static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int sig)
-{
-	(void)sig;
-	interrupted = 1;
-}
 
 static bool stop(void *ctx)
 {
@@ -66,13 +60,12 @@ static int parse_preset(const session *s, tarn_quantize_preset *preset)
 static int run(const session *s, tarn_quantize_options *q,
 	       ov_status_e (*use)(const session *s, tarn_quantize_options *q, void *arg), void *arg)
 {
-	struct sigaction on = {.sa_handler = on_interrupt}, was;
 	interrupted = 0;
 	q->progress = progress;
 	q->stop = stop;
-	sigaction(SIGINT, &on, &was);
+	interrupt_watch(&interrupted);
 	ov_status_e status = use(s, q, arg);
-	sigaction(SIGINT, &was, NULL);
+	interrupt_unwatch();
 	if (status != OK && isatty(STDERR_FILENO))
 		fputs("\r\033[K", stderr);
 	return status == OK ? 0 : fail_last(s->command);

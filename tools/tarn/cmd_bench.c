@@ -70,6 +70,8 @@ static int measure(bench *b)
 		code = bench_vs_run(b);
 	if (!code && b->o->vs) /* what is reported of this one, undivided */
 		code = bench_again(b, b->seconds);
+	if (!code && !b->n)
+		code = fail(1, "bench", "interrupted before any inference was measured");
 	if (!code)
 		code = session_check_results(&b->s);
 	if (!code && b->o->trace)

@@ -91,6 +91,8 @@ int cmd_diagnose(const options *o)
 	diagnose_progress(&d, NULL);
 	if (!code)
 		code = tell(&d);
+	if (!code && bench_stop)
+		code = fail(1, "diagnose", "interrupted; experiments that were not finished are left out");
 	diagnose_clean(&d);
 	roof_clean(&d.roof);
 	tarn_free_verdict(&d.verdict);

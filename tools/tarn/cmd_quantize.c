@@ -151,7 +151,12 @@ static int calibrate_and_save(const session *s, ov_model_t **q, tarn_quantize_re
 	if (!code)
 		code = show(o, r, &x);
 	quantized_costs_fini(&x.costs);
-	return code ? code : control_verdict(o, r);
+	if (!code)
+		code = control_verdict(o, r);
+	if (!code && o->qat && r->training.interrupted)
+		code = fail(1, "quantize", "interrupted after %d epochs; %s has what was learned until then",
+			    r->training.epochs, o->result);
+	return code;
 }
 
 int cmd_quantize(const options *o)

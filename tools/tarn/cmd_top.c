@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* top: how busy the NPU is, whoever uses it, from the kernel's counters. */
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "options.h"
+#include "interrupt.h"
 #include "say.h"
 #include "tarn/system.h"
 #include "tarn/version.h"
@@ -18,12 +18,6 @@ int cmd_top(const options *o);
 enum { MAX_NPUS = 4, MAX_PROCESSES = 8, BAR = 20 };
 
 static volatile sig_atomic_t stopped;
-
-static void stop(int signal)
-{
-	(void)signal;
-	stopped = 1;
-}
 
 typedef struct top {
 	const char *root;
@@ -194,8 +188,7 @@ int cmd_top(const options *o)
 		return fail(4, "top",
 			    "there is no Intel NPU to watch here; `tarn doctor` says what is missing, and `tarn bench -m "
 			    "MODEL -d NPU --sim 4000 -paced` shows a modelled NPU at work");
-	struct sigaction on = {.sa_handler = stop}, was;
-	sigaction(SIGINT, &on, &was);
+	interrupt_watch(&stopped);
 	if (t.j) {
 		json_begin(&j, NULL, '{');
 		json_text(&j, "version", tarn_version());
@@ -209,6 +202,6 @@ int cmd_top(const options *o)
 		json_end(&j, ']');
 		json_end(&j, '}');
 	}
-	sigaction(SIGINT, &was, NULL);
+	interrupt_unwatch();
 	return code;
 }

@@ -56,6 +56,9 @@ int cmd_train(const options *o)
 		code = fail_last("train");
 	if (!code)
 		show(o, &r.report);
+	if (!code && r.report.interrupted)
+		code = fail(1, "train", "interrupted after %d epochs; %s has what was learned until then", r.report.epochs,
+			    o->result);
 	ov_model_free(r.trained);
 	session_close(&s);
 	return code;

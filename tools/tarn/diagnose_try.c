@@ -211,9 +211,13 @@ static int try_one(diagnosis *d, trial *t)
 	if (code) {
 		/* What cannot be tried leaves the others. */
 		snprintf(t->why_not, sizeof t->why_not, "%s", say_last());
-		code = bench_stop ? code : 0;
+		code = 0;
 	} else {
 		code = ab_run(&d->base, &b, d->seconds, d->end_ms, &r);
+	}
+	if (!code && bench_stop && r.n < 2) { /* what is known is told all the same */
+		snprintf(t->why_not, sizeof t->why_not, "interrupted");
+		r.n = 0;
 	}
 	if (!code && r.n) {
 		t->c = r.c;

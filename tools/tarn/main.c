@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "interrupt.h"
 #include "options.h"
 #include "say.h"
 #include "tarn/version.h"
@@ -73,6 +74,15 @@ static int help(const char *name)
 	return 0;
 }
 
+/* Also where options cannot be read. */
+static bool wants_json(int argc, char **argv)
+{
+	for (int i = 0; i < argc; i++)
+		if (!strcmp(argv[i], "--json") || !strcmp(argv[i], "-json"))
+			return true;
+	return false;
+}
+
 /* A stream that was closed by the caller must not become the first file that is opened. Reading and writing it fail as before.
  */
 static void keep_streams_apart(void)
@@ -85,6 +95,7 @@ static void keep_streams_apart(void)
 static int run_command(const struct command *c, int argc, char **argv)
 {
 	options o;
+	interrupt_begin(c->name, wants_json(argc, argv));
 	int code = options_parse(c->name, c->takes, argc, argv, &o);
 	if (!code)
 		code = options_check_outputs(c->name, &o);
@@ -117,5 +128,7 @@ int main(int argc, char **argv)
 	int code = dispatch(argc, argv);
 	if ((fflush(stdout) || ferror(stdout)) && !code)
 		code = fail(1, argc > 1 ? argv[1] : "help", "the output could not be written; is the disk full?");
+	else if (code && wants_json(argc, argv))
+		say_error_json(code);
 	return code;
 }

@@ -2,13 +2,13 @@
 #include "paced.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "interrupt.h"
 #include "say.h"
 
 #define MODE "TARN_NPU_MODE"
@@ -40,15 +40,16 @@ static char **child_environment(void)
 static int wait_for(const char *command, pid_t child)
 {
 	int status;
-	/* An interrupt reaches the child, too, which ends in its own way. */
-	void (*before)(int) = signal(SIGINT, SIG_IGN);
+	interrupt_pass_to(child); /* it ends in its own way */
 	pid_t got;
 	do
 		got = waitpid(child, &status, 0);
 	while (got < 0 && errno == EINTR);
-	signal(SIGINT, before);
-	if (got == child && WIFEXITED(status))
+	interrupt_unwatch();
+	if (got == child && WIFEXITED(status)) {
+		say_answered();
 		return WEXITSTATUS(status);
+	}
 	return fail(1, command, "the process of the paced device ended unexpectedly; try it with TARN_LOG=debug");
 }
 

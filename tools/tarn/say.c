@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +21,10 @@ static void one_line(char *s)
 			*s = '?';
 }
 
-static bool silent;
+static bool silent, answered;
 static _Thread_local char last[4096];
+static pthread_mutex_t shown_lock = PTHREAD_MUTEX_INITIALIZER;
+static char shown[sizeof last], shown_where[64]; /* the last failure that was printed, of any thread */
 
 void say_nothing(bool on)
 {
@@ -42,9 +45,34 @@ int fail(int code, const char *where, const char *fmt, ...)
 	one_line(last);
 	if (silent)
 		return code;
+	pthread_mutex_lock(&shown_lock);
+	snprintf(shown, sizeof shown, "%s", last);
+	snprintf(shown_where, sizeof shown_where, "%s", where);
+	pthread_mutex_unlock(&shown_lock);
 	fflush(stdout);
 	fprintf(stderr, "tarn: %s: %s\n", where, last);
 	return code;
+}
+
+void say_error_json(int code)
+{
+	json j = {.out = stdout};
+	if (answered)
+		return;
+	pthread_mutex_lock(&shown_lock);
+	json_begin(&j, NULL, '{');
+	json_begin(&j, "error", '{');
+	json_int(&j, "code", code);
+	json_text(&j, "where", shown_where);
+	json_text(&j, "message", shown);
+	json_end(&j, '}');
+	json_end(&j, '}');
+	pthread_mutex_unlock(&shown_lock);
+}
+
+void say_answered(void)
+{
+	answered = true;
 }
 
 int fail_last(const char *where)
@@ -119,6 +147,7 @@ static void begin_item(json *j, const char *key)
 
 void json_begin(json *j, const char *key, char bracket)
 {
+	answered = answered || (!j->depth && j->out == stdout);
 	begin_item(j, key);
 	fputc(bracket, j->out);
 	if (j->depth + 1 < (int)(sizeof j->more / sizeof *j->more))

@@ -14,6 +14,11 @@ int fail_last(const char *where);
 void say_nothing(bool on);
 /* The sentence of this thread's last failure, printed or not; static. */
 const char *say_last(void);
+/* With --json, for main: the failure as an object on stdout, {"error": {"code", "where", "message"}}, unless one was begun
+ * there. */
+void say_error_json(int code);
+/* Another process printed the object. */
+void say_answered(void);
 /* "tarn: note: ..." on stderr. */
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -93,7 +93,7 @@ int ab_run(bench *a, bench *b, double seconds, double until_ms, ab *r)
 		if (r->n >= 2 && (narrow || now_ms() >= until_ms))
 			break;
 	}
-	return r->n < 2 ? fail(1, a->s.command, "interrupted before the two could be compared") : 0;
+	return 0;
 }
 
 void ab_fini(ab *r)

@@ -22,7 +22,7 @@ typedef struct ab {
 } ab;
 /* Measures both for that long each, in rounds whose order alternates. When until_ms is finite, that is the most: it ends after
  * the round in which the clock (now_ms) reaches that, or the interval has become narrow. Both are open and warm. 0, or an exit
- * code after its message; an interrupt ends it early. */
+ * code after its message; an interrupt ends it early, maybe before there are the two rounds a comparison needs. */
 int ab_run(bench *a, bench *b, double seconds, double until_ms, ab *r);
 void ab_fini(ab *r);
 /* "1.52 times the rate [1.49, 1.55]", or that no difference is shown. */
