@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/origin.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "dyn/bound.h"
 #include "fmt/onnx/onnx.h"
+#include "fmt/ovir/ovir.h"
 #include "ir/same.h"
 #include "ops/ops.h"
 
@@ -15,43 +18,66 @@ static const char *const key = "tarn.origin";
 #define LARGEST ((size_t)8 << 20) /* bytes before base64: structure and small constants */
 enum { SMALLEST_SHARED = 1024, MOST_BOUNDS = 64 };
 
-/* ---- weights by name ---- */
+/* ---- weights by content ---- */
 
-static tarn_err list_weights(const tarn_model *m, tarn_map *by_name)
+enum { DIGEST = 16 }; /* letters */
+
+/* Which bytes a constant holds; a file may have them under another name, and in another shape. */
+static void digest(const tarn_tensor *t, char text[DIGEST + 1])
 {
+	snprintf(text, DIGEST + 1, "%016llx", (unsigned long long)tarn_hash(t->data, tarn_tensor_bytes(t), t->type));
+}
+
+static bool is_weight(const tarn_value *v)
+{
+	return v->konst && v->konst->type != TARN_STRING && tarn_tensor_bytes(v->konst) >= SMALLEST_SHARED;
+}
+
+/* By digest: one constant of each content. Keys are the arena's. */
+static tarn_err list_weights(const tarn_model *m, tarn_arena *a, tarn_map *by_content)
+{
+	char text[DIGEST + 1];
 	for (size_t i = 0; i < m->main->value.len; i++) {
 		tarn_value *v = m->main->value.at[i];
-		if (v->konst && v->konst->type != TARN_STRING && tarn_tensor_bytes(v->konst) >= SMALLEST_SHARED)
-			TRY(tarn_map_put(by_name, v->name, v));
+		if (!is_weight(v))
+			continue;
+		digest(v->konst, text);
+		const char *name = tarn_arena_strdup(a, text);
+		if (!name)
+			return tarn_err_nomem(sizeof text);
+		TRY(tarn_map_put(by_content, name, v));
 	}
 	return TARN_OK;
 }
 
-static bool is_of(const tarn_value *v, const tarn_tensor *t)
+static bool same_bytes(const tarn_tensor *a, const tarn_tensor *b)
 {
-	if (v->type != t->type || v->shape.rank != t->rank)
-		return false;
-	for (int i = 0; i < t->rank; i++)
-		if (v->shape.dim[i] != t->dim[i])
-			return false;
-	return true;
+	return a->type == b->type && tarn_tensor_bytes(a) == tarn_tensor_bytes(b) &&
+	       (a->data == b->data || !memcmp(a->data, b->data, tarn_tensor_bytes(a)));
 }
 
-/* A copy whose weights, as far as `host` has them under the same names, are inputs. */
+/* A copy whose weights, as far as `host` has them, too, are inputs; their names begin with the digest. */
 static tarn_err detach(const tarn_model *m, const tarn_model *host, tarn_model **out)
 {
+	tarn_arena keys = {0};
 	tarn_map weights = {0};
 	tarn_model *copy = NULL;
+	char text[DIGEST + 1], name[DIGEST + 24];
 	tarn_err err;
-	TRY_GOTO(out, list_weights(host, &weights));
+	TRY_GOTO(out, list_weights(host, &keys, &weights));
 	TRY_GOTO(out, tarn_model_clone(m, &copy));
 	TRY_GOTO(out, tarn_model_meta_put(copy, key, NULL));
 	for (size_t i = 0; i < copy->main->value.len; i++) {
 		tarn_value *v = copy->main->value.at[i];
-		const tarn_value *w = v->konst ? tarn_map_find(&weights, v->name) : NULL;
-		if (!w || w->konst->data != v->konst->data || !is_of(v, w->konst))
+		if (!is_weight(v))
 			continue;
+		digest(v->konst, text);
+		const tarn_value *w = tarn_map_find(&weights, text);
+		if (!w || !same_bytes(w->konst, v->konst))
+			continue;
+		snprintf(name, sizeof name, "%s.%zu", text, i);
 		TRY_GOTO(out, VEC_GROW(&copy->main->input));
+		TRY_GOTO(out, tarn_value_rename(copy->main, v, name));
 		v->konst = NULL;
 		copy->main->input.at[copy->main->input.len++] = v;
 	}
@@ -60,15 +86,23 @@ static tarn_err detach(const tarn_model *m, const tarn_model *host, tarn_model *
 out:
 	tarn_model_unref(copy);
 	tarn_map_fini(&weights);
+	tarn_arena_fini(&keys);
 	return err;
 }
 
-static tarn_err attach_weight(tarn_model *m, tarn_value *v, const tarn_value *w)
+static tarn_err attach_weight(tarn_model *m, tarn_value *v, const tarn_map *weights)
 {
-	CHECK(w && is_of(v, w->konst), TARN_BAD_FILE, "it has no weight '%.100s' of that size", v->name);
+	char text[DIGEST + 1];
+	snprintf(text, sizeof text, "%s", v->name);
+	const tarn_value *w = tarn_map_find(weights, text);
+	CHECK(w && v->type == w->konst->type && v->shape.rank >= 0 && tarn_shape_is_static(&v->shape), TARN_BAD_FILE,
+	      "the file has no weight '%s'", v->name);
 	tarn_tensor *t = tarn_arena_memdup(&m->arena, w->konst, sizeof *t);
 	if (!t)
 		return tarn_err_nomem(sizeof *t);
+	t->rank = v->shape.rank;
+	memcpy(t->dim, v->shape.dim, sizeof t->dim);
+	CHECK(tarn_tensor_bytes(t) == tarn_tensor_bytes(w->konst), TARN_BAD_FILE, "weight '%s' has another size", v->name);
 	TRY(tarn_model_keep(m, t->buf));
 	v->konst = t;
 	return TARN_OK;
@@ -77,13 +111,15 @@ static tarn_err attach_weight(tarn_model *m, tarn_value *v, const tarn_value *w)
 /* The reverse: inputs behind the first `own` become the host's weights. */
 static tarn_err attach(tarn_model *m, size_t own, const tarn_model *host)
 {
+	tarn_arena keys = {0};
 	tarn_map weights = {0};
 	tarn_graph *g = m->main;
 	CHECK(g->input.len >= own, TARN_BAD_FILE, "it has too few inputs");
-	tarn_err err = list_weights(host, &weights);
+	tarn_err err = list_weights(host, &keys, &weights);
 	for (size_t i = own; err == TARN_OK && i < g->input.len; i++)
-		err = attach_weight(m, g->input.at[i], tarn_map_find(&weights, g->input.at[i]->name));
+		err = attach_weight(m, g->input.at[i], &weights);
 	tarn_map_fini(&weights);
+	tarn_arena_fini(&keys);
 	if (err == TARN_OK)
 		g->input.len = own;
 	return err;
@@ -105,7 +141,14 @@ tarn_err tarn_origin_put(tarn_model *m)
 	if (!tarn_model_origin_holds(m))
 		return TARN_OK;
 	TRY(detach(m->origin.model, m, &light));
-	TRY_GOTO(out, tarn_onnx_pack(light, &bytes));
+	err = tarn_onnx_pack(light, &bytes);
+	if (err == TARN_UNSUPPORTED) { /* an operator that only the IR has */
+		tarn_log(TARN_LOG_INFO, "the model before bounding is left out of the file: %s", tarn_err_text());
+		tarn_err_clear();
+		err = TARN_OK;
+		goto out;
+	}
+	TRY_GOTO(out, err);
 	if (bytes->size > LARGEST) {
 		tarn_log(TARN_LOG_INFO, "the model before bounding needs %zu bytes besides its weights: left out of the file",
 			 bytes->size);
@@ -174,8 +217,7 @@ static tarn_err parse(const char *text, tarn_model **m)
 	return err;
 }
 
-/* As it is after writing and reading. */
-static tarn_err as_read(const tarn_model *m, const tarn_model *host, tarn_model **out)
+static tarn_err through_onnx(const tarn_model *m, const tarn_model *host, tarn_model **out)
 {
 	tarn_model *light = NULL;
 	tarn_buffer *bytes = NULL;
@@ -188,6 +230,39 @@ out:
 	tarn_buffer_unref(bytes);
 	tarn_model_unref(light);
 	return err;
+}
+
+static tarn_err buffer_of(tarn_str *s, tarn_buffer **b)
+{
+	TRY(tarn_str_done(s));
+	TRY(tarn_buffer_new(s->len, b));
+	if (s->len)
+		memcpy((*b)->at, s->at, s->len);
+	return TARN_OK;
+}
+
+/* Whole: how the IR writes a layer may depend on its weights being constants. */
+static tarn_err through_ir(const tarn_model *m, tarn_model **out)
+{
+	tarn_str xml = {0}, bin = {0};
+	tarn_buffer *x = NULL, *b = NULL;
+	tarn_err err;
+	TRY_GOTO(out, tarn_ovir_write_memory(m, &xml, &bin));
+	TRY_GOTO(out, buffer_of(&xml, &x));
+	TRY_GOTO(out, buffer_of(&bin, &b));
+	TRY_GOTO(out, tarn_ovir_read_memory(x, b, out));
+out:
+	tarn_buffer_unref(b);
+	tarn_buffer_unref(x);
+	tarn_str_fini(&bin);
+	tarn_str_fini(&xml);
+	return err;
+}
+
+/* As it is after writing and reading, in the format that the host came from. */
+static tarn_err as_read(const tarn_model *m, const tarn_model *host, tarn_model **out)
+{
+	return host->onnx_opset ? through_onnx(m, host, out) : through_ir(m, out);
 }
 
 /* Bounding the origin must give what the file says. */

@@ -2,9 +2,10 @@
 /*
  * The origin of a bounded model in its file, so that a device that runs any size skips the padding there, too.
  *
- * Metadata `tarn.origin` holds the model with its free dimensions, as ONNX in base64; weights that both models have stand there
- * as further inputs of the same names. Reading trusts nothing of it: the origin is bounded anew, and counts only when that
- * gives the graph of the file. A file that was edited since, or made to mislead, runs as its graph says, with its repairs.
+ * Metadata `tarn.origin` (of ONNX, and of the IR's rt_info) holds the model with its free dimensions, as ONNX in base64;
+ * weights that both models have stand there as further inputs, named by their content. Reading trusts nothing of it: the origin
+ * is bounded anew, and counts only when that gives the graph of the file. A file that was edited since, or made to mislead,
+ * runs as its graph says, with its repairs.
  */
 #ifndef TARN_API_ORIGIN_H
 #define TARN_API_ORIGIN_H

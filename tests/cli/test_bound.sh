@@ -56,6 +56,11 @@ expect_exit 2 "$TARN" run -m free.onnx --bound n=5 -i x.npy --pad-fill ones
 expect_exit 2 "$TARN" convert -m free.onnx --bound n=5 --bound x[0]=5 -o none.onnx
 expect_stderr_contains "bound it once"
 
+# Where nothing says how much is valid, everything is: a benchmark of no images would be a short one.
+expect_exit 0 "$TARN" convert -m net.onnx --bound n=4 -o measured.onnx
+expect_exit 0 "$TARN" bench -m measured.onnx -d CPU -niter 2 -nireq 1 -inference_only false --json
+rm measured.onnx
+
 # Batches of images: nothing mixes along the batch, so that nothing has to be repaired.
 expect_exit 0 "$TARN" convert -m net.onnx --bound n=4 -o batch.onnx --json
 expect_json repairs 0

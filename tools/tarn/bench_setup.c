@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "bounds.h"
 #include "say.h"
 #include "tarn/profile.h"
 #include "tarn/settings.h"
@@ -203,7 +204,7 @@ int bench_fill(bench *b, long r, long worker, long ticket)
 	if (b->live)
 		return bench_live_fill(b, r, worker, ticket);
 	for (size_t i = 0; i < b->n_in; i++)
-		if (!input_fill(b->tensor[(size_t)r * b->n_in + i], &b->seed))
+		if (!b->loaded[i] && !input_fill(b->tensor[(size_t)r * b->n_in + i], &b->seed))
 			return fail(2, b->s.command, "inputs of this type are not made up; leave out -inference_only false");
 	return 0;
 }
@@ -229,13 +230,17 @@ static int make_requests(bench *b)
 	size_t n;
 	input_set set = {0};
 	int code = shapes_parse(b->s.command, "-data_shape", b->o->data_shape, &list, &n);
+	bounds_assume_full(b->s.bounds);
 	if (!code)
 		code = input_load(&b->s, &set);
 	b->n_in = input_count(&b->s);
 	b->request = calloc((size_t)b->nireq + 1, sizeof *b->request);
 	b->tensor = calloc((size_t)b->nireq * b->n_in + 1, sizeof *b->tensor);
-	if (!code && (!b->request || !b->tensor))
+	b->loaded = calloc(b->n_in + 1, sizeof *b->loaded);
+	if (!code && (!b->request || !b->tensor || !b->loaded))
 		code = fail(1, b->s.command, "out of memory");
+	for (size_t i = 0; i < b->n_in && !code; i++)
+		b->loaded[i] = set.tensor[i] != NULL;
 	for (long r = 0; r < b->nireq && !code; r++) {
 		if (ov_compiled_model_create_infer_request(b->s.compiled, &b->request[r]) != OK)
 			code = fail_last(b->s.command);
@@ -287,6 +292,8 @@ static int load(bench *b)
 	bench_step(b, 3, "Setting device configuration");
 	bench_step(b, 4, "Reading model files");
 	int code = session_open(&b->s, b->s.command, b->o);
+	if (!code)
+		code = bounds_open(&b->s);
 	if (code)
 		return code;
 	if (!b->quiet)
@@ -368,6 +375,7 @@ void bench_close(bench *b)
 	tarn_free_timeline(&b->timeline);
 	free(b->request);
 	free(b->tensor);
+	free(b->loaded);
 	free(b->latency);
 	free(b->device_ms);
 	session_close(&b->s);

@@ -192,6 +192,12 @@ static long find(const input_set *set, const char *name)
 	return -1;
 }
 
+void bounds_assume_full(bounds *b)
+{
+	for (size_t i = 0; b && i < b->n; i++)
+		b->valid[i] = b->at[i].max;
+}
+
 int bounds_pad(session *s, input_set *set)
 {
 	bounds *b = s->bounds;

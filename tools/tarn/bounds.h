@@ -22,6 +22,8 @@ void bounds_close(bounds *b);
 bool bounds_is_length(const bounds *b, const char *input);
 /* The axes of an input that data need not fill. */
 void bounds_free_axes(const bounds *b, const char *input, ov_partial_shape_t *shape);
+/* Where no data says a length it is the maximum: for data that is made up. */
+void bounds_assume_full(bounds *b);
 /* Pads what was loaded, and makes the valid lengths. */
 int bounds_pad(session *s, input_set *set);
 /* Replaces an output of a request that has run by its valid part. */

@@ -33,6 +33,7 @@ static int make_request(const optimize *z, const ov_compiled_model_t *c, ov_infe
 		ov_tensor_t *t = NULL;
 		char *name = NULL;
 		void *at;
+		size_t count;
 		status = ov_compiled_model_input_by_index(c, i, &port);
 		if (status == OK)
 			status = ov_port_get_any_name(port, &name);
@@ -41,8 +42,10 @@ static int make_request(const optimize *z, const ov_compiled_model_t *c, ov_infe
 		if (status == OK)
 			input_fill(t, &seed);
 		for (size_t k = 0; status == OK && z->s.bounds && k < z->s.bounds->n; k++)
-			if (!strcmp(z->s.bounds->at[k].length_input, name) && (status = ov_tensor_data(t, &at)) == OK)
-				memcpy(at, &z->s.bounds->at[k].max, sizeof(int64_t));
+			if (!strcmp(z->s.bounds->at[k].length_input, name) && (status = ov_tensor_data(t, &at)) == OK &&
+			    (status = ov_tensor_get_size(t, &count)) == OK)
+				for (size_t m = 0; m < count; m++)
+					((int64_t *)at)[m] = z->s.bounds->at[k].max;
 		ov_free(name);
 		ov_tensor_free(t);
 		ov_output_const_port_free(port);

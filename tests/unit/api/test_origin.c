@@ -15,6 +15,7 @@
 
 enum { HEIGHT = 9, WIDTH = 11, CHANNELS = 16 };
 
+static const char *ending = "onnx"; /* the format of the running test */
 static tarn_device cpu;
 static tarn_model *model, *bounded;
 static const tarn_bound_spec spec[] = {{.name = "h", .max = HEIGHT}, {.name = "w", .max = WIDTH}};
@@ -45,6 +46,12 @@ static int setup(void **state)
 	return 0;
 }
 
+static int setup_ir(void **state)
+{
+	ending = "xml";
+	return setup(state);
+}
+
 static int teardown(void **state)
 {
 	(void)state;
@@ -57,12 +64,14 @@ static int teardown(void **state)
 /* Written as it is, and read. */
 static tarn_model *read_again(const tarn_model *m)
 {
-	char path[64];
+	char path[64], bin[64];
 	tarn_model *again;
-	snprintf(path, sizeof path, "/tmp/tarn-origin-%ld.onnx", (long)getpid());
+	snprintf(path, sizeof path, "/tmp/tarn-origin-%ld.%s", (long)getpid(), ending);
+	snprintf(bin, sizeof bin, "/tmp/tarn-origin-%ld.bin", (long)getpid());
 	assert_ok(tarn_model_write(m, path));
 	assert_ok(tarn_model_read(path, NULL, &again));
 	(void)remove(path);
+	(void)remove(bin);
 	assert_ok(tarn_origin_get(again));
 	return again;
 }
@@ -159,7 +168,9 @@ static void bounds_in_two_steps(void **state)
 	assert_ok(tarn_origin_put(m));
 	tarn_model *again = read_again(m);
 	assert_true(tarn_model_origin_holds(again)); /* the width is still free */
-	assert_ok(tarn_model_bound(&again, "w", WIDTH, NULL));
+	char axis[64];                               /* the IR has no names of dimensions */
+	snprintf(axis, sizeof axis, "%.50s[3]", again->main->input.at[0]->name);
+	assert_ok(tarn_model_bound(&again, axis, WIDTH, NULL));
 	assert_ok(tarn_origin_put(again));
 	tarn_model *both = read_again(again);
 	assert_true(tarn_model_origin_holds(both));
@@ -234,11 +245,16 @@ static void damage_is_harmless(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define IR(f) cmocka_unit_test_setup_teardown(f, setup_ir, teardown)
 	const struct CMUnitTest tests[] = {
 		T(files_keep_the_origin),
 		T(bounds_in_two_steps),
 		T(what_does_not_fit_does_not_count),
 		T(damage_is_harmless),
+		IR(files_keep_the_origin),
+		IR(bounds_in_two_steps),
+		IR(what_does_not_fit_does_not_count),
+		IR(damage_is_harmless),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
