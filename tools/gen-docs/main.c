@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "page_commands.h"
 #include "driver/compile/plan.h"
 #include "ops/ops.h"
 #include "rt/props.h"
@@ -191,7 +192,11 @@ static void page_npu(void)
 static const struct {
 	const char *name;
 	void (*print)(void);
-} pages[] = {{"ops", page_ops}, {"properties", page_properties}, {"errors", page_errors}, {"npu", page_npu}};
+} pages[] = {{"ops", page_ops},
+	     {"properties", page_properties},
+	     {"errors", page_errors},
+	     {"npu", page_npu},
+	     {"commands", page_commands}};
 
 int main(int argc, char **argv)
 {
