@@ -202,37 +202,48 @@ static void fake_quantization(void **state)
 }
 
 /* Both directions, both layouts, with initial states and without, a batch of several. */
+static void recurrent_cell(const char *op, int gates, int way, bool special, const char *acts)
+{
+	enum { IN = 5, H = 7, STEPS = 6, BATCH = 3 };
+	int d = way == 2 ? 2 : 1;
+	bool batch_first = way == 1, states = way > 0, lstm = gates == 4;
+	tarn_value *x = input(g, batch_first ? dims(3, BATCH, STEPS, IN) : dims(3, STEPS, BATCH, IN));
+	tarn_shape first = batch_first ? dims(3, BATCH, d, H) : dims(3, d, BATCH, H);
+	tarn_node *n;
+	assert_ok(tarn_node_new(g, tarn_op_find(NULL, op), NULL, states ? 6 + lstm : way ? 4 : 3, 2 + lstm, -1, &n));
+	n->in[0] = x;
+	n->in[1] = weights(g, dims(3, d, gates * H, IN));
+	n->in[2] = weights(g, dims(3, d, gates * H, H));
+	if (way)
+		n->in[3] = weights(g, dims(2, d, 2 * gates * H));
+	for (int i = 5; i < n->n_in; i++)
+		n->in[i] = input(g, first);
+	set_int(n->out[0], "layout", batch_first);
+	set_int(n->out[0], "hidden_size", H);
+	set_int(n->out[0], "direction", way);
+	if (special)
+		set_int(n->out[0], "linear_before_reset", 1);
+	if (acts)
+		assert_ok(tarn_attr_set_str(g, n, tarn_attr_index(n->op, "activations"), acts));
+	for (int i = 0; i < n->n_out; i++)
+		output(g, n->out[i]);
+	same(1e-5);
+	fixture_teardown(NULL);
+	assert_ok(tarn_model_new(&model));
+	g = model->main;
+}
+
 static void recurrent(void **state)
 {
 	(void)state;
-	enum { IN = 5, H = 7, STEPS = 6, BATCH = 3 };
 	for (int way = 0; way < 3; way++) {
-		int d = way == 2 ? 2 : 1;
-		bool batch_first = way == 1, states = way > 0;
-		tarn_value *x = input(g, batch_first ? dims(3, BATCH, STEPS, IN) : dims(3, STEPS, BATCH, IN));
-		tarn_shape first = batch_first ? dims(3, BATCH, d, H) : dims(3, d, BATCH, H);
-		tarn_value *h = states ? input(g, first) : NULL, *c = states ? input(g, first) : NULL;
-		tarn_node *n;
-		assert_ok(tarn_node_new(g, tarn_op_find(NULL, "LSTM"), NULL, states ? 7 : way ? 4 : 3, 3, -1, &n));
-		n->in[0] = x;
-		n->in[1] = weights(g, dims(3, d, 4 * H, IN));
-		n->in[2] = weights(g, dims(3, d, 4 * H, H));
-		if (way)
-			n->in[3] = weights(g, dims(2, d, 8 * H));
-		if (states) {
-			n->in[5] = h;
-			n->in[6] = c;
-		}
-		set_int(n->out[0], "layout", batch_first);
-		set_int(n->out[0], "hidden_size", H);
-		set_int(n->out[0], "direction", way);
-		for (int i = 0; i < 3; i++)
-			output(g, n->out[i]);
-		same(1e-5);
-		fixture_teardown(NULL);
-		assert_ok(tarn_model_new(&model));
-		g = model->main;
+		recurrent_cell("LSTM", 4, way, false, NULL);
+		recurrent_cell("GRU", 3, way, false, NULL);
+		recurrent_cell("GRU", 3, way, true, NULL);
+		recurrent_cell("RNN", 1, way, false, way == 2 ? "Relu,Relu" : way ? "Relu" : NULL);
 	}
+	recurrent_cell("GRU", 3, 2, true, "Sigmoid,Tanh,Sigmoid,Tanh");
+	recurrent_cell("RNN", 1, 2, false, "Tanh,Relu"); /* the reference's */
 }
 
 /* Pads that add and cut, with a value and without, channels last and plain; normalisation of images and of groups. */
