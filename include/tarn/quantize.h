@@ -157,8 +157,9 @@ typedef struct tarn_quantize_report {
 	tarn_quantize_estimator estimator;           /* what was chosen, or asked for */
 	bool equalized, aligned, bias_full, rounded; /* aligned: channels shifted to lie around zero */
 	size_t fine;                                 /* values in two codes */
-	double strength;                             /* of equalizing; NAN: group by group */
-	tarn_quantize_data *data;                    /* by input */
+	size_t precise;           /* products to about sixteen bits: products of what rounding left are added */
+	double strength;          /* of equalizing; NAN: group by group */
+	tarn_quantize_data *data; /* by input */
 	size_t n_data;
 	size_t duplicates; /* samples equal to another one */
 	bool trained;      /* then: */

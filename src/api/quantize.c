@@ -40,6 +40,7 @@ static tarn_err report_out(const tarn_model *m, const tarn_quant_report *r, tarn
 				      .bias_full = r->bias_full,
 				      .rounded = r->rounded,
 				      .fine = r->fine,
+				      .precise = r->precise,
 				      .strength = r->strength};
 	out->reason = tarn_mem_zalloc(r->reason.len + 1, sizeof *out->reason);
 	out->output = tarn_mem_zalloc((size_t)r->n_output + 1, sizeof *out->output);

@@ -27,7 +27,7 @@ typedef struct dw_block {
 	qv turn;
 } dw_block;
 
-/* Results that are not codes, or may be huge, one by one. */
+/* Sums, and codes of results that may be huge, one by one. */
 static __attribute__((noinline)) void dw_store_wide(const dw_block *k, const int32_t *acc, int ox, int half_step)
 {
 	const tarn_qdw_row *r = k->r;
@@ -40,27 +40,55 @@ static __attribute__((noinline)) void dw_store_wide(const dw_block *k, const int
 		}
 		if (c >= k->channels || x >= r->ow)
 			continue;
-		float f = (float)acc[i] * scale[i] + bias[i];
-		if (r->e->type != TARN_CODE_F32 && r->e->type != TARN_CODE_I32) {
-			r->out[(size_t)x * r->out_step + (size_t)(k->first + c)] = (char)tarn_qconv_code(f, r->e);
+		if (r->e->type != TARN_CODE_I32) {
+			r->out[(size_t)x * r->out_step + (size_t)(k->first + c)] =
+				(char)tarn_qconv_code((float)acc[i] * scale[i] + bias[i], r->e);
 			continue;
 		}
-		f = f < r->e->f_lo ? r->e->f_lo : f > r->e->f_hi ? r->e->f_hi : f;
-		memcpy(r->out + (size_t)x * r->out_step + (size_t)(k->first + c) * 4,
-		       r->e->type == TARN_CODE_I32 ? (const void *)&acc[i] : &f, 4);
+		memcpy(r->out + (size_t)x * r->out_step + (size_t)(k->first + c) * 4, &acc[i], 4);
+	}
+}
+
+/* Four neighbouring channels of one pixel at a time: so they lie in the vectors. */
+static __attribute__((noinline)) void dw_store_f32(const dw_block *k, float *f, int ox, int half_step)
+{
+	const tarn_qdw_row *r = k->r;
+	const float lo = r->e->f_lo, hi = r->e->f_hi;
+	for (int i = 0; i < 4 * VL; i++)
+		f[i] = f[i] < lo ? lo : f[i] > hi ? hi : f[i];
+	for (int i = 0; i < 4 * VL; i += 4) {
+		int c = tarn_qdw_channel(i, VL), x = ox;
+		if (half_step && c >= 32) {
+			c -= 32;
+			x += half_step;
+		}
+		if (c >= k->channels || x >= r->ow)
+			continue;
+		char *out = r->out + (size_t)x * r->out_step + (size_t)(k->first + c) * 4;
+		if (c + 4 <= k->channels)
+			memcpy(out, f + i, 16);
+		else
+			memcpy(out, f + i, (size_t)(k->channels - c) * 4);
 	}
 }
 
 INLINE void dw_store(const dw_block *k, const qv acc[4], int ox, const int half_step)
 {
 	const tarn_qdw_row *r = k->r;
+	const float *scale = r->scale + k->first, *bias = r->bias + k->first;
+	if (r->e->type == TARN_CODE_F32) {
+		float f[4 * VL];
+		for (int v = 0; v < 4; v++)
+			q_store(f + v * VL, (qv)(q_float(acc[v]) * v_load(scale + v * VL) + v_load(bias + v * VL)));
+		dw_store_f32(k, f, ox, half_step);
+		return;
+	}
 	if (!r->codes) {
 		int32_t wide[4 * VL];
 		UNROLL for (int v = 0; v < 4; v++) q_store(wide + v * VL, acc[v]);
 		dw_store_wide(k, wide, ox, half_step);
 		return;
 	}
-	const float *scale = r->scale + k->first, *bias = r->bias + k->first;
 	qv p[4];
 	UNROLL for (int v = 0; v < 4; v++) p[v] = (qv)q_cvt(q_float(acc[v]) * v_load(scale + v * VL) + v_load(bias + v * VL));
 	qv code = q_pack(p[0], p[1], p[2], p[3], &k->o);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "ops/ops.h"
 #include "quant/judge.h"
+#include "quant/precise.h"
 
 /* How many times larger the rest is written than it is. Larger: finer steps, but fewer codes for the weights that read it. */
 enum { FINER = 8 };
@@ -34,7 +35,8 @@ static bool merges(const tarn_node *n)
 bool tarn_quant_reads_fine(const quant_plan *p, const tarn_node *n)
 {
 	const tarn_value *x = n->n_in ? n->in[0] : NULL;
-	return x && p->fine[x->id] && p->int8[n->index] && p->weight[n->index].scale && p->grid[x->id].type != TARN_DTYPE_NONE;
+	return x && p->fine[x->id] && !p->precise[n->index] && p->int8[n->index] && p->weight[n->index].scale &&
+	       p->grid[x->id].type != TARN_DTYPE_NONE;
 }
 
 static bool only_read_fine(const quant_plan *p, const tarn_value *v, int depth)
@@ -50,7 +52,7 @@ static bool only_read_fine(const quant_plan *p, const tarn_value *v, int depth)
 			if (n->in[k] != v)
 				continue;
 			bool moved = depth && p->moves[i] && n->out[0] && only_read_fine(p, n->out[0], depth - 1);
-			if (!moved && (k || !tarn_quant_reads_fine(p, n)))
+			if (!moved && (k || !(tarn_quant_reads_fine(p, n) || tarn_quant_rests_of(p, n))))
 				return false;
 			any = true;
 		}
@@ -187,13 +189,6 @@ tarn_err tarn_quant_fine_codes(const quant_weight *w, tarn_node *n, tarn_tensor 
 static const double GOOD_DB = 33, MOST_WORK = 0.8, WORTH_DB = 0.25, WORTH_DB_PER_WORK = 3;
 enum { IN_VAIN = 4 };
 
-static double macs_of(const quant_plan *p, const tarn_node *n)
-{
-	tarn_cost c = {0};
-	const tarn_node *sized = p->sized->main->node.at[n->index];
-	return sized->op->cost && sized->op->cost(sized, &c) == TARN_OK ? (double)c.macs : 0;
-}
-
 /* Work that two codes for v add; 0: nothing can read them. */
 static double work_of(const quant_plan *p, const tarn_value *v)
 {
@@ -201,7 +196,7 @@ static double work_of(const quant_plan *p, const tarn_value *v)
 	double work = 0;
 	for (size_t i = 0; i < g->node.len; i++)
 		if (g->node.at[i]->n_in && g->node.at[i]->in[0] == v && can_be_fine(p, g->node.at[i]))
-			work += macs_of(p, g->node.at[i]) *
+			work += tarn_quant_macs(p, (int)i) *
 				(double)(merges(g->node.at[i]) ? 2 * groups_of(g->node.at[i]) - 1 : 1);
 	return work;
 }
@@ -225,7 +220,7 @@ tarn_err tarn_quant_search_fine(quant_plan *p, quant_judge *j, bool asked)
 	if (!p->sized || !j->n)
 		return TARN_OK;
 	for (size_t i = 0; i < g->node.len; i++)
-		all += macs_of(p, g->node.at[i]);
+		all += tarn_quant_macs(p, (int)i);
 	for (size_t i = 0; i < g->node.len && in_vain < IN_VAIN && (asked || tarn_quant_judge_db(j) < GOOD_DB); i++) {
 		const tarn_value *v = g->node.at[i]->n_in ? g->node.at[i]->in[0] : NULL;
 		bool better = false;

@@ -15,7 +15,8 @@
 
 /* Does node n read its input 0 in two codes? */
 bool tarn_quant_reads_fine(const quant_plan *p, const tarn_node *n);
-/* Is n a move of codes whose results are read in two codes alone? Then it moves floats, or they would be rounded already. */
+/* Is n a move of codes whose results are read in two codes, or precisely (precise.h), alone? Then it moves floats, or they
+ * would be rounded already. */
 bool tarn_quant_moves_fine(const quant_plan *p, const tarn_node *n);
 /* In the copy g of the plan's graph: *dq becomes the value of both parts for node n to read, at its channel axis. */
 TARN_MUST tarn_err tarn_quant_write_fine(const quant_plan *p, tarn_graph *g, tarn_node *n, tarn_value **dq);

@@ -121,26 +121,48 @@ static bool is_better(const quant_judge *j, const double *db, double worth)
 	return !j->judged || gain > worth;
 }
 
-tarn_err tarn_quant_judge_better(quant_judge *j, const tarn_model *q, double worth, bool *better)
+/* SQNR of each compared value of q, in dB; db has room for three times as many. */
+static tarn_err measure(const quant_judge *j, const tarn_model *q, double *db)
 {
-	comparison c = {j, tarn_mem_zalloc((size_t)j->n * 3 + 1, sizeof *c.sums)};
+	comparison c = {j, db + j->n};
 	int *which = tarn_mem_zalloc((size_t)j->n + 1, sizeof *which);
-	tarn_err err;
-	*better = !j->judged;
-	CHECK_GOTO(out, c.sums && which, TARN_NOMEM, "out of memory");
-	TRY_GOTO(out, tarn_quant_same_values(j->m, j->which, j->n, q, which));
-	if (!j->n)
-		goto out;
-	TRY_GOTO(out, tarn_quant_run(q, which, j->n, j->o, j->samples, "judging", compare, &c));
-	double *db = c.sums + 2 * j->n;
+	if (!which)
+		return tarn_err_nomem((size_t)j->n * sizeof *which);
+	tarn_err err = tarn_quant_same_values(j->m, j->which, j->n, q, which);
+	if (err == TARN_OK)
+		err = tarn_quant_run(q, which, j->n, j->o, j->samples, "judging", compare, &c);
 	for (int k = 0; k < j->n; k++)
 		db[k] = c.sums[2 * k] > 0 ? 10 * log10(c.sums[2 * k] / fmax(c.sums[2 * k + 1], c.sums[2 * k] * 1e-20)) : 0;
-	*better = is_better(j, db, worth);
-	if (*better)
-		memcpy(j->best, db, (size_t)j->n * sizeof *db);
-out:
-	j->judged |= err == TARN_OK;
-	tarn_mem_free(c.sums);
 	tarn_mem_free(which);
+	return err;
+}
+
+tarn_err tarn_quant_judge_measure(const quant_judge *j, const tarn_model *q, double *db)
+{
+	double *each = tarn_mem_zalloc((size_t)j->n * 3 + 1, sizeof *each);
+	if (!each)
+		return tarn_err_nomem((size_t)j->n * sizeof *each);
+	tarn_err err = j->n ? measure(j, q, each) : TARN_OK;
+	*db = 0;
+	for (int k = 0; k < j->n; k++)
+		*db += each[k] / j->n;
+	tarn_mem_free(each);
+	return err;
+}
+
+tarn_err tarn_quant_judge_better(quant_judge *j, const tarn_model *q, double worth, bool *better)
+{
+	double *db = tarn_mem_zalloc((size_t)j->n * 3 + 1, sizeof *db);
+	*better = !j->judged;
+	if (!db)
+		return tarn_err_nomem((size_t)j->n * sizeof *db);
+	tarn_err err = j->n ? measure(j, q, db) : TARN_OK;
+	if (err == TARN_OK && j->n) {
+		*better = is_better(j, db, worth);
+		if (*better)
+			memcpy(j->best, db, (size_t)j->n * sizeof *db);
+	}
+	j->judged |= err == TARN_OK;
+	tarn_mem_free(db);
 	return err;
 }

@@ -32,6 +32,10 @@ double tarn_quant_judge_db(const quant_judge *j);
 
 /* fine.c: which values get two codes; nothing happens where the outputs are good, unless asked for. */
 TARN_MUST tarn_err tarn_quant_search_fine(quant_plan *p, quant_judge *j, bool asked);
+/* Mean SQNR of q over the compared values, in dB; what is best so far stays. */
+TARN_MUST tarn_err tarn_quant_judge_measure(const quant_judge *j, const tarn_model *q, double *db);
+/* precise.c: which products get which rests; nothing happens where the outputs are good, or the products are work. */
+TARN_MUST tarn_err tarn_quant_search_precise(quant_plan *p, const quant_judge *j);
 /* search.c: settles what the options leave open, and leaves the plan ready to be written. */
 TARN_MUST tarn_err tarn_quant_search(quant_plan *p, const tarn_quant_options *o, quant_judge *j);
 

@@ -45,11 +45,12 @@ static tarn_err allocate(quant_plan *p)
 	p->marked = tarn_arena_zalloc(a, v, 1);
 	p->group = tarn_arena_zalloc(a, v, sizeof *p->group);
 	p->fine = tarn_arena_zalloc(a, v, 1);
+	p->precise = tarn_arena_zalloc(a, n, 1);
 	p->stat = tarn_arena_zalloc(a, v, sizeof *p->stat);
 	p->grid = tarn_arena_zalloc(a, v, sizeof *p->grid);
 	p->estimated = tarn_arena_zalloc(a, v, sizeof *p->estimated);
-	if (!p->keep_float || !p->int8 || !p->moves || !p->weight || !p->marked || !p->group || !p->fine || !p->stat ||
-	    !p->grid || !p->estimated)
+	if (!p->keep_float || !p->int8 || !p->moves || !p->weight || !p->marked || !p->group || !p->fine || !p->precise ||
+	    !p->stat || !p->grid || !p->estimated)
 		return tarn_err_nomem(v * sizeof *p->stat);
 	return TARN_OK;
 }
@@ -95,4 +96,11 @@ void tarn_quant_plan_fini(quant_plan *p)
 	tarn_model_unref((tarn_model *)(uintptr_t)p->sized);
 	tarn_arena_fini(&p->arena);
 	*p = (quant_plan){0};
+}
+
+double tarn_quant_macs(const quant_plan *p, int node)
+{
+	tarn_cost c = {0};
+	const tarn_node *n = p->sized->main->node.at[node];
+	return n->op->cost && n->op->cost(n, &c) == TARN_OK ? (double)c.macs : 0;
 }

@@ -53,11 +53,12 @@ typedef struct quant_plan {
 	tarn_arena arena;
 	bool *keep_float; /* by node index, the caller's: stays float whatever the operator is */
 	/* Placed. */
-	bool *int8;   /* by node index: runs on codes */
-	bool *moves;  /* by node index: passes codes through */
-	bool *marked; /* by value id: gets a quantizer */
-	int *group;   /* by value id: union-find; one grid for each group */
-	bool *fine;   /* by value id: products read it in two codes (fine.h) */
+	bool *int8;       /* by node index: runs on codes */
+	bool *moves;      /* by node index: passes codes through */
+	bool *marked;     /* by value id: gets a quantizer */
+	int *group;       /* by value id: union-find; one grid for each group */
+	bool *fine;       /* by value id: products read it in two codes (fine.h) */
+	uint8_t *precise; /* by node index: rests that products of their own add (precise.h) */
 	/* Observed, estimated; by value id. A group's grid stands with each of its values. */
 	quant_stat *stat;
 	quant_grid *grid;
@@ -102,6 +103,11 @@ bool tarn_quant_any_of(const tarn_node *n, const char *const *ops); /* list ends
 
 /* v -> QuantizeLinear -> DequantizeLinear in graph g; *dq is what readers of codes read. */
 TARN_MUST tarn_err tarn_quant_write_pair(tarn_graph *g, tarn_value *v, const quant_grid *q, tarn_value **dq);
+/* A constant in codes with one scale for each channel along `axis`, read through a DequantizeLinear. */
+TARN_MUST tarn_err tarn_quant_write_codes(tarn_graph *g, const char *name, const tarn_tensor *code, const tarn_tensor *scale,
+					  int axis, tarn_value **out);
+/* Multiply-accumulates of a node at the sizes of the first sample, which are known; 0: unknown, or none. */
+double tarn_quant_macs(const quant_plan *p, int node);
 
 /* Output error of q against f over at most 16 samples, into the report. */
 TARN_MUST tarn_err tarn_quant_compare(const tarn_model *f, const tarn_model *q, const tarn_quant_options *o,

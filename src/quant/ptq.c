@@ -40,7 +40,9 @@ static tarn_err run_stages(quant_plan *p, const tarn_quant_options *o, tarn_quan
 	r->strength = p->strength;
 	r->rounded = p->rounded;
 	r->bias_full = p->bias_full;
-	r->fine = 0;
+	r->fine = r->precise = 0;
+	for (size_t i = 0; i < p->m->main->node.len; i++)
+		r->precise += p->precise[i] != 0;
 	for (size_t v = 0; v < p->m->main->value.len; v++)
 		r->fine += p->fine[v];
 	TRY_GOTO(out, o->control ? tarn_quant_control_run(p, plain, o, o->control, r, out) : tarn_quant_write(p, out));

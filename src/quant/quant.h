@@ -152,6 +152,7 @@ typedef struct tarn_quant_report {
 	tarn_quant_estimator estimator; /* the one used */
 	bool equalized, aligned, bias_full, rounded;
 	size_t fine;           /* values in two codes */
+	size_t precise;        /* products with rests of input or weights added (precise.h) */
 	double strength;       /* of equalizing; NAN: group by group */
 	tarn_quant_data *data; /* by input of the model */
 	int n_data;

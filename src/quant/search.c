@@ -239,6 +239,8 @@ tarn_err tarn_quant_search(quant_plan *p, const tarn_quant_options *o, quant_jud
 	if (o->round == TARN_QUANT_ON || (o->round == TARN_QUANT_TRY && tarn_quant_rounding_work(p) < ROUNDING_WORK))
 		TRY(try_repair(p, j, o->round == TARN_QUANT_ON, tarn_quant_round, &p->rounded));
 	if (o->fine != TARN_QUANT_OFF)
+		TRY(tarn_quant_search_precise(p, j));
+	if (o->fine != TARN_QUANT_OFF)
 		TRY(tarn_quant_search_fine(p, j, o->fine == TARN_QUANT_ON));
 	/* Biases corrected in order make up for what the layers before do in INT8: not for accuracy control, which takes layers
 	 * out of INT8 again. */

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "ops/ops.h"
 #include "quant/plan.h"
+#include "quant/precise.h"
 
 const tarn_tensor *tarn_quant_weights_of(const tarn_node *n, int *axis)
 {
@@ -182,7 +183,8 @@ void tarn_quant_shift_weights(quant_plan *p)
 			continue;
 		memset(q->shift, 0, (size_t)q->channels * sizeof *q->shift);
 		const double *mean = p->stat[g->node.at[i]->in[0]->id].mean;
-		if (mean && p->correct_means && tarn_quant_takes_shift(g, g->node.at[i]))
+		bool whole = p->precise[i] & TARN_QUANT_REST_OF_WEIGHTS; /* nothing to make up for */
+		if (mean && !whole && p->correct_means && tarn_quant_takes_shift(g, g->node.at[i]))
 			find_shift(g->node.at[i], w, mean, q);
 	}
 }

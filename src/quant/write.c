@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "ops/ops.h"
 #include "quant/fine.h"
+#include "quant/precise.h"
 
 /* Scale and zero point as constants of the graph. */
 static tarn_err grid_consts(tarn_graph *g, const char *name, const quant_grid *q, tarn_value **scale, tarn_value **zero)
@@ -48,9 +49,8 @@ tarn_err tarn_quant_write_pair(tarn_graph *g, tarn_value *v, const quant_grid *q
 	return TARN_OK;
 }
 
-/* A constant in codes with one scale for each channel along `axis`, read through a DequantizeLinear. */
-static tarn_err insert_codes(tarn_graph *g, const char *name, const tarn_tensor *code, const tarn_tensor *scale, int axis,
-			     tarn_value **out)
+tarn_err tarn_quant_write_codes(tarn_graph *g, const char *name, const tarn_tensor *code, const tarn_tensor *scale, int axis,
+				tarn_value **out)
 {
 	tarn_value *vq, *vs;
 	tarn_node *d;
@@ -75,7 +75,7 @@ static tarn_err insert_weights(tarn_graph *g, tarn_node *n, const quant_weight *
 	if (!fine)
 		memcpy(q.data, w->code, (size_t)tarn_tensor_count(x));
 	memcpy(s.data, w->scale, (size_t)w->channels * sizeof *w->scale);
-	TRY_GOTO(out, insert_codes(g, n->in[1]->name, &q, &s, w->axis, &n->in[1]));
+	TRY_GOTO(out, tarn_quant_write_codes(g, n->in[1]->name, &q, &s, w->axis, &n->in[1]));
 out:
 	tarn_tensor_fini(&q);
 	tarn_tensor_fini(&s);
@@ -151,7 +151,7 @@ static tarn_err insert_bias(tarn_graph *g, tarn_node *n, float x_scale, const qu
 	TRY_GOTO(out, tarn_tensor_new(TARN_I32, 1, &w->channels, &q));
 	TRY_GOTO(out, tarn_tensor_new(TARN_F32, 1, &w->channels, &s));
 	TRY_GOTO(out, bias_codes(n->in[2]->konst, x_scale, w, q.data, s.data)
-			      ? insert_codes(g, n->in[2]->name, &q, &s, 0, &n->in[2])
+			      ? tarn_quant_write_codes(g, n->in[2]->name, &q, &s, 0, &n->in[2])
 			      : shift_constant(g, n, 2, w));
 out:
 	tarn_tensor_fini(&q);
@@ -170,11 +170,14 @@ static tarn_err write_pairs(const quant_plan *p, tarn_graph *g, size_t values, t
 static tarn_err write_node(const quant_plan *p, tarn_graph *g, tarn_node *n, size_t values, tarn_value *const *dq)
 {
 	const quant_weight *w = &p->weight[n->index];
-	const quant_grid x = p->grid[n->in[0]->id];
-	bool fine = tarn_quant_reads_fine(p, p->m->main->node.at[n->index]);
-	if (fine)
+	const tarn_node *from = p->m->main->node.at[n->index];
+	bool fine = tarn_quant_reads_fine(p, from), rests = tarn_quant_rests_of(p, from);
+	const quant_grid x = rests ? tarn_quant_precise_grid(p, from->in[0]) : p->grid[from->in[0]->id];
+	if (rests)
+		TRY(tarn_quant_write_pair(g, n->in[0], &x, &n->in[0]));
+	else if (fine)
 		TRY(tarn_quant_write_fine(p, g, n, &n->in[0]));
-	for (int k = fine; k < n->n_in; k++)
+	for (int k = fine || rests; k < n->n_in; k++)
 		if (n->in[k] && n->in[k]->id < values && dq[n->in[k]->id])
 			n->in[k] = dq[n->in[k]->id];
 	if (!p->int8[n->index] || !w->scale)
@@ -198,6 +201,9 @@ tarn_err tarn_quant_write(const quant_plan *p, tarn_model **out)
 	for (size_t i = 0; i < nodes; i++)
 		if (p->int8[i] || (p->moves[i] && !tarn_quant_moves_fine(p, p->m->main->node.at[i])))
 			TRY_GOTO(out, write_node(p, g, g->node.at[i], values, dq));
+	for (size_t i = 0; i < nodes; i++) /* when all readers read what they shall */
+		if (p->int8[i] && tarn_quant_rests_of(p, p->m->main->node.at[i]))
+			TRY_GOTO(out, tarn_quant_write_rests(p, g, g->node.at[i]));
 	tarn_graph_sweep(g);
 	TRY_GOTO(out, tarn_graph_sort(g));
 	TRY_GOTO(out, tarn_graph_infer(g));

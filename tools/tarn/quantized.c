@@ -205,6 +205,9 @@ void quantized_text(const tarn_quantize_report *r, const quantized_costs *c, con
 		printf("equalized with strength %g\n", r->strength);
 	if (r->fine)
 		printf("                  %zu value%s in two codes, coarse and rest\n", r->fine, r->fine > 1 ? "s" : "");
+	if (r->precise)
+		printf("                  %zu product%s to sixteen bits, with products of what rounding left\n", r->precise,
+		       r->precise > 1 ? "s" : "");
 	if (r->aligned)
 		printf("                  channels shifted to lie around zero\n");
 	if (isfinite(c->total))
@@ -249,6 +252,7 @@ void quantized_json(json *j, const tarn_quantize_report *r, const quantized_cost
 	json_bool(j, "equalized", r->equalized);
 	json_bool(j, "aligned", r->aligned);
 	json_int(j, "fine_values", (long long)r->fine);
+	json_int(j, "precise_products", (long long)r->precise);
 	json_num(j, "equalize_strength", r->equalized ? r->strength : NAN);
 	json_figure(j, "float_npu_ms", c->total, "ms", "modelled", c->band);
 	json_data(j, r, k);

@@ -120,8 +120,12 @@ static tarn_err sample(void *ctx, size_t i, tarn_tensor *in)
 
 static tarn_quant_options options_of(tarn_quant_repair equalize)
 {
-	return (tarn_quant_options){
-		.sample = sample, .n_sample = SAMPLES, .device = &cpu, .equalize = equalize, .strength = 0.5};
+	return (tarn_quant_options){.sample = sample,
+				    .n_sample = SAMPLES,
+				    .device = &cpu,
+				    .equalize = equalize,
+				    .strength = 0.5,
+				    .fine = TARN_QUANT_OFF};
 }
 
 static double sqnr(const tarn_model *a, const tarn_model *b)

@@ -47,7 +47,12 @@ static tarn_err sample(void *ctx, size_t i, tarn_tensor *in)
 
 static void run(tarn_quant_estimator estimator)
 {
-	tarn_quant_options o = {.sample = sample, .n_sample = 4, .device = &cpu, .layers = true, .estimator = estimator};
+	tarn_quant_options o = {.sample = sample,
+				.n_sample = 4,
+				.device = &cpu,
+				.layers = true,
+				.estimator = estimator,
+				.fine = TARN_QUANT_OFF};
 	assert_ok(tarn_graph_infer(g));
 	assert_ok(tarn_quant_ptq(model, &o, &quantized, &report));
 }

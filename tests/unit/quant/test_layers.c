@@ -50,7 +50,7 @@ static tarn_err ones(void *ctx, size_t i, tarn_tensor *in)
 static tarn_model *quantize(tarn_quant_preset preset, tarn_err (*sample)(void *, size_t, tarn_tensor *))
 {
 	tarn_device d = {.api = &tarn_dev_ref};
-	tarn_quant_options o = {.preset = preset, .sample = sample, .n_sample = 3, .device = &d};
+	tarn_quant_options o = {.preset = preset, .sample = sample, .n_sample = 3, .device = &d, .fine = TARN_QUANT_OFF};
 	tarn_model *q = NULL;
 	assert_ok(tarn_graph_infer(g));
 	assert_ok(tarn_quant_ptq(model, &o, &q, &report));

@@ -72,7 +72,8 @@ static tarn_model *quantize(tarn_quant_preset preset, const char *ignore)
 				.n_ignore = ignore != NULL,
 				.sample = random_sample,
 				.n_sample = 6,
-				.device = &d};
+				.device = &d,
+				.fine = TARN_QUANT_OFF};
 	tarn_model *q = NULL;
 	assert_ok(tarn_graph_infer(g));
 	assert_ok(tarn_quant_ptq(model, &o, &q, &report));
