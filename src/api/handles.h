@@ -15,8 +15,7 @@
 
 #include "openvino/c/openvino.h"
 
-/* ---- errors (ov_common.c) -------------------------------------------------------------------------------------------------
- */
+/* ---- errors (ov_common.c) ---- */
 
 /* The one translation from our codes; keeps sentence and code for ov_get_last_err_msg and tarn_last_exit_code. */
 ov_status_e tarn_status(tarn_err err);
@@ -39,15 +38,13 @@ typedef struct tarn_last_error {
 void tarn_last_error_get(tarn_last_error *e);
 void tarn_last_error_set(const tarn_last_error *e);
 
-/* ---- element types (ov_tensor.c)
- * --------------------------------------------------------------------------------------------- */
+/* ---- element types (ov_tensor.c) ---- */
 
 /* TARN_TYPE for types without tensors. */
 TARN_MUST tarn_err tarn_dtype_of_ov(ov_element_type_e type, tarn_dtype *out);
 ov_element_type_e tarn_dtype_to_ov(tarn_dtype type);
 
-/* ---- tensors
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- tensors ---- */
 
 /* A tensor that several handles and requests may share. */
 typedef struct tarn_box {
@@ -67,8 +64,7 @@ struct ov_tensor {
 };
 TARN_MUST tarn_err tarn_tensor_handle(tarn_box *box, ov_tensor_t **out); /* takes its own reference */
 
-/* ---- models, ports, shapes
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- models, ports, shapes ---- */
 
 struct ov_model {
 	tarn_model *m;
@@ -115,8 +111,7 @@ int tarn_layout_find(const tarn_layout *l, const char *axis); /* -1: none */
 /* An element type for an input or output of the model, by a Cast behind or before it. */
 TARN_MUST tarn_err tarn_port_retype(tarn_model *m, bool output, size_t i, tarn_dtype to);
 
-/* ---- core
- * ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- core ---- */
 
 enum { TARN_N_DEVICES = 3 };
 struct ov_core {

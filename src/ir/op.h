@@ -14,7 +14,7 @@
 
 #include "ir/graph.h"
 
-/* ---- attributes ---------------------------------------------------------------------------------------------------------- */
+/* ---- attributes ---- */
 
 typedef enum tarn_attr_kind {
 	TARN_ATTR_INT,
@@ -63,8 +63,7 @@ TARN_MUST tarn_err tarn_attr_set_ints(tarn_graph *g, tarn_node *n, int i, const 
 TARN_MUST tarn_err tarn_attr_set_floats(tarn_graph *g, tarn_node *n, int i, const double *at, int count);
 TARN_MUST tarn_err tarn_attr_set_str(tarn_graph *g, tarn_node *n, int i, const char *s);
 
-/* ---- import: what a reader offers an operator -----------------------------------------------------------------------------
- */
+/* ---- import: what a reader offers an operator ---- */
 
 /* The reader has made the node, set its inputs, and filled the attributes whose names are in the schema. The hook mends what
  * older or other forms say differently. Lists and text are borrowed until the hook returns. */
@@ -81,8 +80,7 @@ typedef struct tarn_import {
 	const void *src; /* the reader's */
 } tarn_import;
 
-/* ---- inference -------------------------------------------------------------------------------------------------------------
- */
+/* ---- inference ---- */
 
 /* The same slot serves symbolic inference over a model and concrete inference before evaluation: then every input has a static
  * shape and `konst` (its actual data). Reads node->in[i]; writes node->out[i] through tarn_infer_out. */
@@ -105,8 +103,7 @@ bool tarn_infer_ints(const tarn_infer *c, int i, int64_t *at, int max, int *n);
 /* Sets `known` of output i (used by the bounds slot). */
 TARN_MUST tarn_err tarn_infer_known(tarn_infer *c, int i, const tarn_dim *at, int n);
 
-/* ---- evaluation ------------------------------------------------------------------------------------------------------------
- */
+/* ---- evaluation ---- */
 
 /* One reference execution. Outputs whose shape inference gives are allocated before eval; others (and all of operators flagged
  * TARN_OP_DATA_SHAPE) are made by the operator with tarn_eval_out. */
@@ -120,10 +117,9 @@ typedef struct tarn_eval {
 
 TARN_MUST tarn_err tarn_eval_out(tarn_eval *e, int i, tarn_dtype type, int rank, const int64_t *dim);
 
-/* ---- quantization, padding, cost
- * --------------------------------------------------------------------------------------------- */
+/* ---- quantization, padding, cost ---- */
 
-/* How an operator takes part in INT8 (quantization.md section 3.3). */
+/* How an operator takes part in INT8 (docs/quantization.md). */
 typedef struct tarn_op_quant {
 	enum {
 		TARN_QUANT_FLOAT,  /* stays float, stops propagation */
@@ -181,8 +177,7 @@ typedef struct tarn_grad {
 	tarn_arena *arena;       /* scratch until the slot returns */
 } tarn_grad;
 
-/* ---- the definition ---------------------------------------------------------------------------------------------------------
- */
+/* ---- the definition ---- */
 
 enum {
 	TARN_OP_DATA_SHAPE = 1,  /* output shapes depend on input data beyond small integer inputs (NonZero, If, Loop) */

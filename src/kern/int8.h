@@ -21,8 +21,7 @@
 
 typedef enum tarn_code { TARN_CODE_U8, TARN_CODE_S8, TARN_CODE_F32, TARN_CODE_I32 } tarn_code;
 
-/* ---- convolution and matrix products
- * ------------------------------------------------------------------------------------------ */
+/* ---- convolution and matrix products ---- */
 
 /* Dense, grouped and depthwise convolution. A matrix product [m][k] x [k][n] is a 1x1 convolution with ic = k, oc = n, iw = ow
  * = m. */
@@ -78,8 +77,7 @@ void tarn_qconv_late_fini(tarn_qconv_late *late);
 void tarn_qconv_run_late(const tarn_qconv_plan *plan, const tarn_qconv_late *late, const void *in, void *out, int begin,
 			 int end);
 
-/* ---- elementwise
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- elementwise ---- */
 
 /* code[i] = clamp(rint(x[i] / scale) + zero) to the type's range; NaN gives zero. */
 void tarn_quantize_f32(const float *x, void *code, tarn_code type, float scale, int zero, size_t n);
@@ -114,8 +112,7 @@ void tarn_qbinary_run(const tarn_qbinary *q, const void *a, const void *b, void 
 void tarn_qbinary_row(const tarn_qbinary *q, const void *a, const void *b, void *y, size_t rows, size_t cols);
 void tarn_qbinary_col(const tarn_qbinary *q, const void *a, const void *b, void *y, size_t rows, size_t cols);
 
-/* ---- pooling
- * -------------------------------------------------------------------------------------------------------------------- */
+/* ---- pooling ---- */
 
 /* Maximum of codes (same scale and zero point in and out), or average: clamp(rint((sum - count * x_zero) * scale / count) +
  * zero) with scale = s_x / s_y. Strides in the tarn_pool2d count bytes. */

@@ -21,8 +21,7 @@ tarn_value *tarn_build_2(tarn_build *b, const tarn_op_def *op, tarn_value *x, ta
 /* y takes the place of output 0 of the node; the node itself stays for the caller's sweep. */
 TARN_MUST tarn_err tarn_build_done(tarn_build *b, tarn_value *y);
 
-/* ---- import: the same facts as attribute or as input
- * -------------------------------------------------------------------------- */
+/* ---- import: the same facts as attribute or as input ---- */
 
 /* The integers of an old form's attribute become input `input` (1-D i64 constant); nothing happens when it is absent. */
 TARN_MUST tarn_err tarn_import_ints_as_input(const tarn_import *s, const char *attr, int input);

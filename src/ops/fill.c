@@ -78,9 +78,7 @@ const tarn_op_def tarn_op_constant_of_shape = {
 	.quant = {.weight = -1, .bias = -1},
 };
 
-/* ---- Range
- * ----------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Range ---- */
 
 /* ceil((limit - start) / delta), not below 0. */
 static tarn_err range_count(double start, double limit, double delta, int64_t *n)

@@ -247,9 +247,9 @@ static tarn_err bounds_max(tarn_infer *c) { return bounds(c, TARN_SYM_MAX); }
 static tarn_err bounds_min(tarn_infer *c) { return bounds(c, TARN_SYM_MIN); }
 /* clang-format on */
 
-/* ---- gradients: dx = dy * slope(x, y, elements), y and dy repeated along the reduced axes
- * ---------------------------------------------- */
+/* ---- gradients ---- */
 
+/* dx = dy * slope(x, y, elements), y and dy repeated along the reduced axes. */
 typedef double (*slope)(double x, double y, double n);
 
 /* clang-format off */

@@ -189,9 +189,7 @@ const tarn_op_def tarn_op_reverse_sequence = {
 	.quant = FLOAT_ROW,
 };
 
-/* ---- OneHot
- * -----------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- OneHot ---- */
 
 static tarn_err infer_one_hot(tarn_infer *c)
 {
@@ -268,9 +266,7 @@ const tarn_op_def tarn_op_one_hot = {
 	.quant = FLOAT_ROW,
 };
 
-/* ---- Trilu
- * ------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- Trilu ---- */
 
 static tarn_err infer_trilu(tarn_infer *c)
 {

@@ -78,8 +78,7 @@ TARN_MUST tarn_err tarn_quant_weights(quant_plan *p);
 void tarn_quant_shift_weights(quant_plan *p);
 TARN_MUST tarn_err tarn_quant_write(const quant_plan *p, tarn_model **out);
 
-/* ---- parts of the stages --------------------------------------------------------------------------------------------------
- */
+/* ---- parts of the stages ---- */
 
 /* transposed.c: transposed convolutions become convolutions, whose phases DepthToSpace interleaves. */
 TARN_MUST tarn_err tarn_quant_lower_transposed(tarn_model *m);

@@ -33,8 +33,7 @@ void tarn_weight_report_fini(tarn_weight_report *r);
 TARN_MUST tarn_err tarn_quant_weight_only(const tarn_model *m, const tarn_quant_options *o, int bits, int group,
 					  tarn_model **out, tarn_weight_report *report);
 
-/* ---- scale_search.c -------------------------------------------------------------------------------------------------------
- */
+/* ---- scale_search.c ---- */
 
 enum { QUANT_LANES = 16 }; /* columns searched at once */
 

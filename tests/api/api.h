@@ -21,8 +21,7 @@
 	} while (0)
 #define EXPECT_OK(call) EXPECT((call) == OK)
 
-/* ---- protobuf, as far as ONNX needs it --------------------------------------------------------------------------------------
- */
+/* ---- protobuf, as far as ONNX needs it ---- */
 
 typedef struct bytes {
 	unsigned char at[4096];

@@ -128,8 +128,7 @@ static inline void expect_at(int line, int i, tarn_dtype type, int rank, const i
 	}
 }
 
-/* ---- symbolic inference
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- symbolic inference ---- */
 
 static inline tarn_shape shape_of_words(const char *words)
 {
