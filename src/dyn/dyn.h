@@ -154,6 +154,8 @@ tarn_err tarn_dyn_range(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
 tarn_err tarn_dyn_view(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
 tarn_err tarn_dyn_window(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
 tarn_err tarn_dyn_resize(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
+tarn_err tarn_dyn_scatter(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
+tarn_err tarn_dyn_sample(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
 tarn_err tarn_dyn_recurrent(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
 
 #endif

@@ -489,7 +489,9 @@ tarn_dyn_place tarn_dyn_place_of(const tarn_node *n)
 		{"GRU", tarn_dyn_recurrent},
 		{"RNN", tarn_dyn_recurrent},
 		{"GatherElements", tarn_dyn_gather},
-		{"ScatterElements", tarn_dyn_gather},
+		{"ScatterElements", tarn_dyn_scatter},
+		{"ScatterND", tarn_dyn_scatter},
+		{"GridSample", tarn_dyn_sample},
 		{"Resize", tarn_dyn_resize},
 	};
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)

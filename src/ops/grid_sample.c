@@ -240,6 +240,26 @@ static tarn_err grad(tarn_grad *g)
 	return TARN_OK;
 }
 
+/* Coordinates are fractions of the size. */
+static void pad_sample(tarn_pad *p)
+{
+	const tarn_node *n = p->node;
+	int64_t mode = tarn_attr_i(n, MODE), border = tarn_attr_i(n, PADDING);
+	bool nearest = mode == 1, reflection = border == REFLECTION, cubic = mode == 2 && border == BORDER;
+	p->need = TARN_PAD_ANY;
+	if (p->input || p->axis < 2) {
+		if (p->input && p->axis == n->in[1]->shape.rank - 1)
+			p->need = TARN_PAD_UNSAFE;
+		p->why = "how many coordinates a point has cannot vary";
+		return;
+	}
+	p->need = nearest || reflection || cubic ? TARN_PAD_UNSAFE : TARN_PAD_PLACE;
+	p->why = nearest      ? "which element is nearest may hang on the last bit of a coordinate; sample with mode linear"
+		 : reflection ? "it reflects at the border of the padding; sample with padding_mode border or zeros"
+		 : cubic      ? "runtimes differ in how they weigh elements at the border; sample with mode linear"
+			      : "its coordinates are fractions of the size";
+}
+
 const tarn_op_def tarn_op_grid_sample = {
 	.name = "GridSample",
 	.onnx_since = 16,
@@ -253,6 +273,7 @@ const tarn_op_def tarn_op_grid_sample = {
 	.infer = infer,
 	.eval = eval,
 	.grad = grad,
+	.pad = pad_sample,
 	.cost = tarn_cost_out,
 	.quant = {.kind = TARN_QUANT_FLOAT, .weight = -1, .bias = -1},
 };

@@ -180,16 +180,13 @@ static bool counted_from_front(const tarn_value *index)
 	return index->konst != NULL;
 }
 
-/* What is written must all be valid; a negative index counts from the padded end. */
+/* Padded updates must go nowhere; a negative index counts from the padded end. */
 static void pad_elements(tarn_pad *p)
 {
-	if (p->input > 0) {
-		p->need = TARN_PAD_UNSAFE;
-		p->why = "it would write the padding somewhere";
-		return;
-	}
-	tarn_pad_along(p, counted_from_front(p->node->in[1]) ? TARN_PAD_ANY : TARN_PAD_PLACE);
-	p->why = "its indices may count from the end";
+	p->need = TARN_PAD_PLACE;
+	p->why = p->input ? "it would write the padding somewhere" : "its indices may count from the end";
+	if (p->input == 0)
+		tarn_pad_along(p, counted_from_front(p->node->in[1]) ? TARN_PAD_ANY : TARN_PAD_PLACE);
 }
 
 /* Axes that the indices do not reach are those of the data and of the updates alike. */
@@ -199,7 +196,7 @@ static void pad_nd(tarn_pad *p)
 	tarn_dim depth = at->rank > 0 ? at->dim[at->rank - 1] : -1;
 	bool whole = depth >= 0 && (p->input == 0 ? p->axis >= depth || counted_from_front(p->node->in[1])
 						  : p->input == 2 && p->axis >= at->rank - 1);
-	p->need = whole ? TARN_PAD_ANY : TARN_PAD_UNSAFE;
+	p->need = whole ? TARN_PAD_ANY : depth < 0 ? TARN_PAD_UNSAFE : TARN_PAD_PLACE;
 	p->why = p->input ? "it would write the padding somewhere" : "its indices may count from the end";
 }
 

@@ -148,8 +148,19 @@ static tarn_value *scattered(void)
 	tarn_value *v = of_rank(1, 3);
 	if (!v)
 		return NULL;
-	int rank = v->shape.rank, axis = axis_of(v), how = between(0, 3);
+	int rank = v->shape.rank, axis = axis_of(v), how = between(0, 5);
 	tarn_shape s = {.rank = rank};
+	if (how == 4) { /* padded updates */
+		tarn_value *y = MAKE("ScatterElements", v, some_indices(twin_of(v)), v);
+		return with_int(with_int(y, "reduction", between(0, 4)), "axis", either_end(axis, rank));
+	}
+	if (how == 5) {
+		if (rank != 2 || v->shape.dim[1] < 1)
+			return NULL;
+		tarn_value *first = MAKE("Slice", v, ints(g, 1, 0), ints(g, 1, 1), ints(g, 1, 1));
+		tarn_value *y = MAKE("ScatterND", weights(g, dims(2, 2, (int)v->shape.dim[1])), some_indices(first), v);
+		return with_int(y, "reduction", between(0, 4));
+	}
 	for (int i = 0; i < rank; i++)
 		s.dim[i] = v->shape.dim[i] > 0 && i != axis ? v->shape.dim[i] : 1;
 	if (how == 0) {
@@ -171,6 +182,20 @@ static tarn_value *scattered(void)
 	}
 	tarn_value *y = MAKE("ScatterElements", v, codes(TARN_I64, s, between(-1, 0), 0), weights(g, s));
 	return with_int(with_int(y, "reduction", between(0, 4)), "axis", either_end(axis, rank));
+}
+
+/* Points in and around an image. */
+static tarn_value *sampled(void)
+{
+	tarn_value *v = of_rank(4, 4);
+	if (!v || v->shape.dim[0] < 1)
+		return NULL;
+	bool points = v->shape.dim[3] == 2 && between(0, 1);
+	int n = (int)v->shape.dim[0];
+	tarn_value *grid = points ? v : MAKE("Mul", weights(g, dims(4, n, 2, 3, 2)), scalar(g, 1.3f));
+	tarn_value *y = MAKE("GridSample", points ? weights(g, dims(4, n, 2, 3, 4)) : v, grid);
+	return with_int(with_int(with_int(y, "mode", between(0, 2)), "padding_mode", between(0, 2)), "align_corners",
+			between(0, 1));
 }
 
 /* ---- codes ---- */

@@ -208,6 +208,42 @@ static void maxima_that_do_not_fit_are_refused(void **state)
 	tarn_model_unref(b);
 }
 
+/* The batch has a size here, as the grid's has. */
+static void sampled_points(void **state)
+{
+	(void)state;
+	tarn_value *grid = weights(g, dims(4, 1, 4, 5, 2));
+	tarn_value *one = node(g, "Slice", x, ints(g, 1, 0), ints(g, 1, 1));
+	for (int border = 0; border < 2; border++)
+		for (int corners = 0; corners < 2; corners++) {
+			tarn_value *y = node(g, "GridSample", one, grid, NULL);
+			set_int(y, "padding_mode", border);
+			set_int(y, "align_corners", corners);
+			output(g, y);
+		}
+	equal_from(1, 1e-5, 7);
+}
+
+static void points_that_cannot_be_said_anew_are_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		int mode, border;
+		const char *why;
+	} cases[] = {{1, 0, "nearest"}, {0, 2, "reflects"}, {2, 1, "runtimes differ"}};
+	tarn_value *one = node(g, "Slice", x, ints(g, 1, 0), ints(g, 1, 1));
+	tarn_value *y = node(g, "GridSample", one, weights(g, dims(4, 1, 4, 5, 2)), NULL);
+	output(g, y);
+	assert_ok(tarn_graph_infer(g));
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		set_int(y, "mode", cases[i].mode);
+		set_int(y, "padding_mode", cases[i].border);
+		assert_err(TARN_UNSUPPORTED, tarn_model_bound_all(&model, spec, DIMS, NULL));
+		assert_non_null(strstr(tarn_err_text(), cases[i].why));
+		tarn_err_clear();
+	}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -220,6 +256,8 @@ int main(void)
 		T(quantized_convolutions),
 		T(batch_alone),
 		T(maxima_that_do_not_fit_are_refused),
+		T(sampled_points),
+		T(points_that_cannot_be_said_anew_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -260,6 +260,8 @@ static const char *const excused[][2] = {
 	{"MaxPool.output 1", "indices count elements of the whole input: refused"},
 	{"MaxPool.storage_order other than usual", "it says how these indices count"},
 	{"QuantizeLinear.saturate other than usual", "it is about 8-bit floats"},
+	{"GridSample.mode=linear", "a newer word for bilinear, as which it is read"},
+	{"GridSample.mode=cubic", "likewise for bicubic"},
 	{"Scatter.reduction=add", "the operator's older form has none"},
 	{"Scatter.reduction=mul", "likewise"},
 	{"Scatter.reduction=max", "likewise"},
