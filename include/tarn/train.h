@@ -26,6 +26,8 @@ typedef struct tarn_training_options {
 	double holdout;        /* share of the samples kept for judging; 0: 0.2 */
 	const int64_t *labels; /* class of each sample, for the first output; NULL: none */
 	size_t n_labels;
+	int mix; /* mixtures of two samples to learn from, too, where the teacher says what they are; -1: none; 0: none
+		    with 8 bits, with fewer as many as make a thousand samples (fewer on large networks) */
 	double label_weight; /* share of the labels in the loss beside the teacher; 0: 0.3 */
 	uint64_t seed;
 	int threads;            /* 0: one per processor */
@@ -50,7 +52,7 @@ typedef struct tarn_training_report {
 	double seconds;
 	size_t bytes, planned, budget; /* held at most (counted), foreseen, and allowed */
 	size_t again, nodes;           /* nodes that run twice for each sample to save memory, of so many */
-	size_t parameters, trained_on, held_out;
+	size_t parameters, trained_on, held_out, mixed;
 	int threads;
 } tarn_training_report;
 

@@ -29,6 +29,7 @@ static tarn_training_report training_out(const tarn_qat_report *r)
 				      .parameters = r->parameters,
 				      .trained_on = r->trained_on,
 				      .held_out = r->holdout,
+				      .mixed = r->mixed,
 				      .threads = r->threads};
 }
 
@@ -46,6 +47,7 @@ static tarn_err training_in(const tarn_training_options *o, const tarn_quant_opt
 				.batch = o->batch,
 				.rate = o->rate,
 				.holdout = o->holdout,
+				.mix = o->mix,
 				.label_weight = o->label_weight,
 				.seed = o->seed,
 				.threads = o->threads,

@@ -11,6 +11,7 @@ qat()
 
 qat -o a.onnx --json
 expect_json training.epochs 4
+expect_json training.mixed 0
 expect_json training.trained_on 48
 expect_json training.held_out 12
 expect_json training.threads 2
@@ -44,16 +45,18 @@ qat -o f.onnx --labels labels.csv --json
 expect_json training.after.samples 12
 
 # Weights of four bits.
-qat -o g.onnx --weight-bits 4 --json
+qat -o g.onnx --weight-bits 4 --mixed 40 --json
+expect_json training.mixed 40
+expect_json training.trained_on 48
 expect_json training.epochs 4
 
 # A limit: training first, then layers to float. What needs none is the trained model; what none can keep ends with 5 and the best.
-qat -o h.onnx --weight-bits 4 --max-drop 1000 --json
+qat -o h.onnx --weight-bits 4 --mixed 40 --max-drop 1000 --json
 expect_json met true
 expect_json steps[1].what int8
 expect_json training.epochs 4
 cmp g.onnx h.onnx || fail "within the limit the trained model should leave as it is"
-expect_exit 5 "$TARN" quantize -m net.onnx --data data.npy --qat --epochs 4 --train-batch 8 -nthreads 2 --weight-bits 4 --max-drop 0 -o i.onnx --json
+expect_exit 5 "$TARN" quantize -m net.onnx --data data.npy --qat --epochs 4 --train-batch 8 -nthreads 2 --weight-bits 4 --mixed 0 --max-drop 0 -o i.onnx --json
 expect_json met false
 expect_stderr_contains "the best one"
 expect_exit 0 "$TARN" run -m i.onnx -i data.npy -o again
@@ -70,5 +73,6 @@ refused()
 refused 2 "need --qat" --epochs 3
 refused 2 "8 and 4 are possible" --weight-bits 5
 refused 2 "at least 1" --qat --epochs 0
+refused 2 "between 0 and 1000000" --qat --mixed 2000000
 refused 2 "between 0 and 1" --qat --holdout 1.5
 refused 2 "--checkpoint FILE" --qat --resume

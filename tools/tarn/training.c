@@ -32,6 +32,8 @@ int training_read(const session *s, const tarn_dataset_t *data, tarn_training_op
 	if ((o->rate != -1 && !(o->rate > 0)) || (o->holdout != -1 && !(o->holdout > 0 && o->holdout < 1)) ||
 	    (o->label_weight != -1 && !(o->label_weight > 0 && o->label_weight <= 1)))
 		return fail(2, s->command, "--lr must be positive, --holdout and --label-weight lie between 0 and 1");
+	if (o->mixed != -1 && (o->mixed < 0 || o->mixed > 1000000))
+		return fail(2, s->command, "--mixed must lie between 0 and 1000000");
 	if (o->memory != -1 && o->memory < 1)
 		return fail(2, s->command, "--memory must be at least 1 MB");
 	if (o->resume && !o->checkpoint)
@@ -40,6 +42,9 @@ int training_read(const session *s, const tarn_dataset_t *data, tarn_training_op
 				     .batch = o->train_batch > 0 ? (int)o->train_batch : 0,
 				     .rate = o->rate > 0 ? o->rate : 0,
 				     .holdout = o->holdout > 0 ? o->holdout : 0,
+				     .mix = o->mixed > 0    ? (int)o->mixed
+					    : o->mixed == 0 ? -1
+							    : 0,
 				     .label_weight = o->label_weight > 0 ? o->label_weight : 0,
 				     .seed = o->seed >= 0 ? (uint64_t)o->seed : 1,
 				     .threads = o->nthreads > 0 ? (int)o->nthreads : 0,
@@ -67,6 +72,9 @@ void training_text(const tarn_training_report *r)
 {
 	printf("trained           %d epochs, %d steps, %zu samples, %.0f s on %d threads%s%s\n", r->epochs, r->steps,
 	       r->trained_on, r->seconds, r->threads, r->resumed ? ", resumed" : "", r->interrupted ? ", interrupted" : "");
+	if (r->mixed)
+		printf("                  and %zu mixtures of two of them, which the float model says the outputs of\n",
+		       r->mixed);
 	printf("memory            %.1f MB held at most, counted; %.1f planned, %.0f allowed\n", (double)r->bytes / 1e6,
 	       (double)r->planned / 1e6, (double)r->budget / 1e6);
 	if (r->again)
@@ -98,6 +106,7 @@ void training_json(json *j, const tarn_training_report *r)
 	json_int(j, "steps", r->steps);
 	json_int(j, "trained_on", (long long)r->trained_on);
 	json_int(j, "held_out", (long long)r->held_out);
+	json_int(j, "mixed", (long long)r->mixed);
 	json_int(j, "parameters", (long long)r->parameters);
 	json_int(j, "threads", r->threads);
 	json_figure(j, "seconds", r->seconds, "s", "measured", -1);

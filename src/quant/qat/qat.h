@@ -28,6 +28,8 @@ typedef struct tarn_qat_options {
 	int batch;                      /* samples of one step; 0: 8 to 32, for a hundred steps an epoch */
 	double rate;         /* learning rate, relative to the size of what is trained; 0: chosen by the weights' bits */
 	double holdout;      /* share of samples kept for judging; 0: 0.2 */
+	int mix;             /* mixtures of two samples to learn from, too (mix.h); -1: none; 0: none with 8 bits, else as many
+				as make a thousand samples */
 	double label_weight; /* share of the labels in the loss when there is a teacher, too; 0: 0.3 */
 	uint64_t seed;
 	int threads;            /* 0: one per processor */
@@ -46,11 +48,12 @@ typedef struct tarn_qat_score {
 typedef struct tarn_qat_report {
 	tarn_qat_score before, after; /* of what came in, and of what leaves */
 	int epochs, steps;            /* done */
+	int halved;                   /* times the learning rate was halved because an epoch ended worse */
 	bool interrupted, resumed, improved;
 	double seconds;
 	size_t bytes, planned, budget; /* most memory training held (counted), what was foreseen, what it was allowed */
 	size_t again, nodes;           /* nodes that run twice for each sample so that this suffices, of so many */
-	size_t parameters, trained_on, holdout;
+	size_t parameters, trained_on, holdout, mixed;
 	int threads;
 } tarn_qat_report;
 

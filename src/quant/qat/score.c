@@ -77,14 +77,14 @@ static tarn_err ask_teacher(qat_data *d, const tarn_model *teacher)
 }
 
 /* Few samples serve for both. */
-static tarn_err split(qat_data *d)
+static tarn_err split(qat_data *d, qat_mix *mix)
 {
-	size_t n = d->o->data->n_sample;
+	size_t n = mix->from->n_sample, all = d->o->data->n_sample;
 	uint64_t state = d->o->seed ^ 0x686f6c64u;
 	double share = d->o->holdout > 0 ? d->o->holdout : 0.2;
 	CHECK(n, TARN_BAD_FILE, "there are no samples to train on");
-	d->order = tarn_arena_zalloc(&d->arena, n, sizeof *d->order);
-	d->size = tarn_arena_zalloc(&d->arena, n, sizeof *d->size);
+	d->order = tarn_arena_zalloc(&d->arena, all, sizeof *d->order);
+	d->size = tarn_arena_zalloc(&d->arena, all, sizeof *d->size);
 	if (!d->order || !d->size)
 		return tarn_err_nomem(n * sizeof *d->size);
 	for (size_t i = 0; i < n; i++)
@@ -95,14 +95,21 @@ static tarn_err split(qat_data *d)
 	d->n_train = n - d->n_hold;
 	if (n == 1)
 		d->n_train = d->n_hold = 1;
+	mix->train = d->order;
+	mix->n_train = d->n_train;
+	d->mixed = mix->mixed;
+	if (d->mixed)
+		memmove(d->order + d->n_train + d->mixed, d->order + d->n_train, d->n_hold * sizeof *d->order);
+	for (size_t i = 0; i < d->mixed; i++)
+		d->order[d->n_train++] = n + i;
 	return TARN_OK;
 }
 
-tarn_err qat_data_init(qat_data *d, const tarn_qat_options *o, const tarn_model *start, const tarn_model *teacher)
+tarn_err qat_data_init(qat_data *d, const tarn_qat_options *o, qat_mix *mix, const tarn_model *start, const tarn_model *teacher)
 {
 	const tarn_graph *g = start->main;
 	*d = (qat_data){.o = o, .n_output = g->output.len, .rows = 1};
-	TRY(split(d));
+	TRY(split(d, mix));
 	CHECK(teacher || o->label, TARN_USAGE, "training needs labels, or a float model to learn from");
 	d->head = tarn_arena_zalloc(&d->arena, d->n_output + 1, sizeof *d->head);
 	d->tapped = tarn_arena_zalloc(&d->arena, d->n_output + 1, sizeof *d->tapped);
@@ -136,7 +143,7 @@ tarn_err qat_data_target(const qat_data *d, size_t sample, size_t k, const tarn_
 		t->teacher = d->teacher[sample] + *offset;
 		*offset += n;
 	}
-	if (d->o->label && k == 0) {
+	if (d->o->label && k == 0 && sample < d->o->data->n_sample - d->mixed) {
 		size_t rows = y->rank >= 2 ? (size_t)y->dim[0] : 1;
 		CHECK(rows == d->rows, TARN_SHAPE, "output 0 has %zu rows for %zu labels", rows, d->rows);
 		t->label = d->o->label + sample * d->rows;
@@ -166,7 +173,7 @@ static tarn_err score_sample(const qat_data *d, const tarn_request *r, size_t sa
 	return TARN_OK;
 }
 
-/* The last n of the order as samples 0, 1, ...: the holdout, or all. */
+/* The last n real ones of the order as samples 0, 1, ...: the holdout, or all. */
 typedef struct holdout {
 	const qat_data *d;
 	size_t n;
@@ -175,7 +182,8 @@ typedef struct holdout {
 
 static size_t held(const holdout *h, size_t i)
 {
-	return h->d->order[h->d->o->data->n_sample - h->n + i];
+	size_t real = h->d->o->data->n_sample - h->d->mixed, at = real - h->n + i;
+	return h->d->order[at < h->d->n_train - h->d->mixed ? at : at + h->d->mixed];
 }
 
 static tarn_err held_sample(void *ctx, size_t i, tarn_tensor *in)
@@ -193,7 +201,7 @@ static tarn_err see_held(void *ctx, size_t i, tarn_request *r)
 
 tarn_err qat_score(const qat_data *d, const tarn_model *m, bool all, tarn_qat_score *s)
 {
-	holdout h = {d, all ? d->o->data->n_sample : d->n_hold, s};
+	holdout h = {d, all ? d->o->data->n_sample - d->mixed : d->n_hold, s};
 	tarn_quant_options q = {.sample = held_sample, .n_sample = h.n, .ctx = &h, .device = d->o->data->device};
 	*s = (tarn_qat_score){0};
 	TRY(run_tapped(d, m, &q, "judging", see_held, &h));

@@ -3,12 +3,13 @@
 #ifndef TARN_QUANT_QAT_SCORE_H
 #define TARN_QUANT_QAT_SCORE_H
 
-#include "quant/qat/net.h"
+#include "quant/qat/mix.h"
 
 typedef struct qat_data {
 	const tarn_qat_options *o;
-	size_t *order; /* a permutation of the samples: training first, then the holdout */
-	size_t n_train, n_hold;
+	size_t *order;          /* a permutation of the samples: training first, then the holdout */
+	size_t n_train, n_hold; /* n_train: with the mixtures, which come last of them */
+	size_t mixed;
 	size_t rows; /* labels of one sample */
 	/* The teacher's outputs, f32, side by side. */
 	float **teacher; /* by sample; NULL: no teacher */
@@ -19,7 +20,9 @@ typedef struct qat_data {
 	tarn_arena arena;
 } qat_data;
 
-TARN_MUST tarn_err qat_data_init(qat_data *d, const tarn_qat_options *o, const tarn_model *start, const tarn_model *teacher);
+/* mix: whose samples o->data are; it learns what it may mix. */
+TARN_MUST tarn_err qat_data_init(qat_data *d, const tarn_qat_options *o, qat_mix *mix, const tarn_model *start,
+				 const tarn_model *teacher);
 void qat_data_fini(qat_data *d);
 /* What stands for output k in the loss. */
 const tarn_value *qat_data_value(const qat_data *d, const tarn_graph *g, size_t k);

@@ -136,7 +136,6 @@ void qat_state_step(qat_state *s, const qat_net *net, float *grad, size_t total)
 void qat_state_retreat(qat_state *s)
 {
 	s->rate /= 2;
-	s->step++;
 	memcpy(s->theta, s->best, s->n * sizeof *s->theta);
 	memcpy(s->mean, s->best, s->n * sizeof *s->mean);
 	memset(s->m, 0, s->n * sizeof *s->m);

@@ -27,6 +27,9 @@ typedef struct trainer {
 	qat_data data;
 	qat_state state;
 	const tarn_qat_options *o;
+	double first_rate;
+	tarn_qat_options own; /* with the mixtures among the samples */
+	qat_mix mix;
 	tarn_qat_report *r;
 	tarn_pool *pool;
 	const tarn_value **tap; /* by output: what stands for it in the loss */
@@ -125,7 +128,7 @@ static tarn_err learn_batch(trainer *t, const size_t *order, size_t n, double *l
 }
 
 /* Judges theta as an exported model; keeps it when it is the best so far. */
-static tarn_err judge(trainer *t, const float *theta)
+static tarn_err judge(trainer *t, const float *theta, double *loss)
 {
 	tarn_model *m;
 	tarn_qat_score s;
@@ -133,6 +136,7 @@ static tarn_err judge(trainer *t, const float *theta)
 	tarn_err err = qat_score(&t->data, m, false, &s);
 	tarn_model_unref(m);
 	TRY(err);
+	*loss = fmin(*loss, s.loss);
 	if (qat_score_better(&s, &t->state.best_score, &t->r->before)) {
 		t->state.best_score = s;
 		memcpy(t->state.best, theta, t->net.n_theta * sizeof *theta);
@@ -171,17 +175,28 @@ static tarn_err epoch(trainer *t, size_t *order, size_t total)
 			qat_state_step(&t->state, &t->net, t->lane[0].walk.grad, total);
 		} else {
 			qat_state_retreat(&t->state); /* diverged */
+			t->state.step++;
 		}
 		tell(t, (size_t)t->state.step, total, loss);
 	}
 	return TARN_OK;
 }
 
+/* Steps so large that an epoch ends this much worse than the best are halved, down to the least. */
+#define WORSE 1.5
+#define LEAST_RATE (1. / 16)
+
 /* Two candidates after an epoch: the weights, and their running average. */
 static tarn_err judge_epoch(trainer *t)
 {
-	TRY(judge(t, t->state.theta));
-	return judge(t, t->state.mean);
+	double loss = INFINITY;
+	TRY(judge(t, t->state.theta, &loss));
+	TRY(judge(t, t->state.mean, &loss));
+	if (t->data.teacher && !(loss <= WORSE * t->state.best_score.loss) && t->state.rate > LEAST_RATE * t->first_rate) {
+		qat_state_retreat(&t->state);
+		t->r->halved++;
+	}
+	return TARN_OK;
 }
 
 /* Few samples must be seen often before codes of few bits have found their places; on large networks that takes too long. */
@@ -406,10 +421,16 @@ static tarn_err train(trainer *t, const tarn_model *teacher, const tarn_model *s
 {
 	TRY(qat_net_init(&t->net, start));
 	TRY(check_gradients(&t->net));
-	TRY(qat_data_init(&t->data, t->o, start, teacher));
+	qat_mix_init(&t->mix, &t->net, t->o, qat_mix_count(&t->net, teacher != NULL, qat_state_few_bits(&t->net), t->o));
+	t->own = *t->o;
+	t->own.data = &t->mix.data;
+	t->o = &t->own;
+	TRY(qat_data_init(&t->data, t->o, &t->mix, start, teacher));
 	TRY(qat_state_init(&t->state, &t->net, teacher, t->o));
+	t->first_rate = t->state.rate;
 	t->r->parameters = t->net.n_theta;
-	t->r->trained_on = t->data.n_train;
+	t->r->trained_on = t->data.n_train - t->data.mixed;
+	t->r->mixed = t->data.mixed;
 	t->r->holdout = t->data.n_hold;
 	TRY(score_start(t, start));
 	t->state.best_score = t->r->before;

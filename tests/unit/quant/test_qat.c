@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "dev/cpu/device.h"
+#include "quant/qat/mix.h"
 #include "quant/qat/stash.h"
 #include "quant/qat/state.h"
 #include "quant/qat/qat.h"
@@ -247,7 +248,7 @@ static void learns_from_the_teacher(void **state)
 	tarn_qat_options o = {.data = &d, .epochs = 6, .batch = 8, .rate = 3e-3, .threads = 2, .seed = 3};
 	for (int i = 0; i < 2; i++)
 		assert_ok(tarn_qat_train(model, q, &o, &out[i], &r[i]));
-	assert_true(r[0].improved);
+	assert_true(r[0].improved && !r[0].halved && !r[0].mixed);
 	assert_true(r[0].after.loss < 0.8 * r[0].before.loss);
 	assert_true(r[0].after.right >= r[0].before.right);
 	assert_int_equal(r[0].epochs, 6);
@@ -297,6 +298,8 @@ static void four_bits(void **state)
 	tarn_qat_options o = {.data = &d, .epochs = 4, .batch = 8, .threads = 2};
 	assert_ok(tarn_qat_train(model, m[0], &o, &m[1], &r));
 	assert_true(r.after.loss < r.before.loss);
+	assert_int_equal(r.mixed, 1000 - 48);
+	assert_true(r.trained_on + r.holdout == 48);
 	for (int k = 0; k < 2; k++) {
 		int weights_seen = 0;
 		for (size_t i = 0; i < m[k]->main->value.len; i++) {
@@ -326,6 +329,7 @@ static void never_worse(void **state)
 	tarn_qat_options o = {.data = &d, .epochs = 2, .batch = 8, .rate = 1, .threads = 1};
 	assert_ok(tarn_qat_train(model, q, &o, &out, &r));
 	assert_false(r.improved);
+	assert_true(r.halved > 0);
 	assert_true(r.after.loss == r.before.loss);
 	tarn_model *copy; /* leaves dead constants behind, as the result does */
 	assert_ok(tarn_model_clone(q, &copy));
@@ -337,6 +341,54 @@ static void never_worse(void **state)
 	assert_err(TARN_NOMEM, tarn_qat_train(model, q, &o, &out, &r));
 	tarn_model_unref(q);
 	tarn_quant_report_fini(&report);
+}
+
+static tarn_err numbered_sample(void *ctx, size_t i, tarn_tensor *in)
+{
+	(void)ctx;
+	*in = filled(g->input.at[0]->shape);
+	for (int64_t k = 0; k < tarn_tensor_count(in); k++)
+		((float *)in->data)[k] = (float)i;
+	return TARN_OK;
+}
+
+/* Mixtures lie between two of the samples they may be made of, are the same when asked for again, and leave real ones alone. */
+static void mixtures(void **state)
+{
+	(void)state;
+	network();
+	qat_net net;
+	qat_mix x;
+	const size_t may[] = {3, 5};
+	bool inside = false;
+	tarn_quant_options d = samples(10);
+	d.sample = numbered_sample;
+	tarn_qat_options o = {.data = &d, .seed = 7};
+	assert_ok(qat_net_init(&net, model));
+	qat_mix_init(&x, &net, &o, 20);
+	x.train = may;
+	x.n_train = 2;
+	assert_int_equal(x.data.n_sample, 30);
+	for (size_t i = 0; i < 30; i++) {
+		tarn_tensor a, b;
+		assert_ok(x.data.sample(x.data.ctx, i, &a));
+		assert_ok(x.data.sample(x.data.ctx, i, &b));
+		float v = *(float *)a.data;
+		assert_true(v == *(float *)b.data && v == ((float *)a.data)[100]);
+		assert_true(i < 10 ? v == (float)i : v >= 3 && v <= 5);
+		inside |= i >= 10 && v > 3.1f && v < 4.9f;
+		tarn_tensor_fini(&a);
+		tarn_tensor_fini(&b);
+	}
+	assert_true(inside);
+	assert_int_equal(qat_mix_count(&net, true, true, &o), 990);
+	assert_int_equal(qat_mix_count(&net, true, false, &o), 0);
+	assert_int_equal(qat_mix_count(&net, false, true, &o), 0);
+	o.mix = 12;
+	assert_int_equal(qat_mix_count(&net, true, false, &o), 12);
+	o.mix = -1;
+	assert_int_equal(qat_mix_count(&net, true, true, &o), 0);
+	qat_net_fini(&net);
 }
 
 /* Six convolutions of one size, with shortcuts. */
@@ -430,6 +482,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(learns_from_the_teacher, setup, teardown),
 		cmocka_unit_test_setup_teardown(four_bits, setup, teardown),
 		cmocka_unit_test_setup_teardown(never_worse, setup, teardown),
+		cmocka_unit_test_setup_teardown(mixtures, setup, teardown),
 		cmocka_unit_test_setup_teardown(budgets_change_nothing, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
