@@ -53,6 +53,11 @@ typedef struct tarn_diag_counters {
 	double batch_ms; /* of one of `batch` samples that go together */
 	int batch;
 	double free_bandwidth_ms, free_compute_ms; /* if transfers, or engines, took no time */
+
+	/* In the unit of host time, as the shares: looking at results, one at a time, in callbacks (part of `other`); the
+	 * processor time of everything but preparing, on the CPU device mostly the model's own; what the threads of the CPU
+	 * device waited for a processor. */
+	double results, run_cpu, run_wait;
 } tarn_diag_counters;
 
 typedef struct tarn_verdict {
@@ -77,7 +82,7 @@ TARN_API ov_status_e tarn_diagnose_counters(const tarn_diag_counters *counters, 
 TARN_API void tarn_free_verdict(tarn_verdict *verdict);
 
 /* What could be changed, and what a model of the pipeline says it gains: the rate is that of the slowest of all requests on
- * their way, all workers, all processors, the copies out, the device; a change replaces some of their times. */
+ * their way, all workers, all processors, the copies out, the results, the device; a change replaces some of their times. */
 typedef struct tarn_diag_change {
 	const char *word, *what; /* static */
 	char *flags;             /* for tarn bench, or what to do */

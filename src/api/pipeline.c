@@ -271,6 +271,7 @@ static bool may_turn(const pipeline *p, const turn *t)
 static void turn_here(pipeline *p, turn *t)
 {
 	give(p, t);
+	tarn_request_end_callback();
 	if (p->ended) {
 		release(p, t);
 		return;

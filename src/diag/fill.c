@@ -34,6 +34,7 @@ void tarn_fill_summary(const tarn_summary *s, tarn_counters *c)
 	c->device = s->device / all;
 	c->copy_out = s->copy_out / all;
 	c->other = (s->notice + s->callback) / all;
+	c->results = s->callback / all;
 	c->busy = s->busy;
 	c->gap_prepare = s->gap_prepare;
 	c->gap_copy = s->gap_copy;

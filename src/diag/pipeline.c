@@ -8,6 +8,8 @@
 /* From here on other programs count; and a scheduler that is fair leaves some of the processors to those who ask. */
 #define CROWDED 0.25
 #define LEAST_LEFT 0.25
+/* More than this is no disturbance, but something that was not measured. */
+#define MOST_LONGER 1.5
 
 double tarn_counters_busy(const tarn_counters *c)
 {
@@ -27,11 +29,18 @@ tarn_pipeline tarn_pipeline_of(const tarn_counters *c)
 			   .copy_out = c->copy_out,
 			   .device = c->device,
 			   .other = c->other,
+			   .results = tarn_counter_known(c->results) ? c->results : 0,
+			   .run_cpu = c->copy_in + c->copy_out + (c->on_cpu ? c->device : 0),
 			   .workers = at_least(1, c->workers),
 			   .requests = at_least(1, c->in_flight),
 			   .streams = at_least(1, c->streams),
 			   .processors = c->processors,
 			   .on_cpu = c->on_cpu};
+	if (tarn_counter_known(c->run_cpu))
+		p.run_cpu = c->run_cpu;
+	/* What the threads of a CPU device waited for others of this process is no work either. */
+	if (c->on_cpu && tarn_counter_known(c->run_cpu) && tarn_counter_known(c->run_wait) && c->cpu_others < CROWDED)
+		p.device *= c->run_cpu / (c->run_cpu + c->run_wait);
 	if (!tarn_counter_known(c->prepare_cpu) || !(c->prepare_cpu < c->prepare))
 		return p;
 	p.prepare_cpu = c->prepare_cpu;
@@ -49,16 +58,17 @@ tarn_pipeline tarn_pipeline_of(const tarn_counters *c)
 double tarn_pipeline_interval(const tarn_pipeline *p, tarn_stage s)
 {
 	int workers = p->workers < p->requests ? p->workers : p->requests;
-	double cpu = p->prepare_cpu + p->copy_in + p->copy_out;
 	switch (s) {
 	case TARN_STAGE_REQUESTS:
 		return (p->prepare + p->copy_in + p->device + p->copy_out + p->other) / p->requests;
 	case TARN_STAGE_WORKERS:
 		return (p->prepare + p->copy_in) / workers;
 	case TARN_STAGE_PROCESSORS:
-		return p->processors > 0 ? (cpu + (p->on_cpu ? p->device : 0)) / p->processors : 0;
+		return p->processors > 0 ? (p->prepare_cpu + p->run_cpu) / p->processors : 0;
 	case TARN_STAGE_COPY_OUT:
 		return p->copy_out;
+	case TARN_STAGE_RESULTS:
+		return p->results;
 	default:
 		return p->device / p->streams;
 	}
@@ -116,6 +126,8 @@ static bool device_takes(const tarn_counters *c, double ms, tarn_pipeline *p)
 {
 	if (!tarn_counter_known(ms) || !tarn_counter_known(c->device_ms))
 		return false;
+	if (p->on_cpu)
+		p->run_cpu *= ms / c->device_ms;
 	p->device *= ms / c->device_ms;
 	return true;
 }
@@ -150,6 +162,7 @@ bool tarn_change_apply(const tarn_counters *c, tarn_change change, tarn_pipeline
 		p->prepare_cpu *= c->prepare_scaled / c->prepare;
 		return true;
 	case TARN_CHANGE_OWN_MEMORY:
+		p->run_cpu -= p->run_cpu > p->copy_in + p->copy_out ? p->copy_in + p->copy_out : p->run_cpu;
 		p->copy_in = p->copy_out = 0;
 		return c->copy_in + c->copy_out > 0;
 	case TARN_CHANGE_INT8:
@@ -171,12 +184,26 @@ bool tarn_change_apply(const tarn_counters *c, tarn_change change, tarn_pipeline
 	}
 }
 
+/* Times the slowest stage of now: the interval that was measured. A device that keeps its own time tells it by how busy it is.
+ */
+static double longer(const tarn_counters *c, double before)
+{
+	if (c->on_cpu || !(c->busy > 0) || !(c->device > 0) || c->rate_limited)
+		return 1;
+	double k = c->device / (c->busy * at_least(1, c->streams)) / before;
+	return k < 1 ? 1 : k > MOST_LONGER ? MOST_LONGER : k;
+}
+
 double tarn_change_gain(const tarn_counters *c, tarn_change change)
 {
 	tarn_pipeline now = tarn_pipeline_of(c), then = now;
 	if (!tarn_change_apply(c, change, &then))
 		return NAN;
-	double before = tarn_pipeline_interval(&now, tarn_pipeline_slowest(&now));
-	double after = tarn_pipeline_interval(&then, tarn_pipeline_slowest(&then));
-	return after > 0 ? before / after : NAN;
+	tarn_stage limit = tarn_pipeline_slowest(&now);
+	double before = tarn_pipeline_interval(&now, limit), k = longer(c, before), after = 0;
+	for (int s = 0; s < TARN_STAGE_COUNT; s++) {
+		bool exact = s == TARN_STAGE_DEVICE && limit != TARN_STAGE_DEVICE;
+		after = fmax(after, tarn_pipeline_interval(&then, (tarn_stage)s) * (exact ? 1 : k));
+	}
+	return after > 0 ? k * before / after : NAN;
 }

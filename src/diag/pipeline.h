@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A model of the pipeline: its rate is that of its slowest stage. From counters follows what each stage takes of one inference;
- * a change replaces some of these times, and the ratio of the slowest before and after is the gain it promises. Pure functions.
+ * a change replaces some of these times, and the ratio of the slowest before and after is the gain it promises. What lies
+ * between the slowest stage and the rate that was measured (stages that disturb each other) stays with the host's stages, but
+ * not with a device that keeps its own time: once it limits, it is busy all the time. Pure functions.
  */
 #ifndef TARN_DIAG_PIPELINE_H
 #define TARN_DIAG_PIPELINE_H
@@ -14,6 +16,8 @@ typedef struct tarn_pipeline {
 	double prepare;     /* a worker's time, and */
 	double prepare_cpu; /* a processor's */
 	double copy_in, copy_out, device, other;
+	double results; /* of other: what one thread at a time does with them */
+	double run_cpu; /* a processor's time of all but preparing */
 	int workers, requests, streams;
 	double processors; /* what other programs leave of them; 0: not known */
 	bool on_cpu;       /* the device runs on the host's processors */
@@ -24,6 +28,7 @@ typedef enum tarn_stage {
 	TARN_STAGE_WORKERS,    /* all workers prepare or copy */
 	TARN_STAGE_PROCESSORS, /* all processors do */
 	TARN_STAGE_COPY_OUT,   /* one thread takes results out */
+	TARN_STAGE_RESULTS,    /* one callback at a time looks at them */
 	TARN_STAGE_DEVICE,
 	TARN_STAGE_COUNT
 } tarn_stage;

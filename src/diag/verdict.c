@@ -16,6 +16,7 @@
 #define TILES_WORTH 1.15
 #define MEMORY_WORTH 1.2
 #define HALF 0.5
+#define ALMOST 0.9
 #define SERIAL_LIMIT 0.3
 #define OTHER_LIMIT 0.4
 #define GAP_LIMIT 0.25
@@ -251,8 +252,21 @@ static bool in_turns(const tarn_counters *c)
 	if (crowded(c) && prepares_most(c))
 		return false;
 	tarn_pipeline p = tarn_pipeline_of(c);
-	double longest = largest(largest(c->prepare, copies_of(c)), c->device);
+	double longest = largest(largest(c->prepare, copies_of(c)), largest(c->device, p.results));
 	return tarn_pipeline_slowest(&p) == TARN_STAGE_REQUESTS && longest * WORTH <= 1 - c->wait;
+}
+
+/* Results are looked at one at a time: nothing else helps until that takes less. */
+static bool results(const tarn_counters *c)
+{
+	tarn_pipeline p = tarn_pipeline_of(c);
+	tarn_stage s = tarn_pipeline_slowest(&p);
+	if (s != TARN_STAGE_REQUESTS)
+		return s == TARN_STAGE_RESULTS;
+	/* Requests that wait for others' callbacks are on their way as long as these take. */
+	if (p.requests > 1 && p.results >= ALMOST * tarn_pipeline_interval(&p, s))
+		return true;
+	return !in_turns(c) && p.results > largest(largest(c->prepare, copies_of(c)), c->device);
 }
 
 static bool one_request(const tarn_counters *c)

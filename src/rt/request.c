@@ -29,8 +29,9 @@ struct tarn_request_sync {
 	tarn_request *next; /* in the stream's queue */
 };
 
-/* The request whose callback this thread is in. */
+/* The request whose callback this thread is in, and when what belongs to that inference was over; 0: it goes on. */
 static _Thread_local const tarn_request *inside;
+static _Thread_local int64_t over;
 
 static tarn_err alloc_tensor(tarn_program *p, const tarn_port *port, tarn_tensor *t)
 {
@@ -318,9 +319,11 @@ void tarn_request_finish(tarn_request *r, tarn_err err)
 	if (callback) {
 		const tarn_request *outer = inside;
 		inside = r;
+		over = 0;
 		callback(arg);
 		inside = outer;
-		event.callback_end = tarn_clock_ns();
+		event.callback_end = over ? over : tarn_clock_ns();
+		over = 0;
 		if (recorded)
 			tarn_timeline_add(&event);
 	}
@@ -396,6 +399,11 @@ tarn_err tarn_request_wait_until(tarn_request *r, int64_t deadline_ns)
 tarn_err tarn_request_wait(tarn_request *r)
 {
 	return tarn_request_wait_until(r, -1);
+}
+
+void tarn_request_end_callback(void)
+{
+	over = tarn_clock_ns();
 }
 
 void tarn_request_cancel(tarn_request *r)

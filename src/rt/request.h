@@ -35,6 +35,8 @@ TARN_MUST tarn_err tarn_request_start(tarn_request *r);
 TARN_MUST tarn_err tarn_request_wait(tarn_request *r);
 /* The same, giving up with TARN_NOT_READY at the deadline (tarn_clock_ns). */
 TARN_MUST tarn_err tarn_request_wait_until(tarn_request *r, int64_t deadline_ns);
+/* From inside a callback: what it does from now on belongs to other inferences, on a timeline. */
+void tarn_request_end_callback(void);
 /* A queued inference does not run, a running one ends when its device notices; wait then says TARN_CANCELLED. Idle: nothing. */
 void tarn_request_cancel(tarn_request *r);
 

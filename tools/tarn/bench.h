@@ -46,7 +46,9 @@ typedef struct bench {
 	int64_t macs;        /* of one inference; 0: not known */
 	double scaled_share; /* of preparing, with --scaled-decode; NAN: not known */
 	double delay_all;    /* what all threads waited for a processor, ms */
+	double results;      /* in the callback that looks at results, ms; -callback-work is part of it */
 	double own_cpu;      /* processor time of this process while measuring, ms, without a simulated device's own */
+	double delay_caller; /* what the thread that called waited, ms: of delay_all, not the device's threads */
 	double prepare_cpu, delay; /* ms: processor time of preparing; what the workers waited for a processor */
 	double others;             /* of the processors, used by other programs; NAN: not known */
 	double busy_counter;       /* of the time measured, busy by the device's own counter; NAN: it has none we can read */
@@ -115,6 +117,7 @@ void bench_get_counters(const bench *b, tarn_diag_counters *c);
 /* What preparing with --scaled-decode takes of what it takes now, on a few samples; NAN: it does not apply. */
 double bench_live_scaled_share(bench *b);
 bench_shares bench_find_shares(const bench *b);
+double bench_host_ms(const bench *b); /* of which they are shares: summed over requests */
 /* Of the time measured; NAN where the host's clock says nothing about the device. */
 double bench_busy(const bench *b);
 double bench_mac(const bench *b); /* NAN: not reported */

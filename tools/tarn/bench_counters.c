@@ -81,7 +81,7 @@ static void add_summary(const bench *b, tarn_diag_counters *c)
 void bench_get_counters(const bench *b, tarn_diag_counters *c)
 {
 	const bench_shares s = bench_find_shares(b);
-	double host = b->prepare + b->total;
+	double host = bench_host_ms(b), run_cpu = b->own_cpu - b->prepare_cpu, run_wait = b->delay_all - b->delay_caller;
 	*c = (tarn_diag_counters){
 		.inferences = (int64_t)b->n,
 		.prepare = s.prepare,
@@ -105,6 +105,9 @@ void bench_get_counters(const bench *b, tarn_diag_counters *c)
 		.streams = (int)b->streams,
 		.prepare_cpu = host > 0 ? b->prepare_cpu / host : 0,
 		.prepare_scaled = s.prepare * b->scaled_share,
+		.results = host > 0 ? b->results / host : 0,
+		.run_cpu = host > 0 && run_cpu > 0 ? run_cpu / host : 0,
+		.run_wait = host > 0 && run_wait > 0 ? run_wait / host : 0,
 		.run_delay = b->duration_ms > 0 ? b->delay / (b->duration_ms * (double)b->workers) : 0,
 		.cpu_others = b->others,
 		.device_ms = bench_device_ms(b),

@@ -11,9 +11,14 @@ static bool is_exact(const bench *b)
 	return !strcmp(b->s.mode, "exact");
 }
 
+double bench_host_ms(const bench *b)
+{
+	return b->prepare + b->total + b->results;
+}
+
 bench_shares bench_find_shares(const bench *b)
 {
-	double known = b->prepare + b->copy_in + b->device + b->copy_out + b->wait, all = b->prepare + b->total;
+	double known = b->prepare + b->copy_in + b->device + b->copy_out + b->wait, all = bench_host_ms(b);
 	if (all < known)
 		all = known;
 	if (all <= 0)

@@ -28,6 +28,7 @@ typedef struct host_sim {
 	uint64_t seed;
 	/* results */
 	double prepare_cpu_ms, delay_ms, others, wall_ms;
+	double run_cpu_ms, run_wait_ms; /* processor time of all but preparing; what the device's threads waited for one */
 } host_sim;
 
 typedef struct sim_task { /* of a processor */
@@ -146,6 +147,9 @@ static inline bool sim_dispatch(sim_state *s)
 
 static inline void sim_end_device(sim_state *s, int i)
 {
+	const sim_task *t = &s->request[i].task;
+	s->c->run_cpu_ms += t->on ? t->work : 0;
+	s->c->run_wait_ms += t->on ? fmax(0, s->now - t->since - t->work) : 0;
 	s->request[i].is = ENDED;
 	s->request[i].task.on = false;
 	s->request[i].e.device_end = sim_ns(s->now);
@@ -157,6 +161,7 @@ static inline void sim_end_request(sim_state *s, int i)
 	tarn_event *e = &s->request[i].e;
 	e->end = e->callback_end = sim_ns(s->now);
 	e->copy_out = sim_ns(s->now) - sim_ns(s->request[i].task.since);
+	s->c->run_cpu_ms += s->request[i].task.work;
 	s->request[i].task.on = false;
 	s->request[i].is = FREE;
 	s->event[s->finished++] = *e;
@@ -176,6 +181,7 @@ static inline void sim_end_worker(sim_state *s, int w)
 		sim_begin(s, t, sim_spread(c, c->copy_in));
 		return;
 	}
+	c->run_cpu_ms += t->work;
 	s->request[i].e.copy_in = sim_ns(s->now) - s->request[i].e.start;
 	s->request[i].is = QUEUED;
 	s->request[i].order = s->order++;
@@ -226,7 +232,7 @@ static inline void sim_step(sim_state *s)
 static inline void host_sim_run(host_sim *c, tarn_event *event)
 {
 	sim_state s = {.c = c, .event = event};
-	c->prepare_cpu_ms = c->delay_ms = c->others = 0;
+	c->prepare_cpu_ms = c->delay_ms = c->others = c->run_cpu_ms = c->run_wait_ms = 0;
 	while (s.finished < c->inferences) {
 		while (sim_dispatch(&s))
 			;

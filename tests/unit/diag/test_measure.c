@@ -221,6 +221,43 @@ static void promises(void **state)
 	assert_near(gain(&c, TARN_CHANGE_FREE_COMPUTE), 3);
 }
 
+/* What is measured besides the shares: how long it really takes, processor time, callbacks. */
+static void promises_of_what_is_measured(void **state)
+{
+	(void)state;
+	/* Copies of 0.8 by one thread, a device of 0.2 that is busy 0.2 of the time: an inference each 1, not each 0.8. Without
+	 * copies the device alone is left: 5 times, not 4. */
+	tarn_counters c = {.copy_in = 0.8, .device = 0.2, .in_flight = 4, .processors = 8, .busy = 0.2};
+	assert_near(gain(&c, TARN_CHANGE_OWN_MEMORY), 5);
+	c.busy = 0.25;
+	assert_near(gain(&c, TARN_CHANGE_OWN_MEMORY), 4);
+	c.busy = 0.02; /* something else it waits for: that is no stage of ours */
+	assert_near(gain(&c, TARN_CHANGE_OWN_MEMORY), 6);
+	/* A faster device stays as far from being busy all the time as it was. */
+	c = (tarn_counters){.device = 0.5, .wait = 0.5, .in_flight = 4, .busy = 0.8, .device_ms = 2, .int8_ms = 1};
+	assert_near(gain(&c, TARN_CHANGE_INT8), 2);
+	/* One processor prepares (0.3) and infers (0.2 of its time, in 0.6 on the clock); decoding becomes cheaper: 0.5 ->
+	 * 0.275. */
+	c = (tarn_counters){.prepare = 0.4,
+			    .prepare_cpu = 0.3,
+			    .device = 0.6,
+			    .in_flight = 4,
+			    .workers = 1,
+			    .processors = 1,
+			    .on_cpu = true,
+			    .streams = 1,
+			    .decodes_in_full = true,
+			    .prepare_scaled = 0.1,
+			    .run_cpu = 0.2,
+			    .run_wait = 0.4};
+	assert_near(gain(&c, TARN_CHANGE_SCALED), 0.5 / 0.275);
+	/* Callbacks of 0.6, one at a time: more requests and a faster device gain nothing. */
+	c = (tarn_counters){.device = 0.4, .other = 0.6, .results = 0.6, .in_flight = 4, .device_ms = 2, .int8_ms = 1};
+	tarn_pipeline p = tarn_pipeline_of(&c);
+	assert_int_equal(tarn_pipeline_slowest(&p), TARN_STAGE_RESULTS);
+	assert_near(gain(&c, TARN_CHANGE_INT8), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +266,7 @@ int main(void)
 		cmocka_unit_test(waterfalls),
 		cmocka_unit_test(comparisons),
 		cmocka_unit_test(promises),
+		cmocka_unit_test(promises_of_what_is_measured),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -198,6 +198,24 @@ static void what_is_missing(void **state)
 	expect(&c, "healthy", "100 %", "-pc");
 }
 
+/* Callbacks take turns, whoever calls them: 30 ms each, with a device of 10 and requests enough. */
+static void callbacks(void **state)
+{
+	(void)state;
+	tarn_counters c = counters_of(&(pipeline){.device = 10, .other = 110, .requests = 4});
+	c.results = c.other * 30 / 110;
+	c.gap_host = 0.6;
+	expect(&c, "host scheduling", "callbacks", "thread of your own");
+	/* In turns with the device's 10: what a second request hides is less than what they are. */
+	c = counters_of(&(pipeline){.device = 10, .other = 90, .requests = 1});
+	c.results = c.other;
+	expect(&c, "host scheduling", "90 %", "do less");
+	/* Hidden behind a device that takes longer: none of its business. */
+	c = counters_of(&(pipeline){.device = 40, .other = 20, .requests = 4, .mac = 0.7, .int8 = 1});
+	c.results = c.other;
+	expect(&c, "healthy", "100 %", "");
+}
+
 /* The harder a cause presses, the verdict may change at one point only, and never back. */
 static void monotone(void **state)
 {
@@ -223,7 +241,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(preparation), cmocka_unit_test(parallelism),     cmocka_unit_test(transfers),
-		cmocka_unit_test(the_device),  cmocka_unit_test(what_is_missing), cmocka_unit_test(monotone),
+		cmocka_unit_test(the_device),  cmocka_unit_test(what_is_missing), cmocka_unit_test(callbacks),
+		cmocka_unit_test(monotone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

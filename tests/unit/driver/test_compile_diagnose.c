@@ -382,6 +382,8 @@ static double measure(scenario *s, tarn_counters *c)
 			     .rate_limited = s->rate_limited,
 			     .device_ms = sum.device,
 			     .prepare_cpu = s->sim.prepare_cpu_ms / host,
+			     .run_cpu = s->sim.run_cpu_ms / host,
+			     .run_wait = s->sim.run_wait_ms / host,
 			     .run_delay = s->sim.delay_ms / (s->sim.wall_ms * s->sim.workers),
 			     .cpu_others = s->sim.others};
 	tarn_fill_summary(&sum, c);
