@@ -139,6 +139,8 @@ TARN_MUST tarn_err tarn_dyn_rewrite(tarn_dyn *d);
 TARN_MUST tarn_err tarn_dyn_expand(tarn_dyn *d);
 /* The operator's answer for one axis of one input. */
 tarn_pad tarn_dyn_need(tarn_symtab *syms, const tarn_node *n, int input, int axis);
+/* Refuses what mixes samples that have lengths of their own. */
+TARN_MUST tarn_err tarn_dyn_check_samples(tarn_dyn *d, const tarn_node *n);
 TARN_MUST tarn_err tarn_dyn_refuse(const tarn_dyn *d, const tarn_node *n, int axis, const char *why);
 
 /* Replaces the node's results; `axes`: those of input 0 for which the operator asked. False in *done: dyn cannot either. */

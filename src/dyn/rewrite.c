@@ -328,7 +328,7 @@ static tarn_err stretch_input(tarn_dyn *d, tarn_node *n, int i, int behind, int 
 		if (!tarn_dyn_may_stretch(d, x, y->shape.dim[at]))
 			continue;
 		n->in[i] = tarn_dyn_edge(d, n->in[i], a);
-		TRY(tarn_dyn_done(d));
+		TRY(tarn_err_note(tarn_dyn_done(d), "in node '%s' (%s)", n->name, n->op->name));
 	}
 	return TARN_OK;
 }
@@ -359,24 +359,6 @@ static tarn_err made_of_sizes(tarn_dyn *d, tarn_node *n)
 	if (strcmp(n->op->name, "Range") || all_known(n))
 		return TARN_OK;
 	return tarn_err_note(tarn_dyn_range(d, n, 0, &done), "in node '%s' (%s)", n->name, n->op->name);
-}
-
-/* Samples of different lengths are no business of one another. */
-static tarn_err check_samples(tarn_dyn *d, const tarn_node *n)
-{
-	if (!d->sample || !strcmp(n->op->name, "Shape") || !strcmp(n->op->name, "Size"))
-		return TARN_OK;
-	for (int i = 0; i < n->n_in; i++) {
-		int at = n->in[i] ? tarn_dyn_batch(d, n->in[i]) : -1;
-		if (at < 0)
-			continue;
-		bool kept = true, index = i == 1 && !strncmp(n->op->name, "Gather", 6);
-		for (int k = 0; k < n->n_out; k++)
-			kept &= !n->out[k] || tarn_dyn_batch(d, n->out[k]) >= 0;
-		if (!kept || (!index && tarn_dyn_need(&d->m->syms, n, i, at).need != TARN_PAD_ANY))
-			return tarn_dyn_refuse(d, n, at, "it mixes samples, which have lengths of their own");
-	}
-	return TARN_OK;
 }
 
 /* The size that a branch compares with a number; false when it does something else. */
@@ -431,7 +413,7 @@ static tarn_err visit(tarn_dyn *d, tarn_node *n)
 	if (n->op->flags & TARN_OP_DATA_SHAPE && padded(d, n))
 		return tarn_dyn_refuse(d, n, 0, "the size of its result depends on data");
 	TRY(check_outputs(d, n));
-	TRY(check_samples(d, n));
+	TRY(tarn_dyn_check_samples(d, n));
 	TRY(numbers(d, n));
 	TRY(repair(d, n));
 	TRY(made_of_sizes(d, n));

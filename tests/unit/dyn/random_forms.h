@@ -136,7 +136,10 @@ static tarn_value *pooled(void)
 		pads[i] = between(0, (int)k[i] - 1);
 		pads[nd + i] = between(0, (int)k[i] - 1);
 	}
-	with_int(with_list(y, "pads", pads, 2 * nd), "ceil_mode", between(0, 2));
+	if (between(0, 2))
+		with_int(with_list(y, "pads", pads, 2 * nd), "ceil_mode", between(0, 1));
+	else
+		set_int(y, "ceil_mode", 2);
 	if (op == 0)
 		set_int(y, "storage_order", 0);
 	if (op == 1)

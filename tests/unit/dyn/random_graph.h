@@ -10,7 +10,7 @@
 
 /* ---- graphs ---- */
 
-static void start(void)
+static inline void start(void)
 {
 	assert_ok(tarn_model_new(&model));
 	g = model->main;
@@ -84,6 +84,27 @@ static const maker makers[] = {elementwise,
 			       passed,
 			       sized_by_data};
 enum { MAKERS = sizeof makers / sizeof *makers };
+
+/* Inputs of a batch whose samples have lengths of their own: n samples of length m. */
+static inline void start_samples(void)
+{
+	tarn_dim sym[2];
+	assert_ok(tarn_model_new(&model));
+	g = model->main;
+	n_pool = 0;
+	n_spec = 2;
+	for (int i = 0; i < 2; i++) {
+		spec[i] = (tarn_bound_spec){.name = dim_name[i], .max = between(2, i ? 9 : 4), .per = i ? dim_name[0] : NULL};
+		assert_ok(tarn_symtab_named(&model->syms, dim_name[i], &sym[i]));
+	}
+	for (int i = between(0, 1); i >= 0; i--) {
+		tarn_shape s = {.rank = between(2, 4)};
+		int batch = between(0, 2) ? 0 : between(0, s.rank - 1), length = (batch + between(1, s.rank - 1)) % s.rank;
+		for (int k = 0; k < s.rank; k++)
+			s.dim[k] = k == batch ? sym[0] : k == length || !between(0, 4) ? sym[1] : between(1, 4);
+		pool[n_pool++] = input(g, s);
+	}
+}
 
 /* The attributes of a node changed at random, as far as its schema goes. */
 static void vary(tarn_node *n)
