@@ -148,13 +148,14 @@ static tarn_content concat(tarn_dyn *d, const tarn_node *n)
 	return c;
 }
 
-/* -infinity becomes exactly 0. */
+/* -infinity becomes exactly 0, beside any other number. */
 static tarn_content softmax(tarn_dyn *d, const tarn_node *n)
 {
 	tarn_content x = tarn_dyn_content(d, n->in[0]), c = {0};
 	int64_t axis = tarn_attr_i(n, tarn_attr_index(n->op, "axis"));
 	axis = axis < 0 ? axis + n->in[0]->shape.rank : axis;
-	if (x.known >> axis & 1 && x.v[axis] == -INFINITY)
+	bool some = tarn_dim_lo(&d->m->syms, n->in[0]->shape.dim[axis]) > 0;
+	if (some && x.known >> axis & 1 && x.v[axis] == -INFINITY)
 		c.known = 1u << axis;
 	return c;
 }

@@ -156,7 +156,7 @@ static void compare(tarn_model *b, tally *t)
 		}
 		print_error("the original moves by %g\n", jump);
 		print_error("seed %u at %lld, %lld: relative error %g\n", current, (long long)len[0], (long long)len[1], e);
-		if (verbose) {
+		if (verbose || getenv("DUMP")) {
 			seed = before;
 			blame(len);
 			dump();
