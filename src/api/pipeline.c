@@ -211,7 +211,6 @@ static void note_turn(pipeline *p, int64_t ns)
 static void start(pipeline *p, size_t worker, turn *t)
 {
 	bool filled = false;
-	int64_t first = tarn_clock_ns();
 	if (fetch(p, worker, t)) {
 		int64_t begin = tarn_clock_ns();
 		tarn_pipeline_answer a = p->o->fill(p->o->ctx, worker, t->ticket, t->request);
@@ -219,7 +218,6 @@ static void start(pipeline *p, size_t worker, turn *t)
 		t->times.fill = ms_between(begin, t->started_ns);
 		filled = a == TARN_PIPELINE_GO_ON;
 		tarn_mutex_lock(&p->lock);
-		note_turn(p, t->started_ns - first);
 		answer(p, a);
 		if (filled)
 			t->state = TURN_RUNS;
@@ -242,10 +240,13 @@ static void prepare(pipeline *p, turn *t, int64_t since)
 	t->state = TURN_TAKEN;
 	t->ticket = SIZE_MAX; /* none yet */
 	tarn_mutex_unlock(&p->lock);
-	t->times = (tarn_pipeline_times){.idle = ms_between(since, tarn_clock_ns())};
+	int64_t begin = tarn_clock_ns();
+	t->times = (tarn_pipeline_times){.idle = ms_between(since, begin)};
 	(void)tarn_begin_preparation(t->request, since); /* it is idle */
 	start(p, worker, t);
+	int64_t ns = tarn_clock_ns() - begin; /* starting may copy */
 	tarn_mutex_lock(&p->lock);
+	note_turn(p, ns);
 	p->spare[p->n_spare++] = worker;
 }
 

@@ -15,6 +15,7 @@
 #define WORTH 1.25 /* a gain that names a cause */
 #define TILES_WORTH 1.15
 #define MEMORY_WORTH 1.2
+#define LITTLE 1.1 /* a gain that is not worth the change */
 #define HALF 0.5
 #define ALMOST 0.9
 #define SERIAL_LIMIT 0.3
@@ -253,7 +254,8 @@ static bool in_turns(const tarn_counters *c)
 		return false;
 	tarn_pipeline p = tarn_pipeline_of(c);
 	double longest = largest(largest(c->prepare, copies_of(c)), largest(c->device, p.results));
-	return tarn_pipeline_slowest(&p) == TARN_STAGE_REQUESTS && longest * WORTH <= 1 - c->wait;
+	return tarn_pipeline_slowest(&p) == TARN_STAGE_REQUESTS && longest * WORTH <= 1 - c->wait &&
+	       !(tarn_change_gain(c, TARN_CHANGE_REQUESTS) < LITTLE);
 }
 
 /* Results are looked at one at a time: nothing else helps until that takes less. */
