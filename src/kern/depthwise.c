@@ -157,11 +157,13 @@ void tarn_depthwise_f32_run(const tarn_depthwise_f32 *dw, const tarn_depthwise_f
 			dw->set->depthwise_row(&r);
 		else
 			row_general(&r, c);
-		for (int ox = 0; !simple && ox < h->ow; ox++) {
-			float *out = r.out + (size_t)ox * r.out_stride;
-			dw->set->unary(e->act, e->alpha, e->beta, out, out, c);
+		bool dense = r.out_stride == c && (!after || r.res_stride == c);
+		size_t run = dense ? c * (size_t)h->ow : c;
+		for (size_t ox = 0; !simple && ox < (size_t)h->ow; ox += run / c) {
+			float *out = r.out + ox * r.out_stride;
+			dw->set->unary(e->act, e->alpha, e->beta, out, out, run);
 			if (after)
-				dw->set->binary_vv(TARN_BINARY_ADD, out, res + (size_t)ox * r.res_stride, out, c);
+				dw->set->binary_vv(TARN_BINARY_ADD, out, res + ox * r.res_stride, out, run);
 		}
 	}
 }

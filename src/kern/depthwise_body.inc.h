@@ -10,15 +10,15 @@ typedef struct dw_lane {
 } dw_lane;
 
 /* `count` outputs from ox on; kw, stride and count are constants, dilation is 1. With `inside` all taps of each row are in the
- * image and the vector of channels is full; without, every load is looked at. The fields used are copied first: stores of
+ * image; without, every load is looked at. With `full` the vector of channels is. The fields used are copied first: stores of
  * vectors may alias anything, so the compiler would read them again after each. */
 INLINE void dw_block(const tarn_depthwise_row *r, const dw_lane *l, int ox, const int kw, const int stride, const int count,
-		     const bool inside)
+		     const bool inside, const bool full)
 {
 	vf acc[8], w[5], bias = v_load(l->bias), lo = v_set1(r->lo), hi = v_set1(r->hi);
 	const ptrdiff_t left = (ptrdiff_t)ox * stride - r->pad_left, iw = r->iw;
 	const size_t step = r->in_stride, row_step = r->row_step, w_step = r->w_stride;
-	const int tail = l->tail;
+	const int tail = full ? VL : l->tail;
 	UNROLL for (int b = 0; b < count; b++) acc[b] = bias;
 	const float *in = l->in + left * (ptrdiff_t)step, *wk = l->w + (size_t)r->ky0 * (size_t)kw * w_step;
 	for (int n = r->ky1 - r->ky0; n > 0; n--, in += row_step) {
@@ -27,8 +27,10 @@ INLINE void dw_block(const tarn_depthwise_row *r, const dw_lane *l, int ox, cons
 		UNROLL for (int i = 0; i < (count - 1) * stride + kw; i++, x += step)
 		{
 			vf v = v_zero();
-			if (inside)
+			if (inside && full)
 				v = v_load(x);
+			else if (inside)
+				v = v_load_n(x, tail);
 			else if (left + i >= 0 && left + i < iw)
 				v = v_load_n(x, tail);
 			V_KEEP(v);
@@ -45,7 +47,7 @@ INLINE void dw_block(const tarn_depthwise_row *r, const dw_lane *l, int ox, cons
 	UNROLL for (int b = 0; b < count; b++, out += out_step)
 	{
 		vf v = v_min(hi, v_max(lo, acc[b]));
-		if (inside)
+		if (full)
 			v_store(out, v);
 		else
 			v_store_n(out, v, tail);
@@ -53,56 +55,101 @@ INLINE void dw_block(const tarn_depthwise_row *r, const dw_lane *l, int ox, cons
 }
 
 /* Outputs of a whole row; [lo, hi) have all their taps inside. */
-INLINE void dw_lane_row(const tarn_depthwise_row *r, const dw_lane *l, int lo, int hi, const int kw, const int stride)
+INLINE void dw_lane_row(const tarn_depthwise_row *r, const dw_lane *l, int lo, int hi, const int kw, const int stride,
+			const bool full)
 {
-	if (l->tail != VL)
-		lo = hi = r->ow;
 	for (int ox = 0, count; ox < r->ow; ox += count) {
 		int left = r->ow - ox;
 		bool inside = ox >= lo && ox < hi;
 		count = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
 		inside = inside && ox + count <= hi;
 		if (inside && count == 8)
-			dw_block(r, l, ox, kw, stride, 8, true);
+			dw_block(r, l, ox, kw, stride, 8, true, full);
 		else if (count == 8)
-			dw_block(r, l, ox, kw, stride, 8, false);
+			dw_block(r, l, ox, kw, stride, 8, false, full);
 		else if (inside && count == 4)
-			dw_block(r, l, ox, kw, stride, 4, true);
+			dw_block(r, l, ox, kw, stride, 4, true, full);
 		else if (count == 4)
-			dw_block(r, l, ox, kw, stride, 4, false);
+			dw_block(r, l, ox, kw, stride, 4, false, full);
 		else if (count == 2)
-			dw_block(r, l, ox, kw, stride, 2, false);
+			dw_block(r, l, ox, kw, stride, 2, false, full);
 		else
-			dw_block(r, l, ox, kw, stride, 1, false);
+			dw_block(r, l, ox, kw, stride, 1, false, full);
 	}
 }
 
-/* Any kernel, any position. */
-static void dw_any(const tarn_depthwise_row *r, const dw_lane *l)
+/* Any kernel; `count` (a constant) outputs whose taps are all inside. */
+INLINE void dw_any_inside(const tarn_depthwise_row *r, const dw_lane *l, int ox, const int count, const bool full)
 {
 	const tarn_depthwise_spec *s = r->spec;
-	for (int ox = 0; ox < r->ow; ox++) {
-		vf acc = v_load(l->bias);
-		long long left = (long long)ox * s->stride_w - r->pad_left;
-		const float *in = l->in;
-		for (int ky = r->ky0; ky < r->ky1; ky++, in += r->row_step) {
-			const float *w = l->w + (size_t)ky * (size_t)s->kw * r->w_stride;
-			long long x = left;
-			for (int kx = 0; kx < s->kw; kx++, x += s->dilation_w, w += r->w_stride)
-				if (x >= 0 && x < r->iw)
-					acc = v_fma(v_load_n(in + (size_t)x * r->in_stride, l->tail), v_load(w), acc);
+	const int kw = s->kw, tail = full ? VL : l->tail;
+	const size_t w_step = r->w_stride, step = r->in_stride * (size_t)s->stride_w,
+		     tap = r->in_stride * (size_t)s->dilation_w;
+	vf acc[8], lo = v_set1(r->lo), hi = v_set1(r->hi);
+	UNROLL for (int b = 0; b < count; b++) acc[b] = v_load(l->bias);
+	const float *w = l->w + (size_t)r->ky0 * (size_t)kw * w_step;
+	const float *row = l->in + ((ptrdiff_t)ox * s->stride_w - r->pad_left) * (ptrdiff_t)r->in_stride;
+	for (int n = r->ky1 - r->ky0; n > 0; n--, row += r->row_step) {
+		const float *x = row;
+		for (int k = 0; k < kw; k++, x += tap, w += w_step) {
+			vf wk = v_load(w);
+			UNROLL for (int b = 0; b < count; b++)
+			{
+				const float *at = x + (size_t)b * step;
+				acc[b] = v_fma(full ? v_load(at) : v_load_n(at, tail), wk, acc[b]);
+			}
 		}
+	}
+	UNROLL for (int b = 0; b < count; b++)
+	{
 		if (l->res)
-			acc += v_load_n(l->res + (size_t)ox * r->res_stride, l->tail);
-		acc = v_min(v_set1(r->hi), v_max(v_set1(r->lo), acc));
-		v_store_n(l->out + (size_t)ox * r->out_stride, acc, l->tail);
+			acc[b] += v_load_n(l->res + (size_t)(ox + b) * r->res_stride, tail);
+		v_store_n(l->out + (size_t)(ox + b) * r->out_stride, v_min(hi, v_max(lo, acc[b])), tail);
+	}
+}
+
+/* Any kernel, one output anywhere. */
+static void dw_any_edge(const tarn_depthwise_row *r, const dw_lane *l, int ox)
+{
+	const tarn_depthwise_spec *s = r->spec;
+	vf acc = v_load(l->bias);
+	long long left = (long long)ox * s->stride_w - r->pad_left;
+	const float *in = l->in;
+	for (int ky = r->ky0; ky < r->ky1; ky++, in += r->row_step) {
+		const float *w = l->w + (size_t)ky * (size_t)s->kw * r->w_stride;
+		long long x = left;
+		for (int kx = 0; kx < s->kw; kx++, x += s->dilation_w, w += r->w_stride)
+			if (x >= 0 && x < r->iw)
+				acc = v_fma(v_load_n(in + (size_t)x * r->in_stride, l->tail), v_load(w), acc);
+	}
+	if (l->res)
+		acc += v_load_n(l->res + (size_t)ox * r->res_stride, l->tail);
+	v_store_n(l->out + (size_t)ox * r->out_stride, v_min(v_set1(r->hi), v_max(v_set1(r->lo), acc)), l->tail);
+}
+
+static void dw_any(const tarn_depthwise_row *r, const dw_lane *l, int lo, int hi)
+{
+	for (int ox = 0, count; ox < r->ow; ox += count) {
+		int left = ox < lo ? 0 : hi - ox;
+		count = left >= 8 ? 8 : left >= 4 ? 4 : 1;
+		if (count == 8 && l->tail == VL)
+			dw_any_inside(r, l, ox, 8, true);
+		else if (count == 8)
+			dw_any_inside(r, l, ox, 8, false);
+		else if (count == 4)
+			dw_any_inside(r, l, ox, 4, false);
+		else
+			dw_any_edge(r, l, ox);
 	}
 }
 
 #define DW_FAST(kw, stride) \
 	static void dw_fast_##kw##_##stride(const tarn_depthwise_row *r, const dw_lane *l, int lo, int hi) \
 	{ \
-		dw_lane_row(r, l, lo, hi, kw, stride); \
+		if (l->tail == VL) \
+			dw_lane_row(r, l, lo, hi, kw, stride, true); \
+		else \
+			dw_lane_row(r, l, lo, hi, kw, stride, false); \
 	}
 DW_FAST(3, 1)
 DW_FAST(3, 2)
@@ -112,20 +159,18 @@ DW_FAST(5, 2)
 static void depthwise_row(const tarn_depthwise_row *r)
 {
 	const tarn_depthwise_spec *s = r->spec;
-	void (*fast)(const tarn_depthwise_row *, const dw_lane *, int, int) = NULL;
+	void (*row)(const tarn_depthwise_row *, const dw_lane *, int, int) = dw_any;
 	if (s->dilation_w == 1 && s->stride_w <= 2 && (s->kw == 3 || s->kw == 5))
-		fast = s->kw == 3 ? (s->stride_w == 1 ? dw_fast_3_1 : dw_fast_3_2)
-				  : (s->stride_w == 1 ? dw_fast_5_1 : dw_fast_5_2);
+		row = s->kw == 3 ? (s->stride_w == 1 ? dw_fast_3_1 : dw_fast_3_2)
+				 : (s->stride_w == 1 ? dw_fast_5_1 : dw_fast_5_2);
 	long long lo = r->pad_left > 0 ? (r->pad_left + s->stride_w - 1) / s->stride_w : 0;
-	long long room = (long long)r->iw + r->pad_left - s->kw, hi = room < 0 ? 0 : room / s->stride_w + 1;
+	long long room = (long long)r->iw + r->pad_left - ((long long)s->kw - 1) * s->dilation_w - 1,
+		  hi = room < 0 ? 0 : room / s->stride_w + 1;
 	hi = hi < r->ow ? hi : r->ow;
 	for (int c = 0; c < s->channels; c += VL) {
 		dw_lane l = {r->in + c,   r->w + c,
 			     r->bias + c, r->res ? r->res + c : NULL,
 			     r->out + c,  s->channels - c < VL ? s->channels - c : VL};
-		if (fast)
-			fast(r, &l, (int)lo, (int)hi);
-		else
-			dw_any(r, &l);
+		row(r, &l, (int)lo, (int)hi);
 	}
 }
