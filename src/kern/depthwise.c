@@ -6,14 +6,22 @@
 
 #include "base/mem.h"
 #include "kern/f32.h"
+#include "kern/isa.h"
 
 struct tarn_depthwise_f32 {
 	tarn_depthwise_spec spec;
 	const tarn_f32_set *set;
 	size_t channels, w_stride; /* of the output */
+	size_t weights;            /* rows of w: taps, for each input of a group */
 	float *w, *bias;
 	bool lent; /* both are in a store */
 };
+
+bool tarn_depthwise_f32_suits(int width)
+{
+	int lanes = tarn_isa_base() == TARN_ISA_AVX512 ? 16 : tarn_isa_base() == TARN_ISA_AVX2 ? 8 : 0;
+	return (width == 2 || width == 4 || width == 8) && width < lanes;
+}
 
 tarn_err tarn_depthwise_f32_open(const tarn_depthwise_spec *s, tarn_store *from, tarn_depthwise_f32 **dw)
 {
@@ -22,6 +30,9 @@ tarn_err tarn_depthwise_f32_open(const tarn_depthwise_spec *s, tarn_store *from,
 	CHECK(s->kh > 0 && s->kw > 0 && s->stride_h > 0 && s->stride_w > 0 && s->dilation_h > 0 && s->dilation_w > 0 &&
 		      (long long)s->kh * s->kw <= 1 << 20,
 	      TARN_SHAPE, "kernel size, stride and dilation of a depthwise convolution must be positive");
+	CHECK(s->width <= 1 ||
+		      ((s->width == 2 || s->width == 4 || s->width == 8) && s->multiplier == 1 && s->channels % s->width == 0),
+	      TARN_SHAPE, "%d channels in groups of %d", s->channels, s->width);
 	tarn_depthwise_f32 *d = tarn_mem_zalloc(1, sizeof *d);
 	if (!d)
 		return tarn_err_nomem(sizeof *d);
@@ -29,8 +40,9 @@ tarn_err tarn_depthwise_f32_open(const tarn_depthwise_spec *s, tarn_store *from,
 	d->set = tarn_f32_set_get();
 	d->channels = (size_t)s->channels * (size_t)s->multiplier;
 	d->w_stride = (d->channels + 15) / 16 * 16;
+	d->weights = (size_t)s->kh * (size_t)s->kw * (size_t)(s->width > 1 ? s->width : 1);
 	d->lent = from;
-	tarn_err err = tarn_store_get(from, (size_t)s->kh * (size_t)s->kw * d->w_stride * sizeof(float), &d->w);
+	tarn_err err = tarn_store_get(from, d->weights * d->w_stride * sizeof(float), &d->w);
 	if (err == TARN_OK)
 		err = tarn_store_get(from, d->w_stride * sizeof(float), &d->bias);
 	if (err != TARN_OK)
@@ -44,12 +56,12 @@ tarn_err tarn_depthwise_f32_pack(const tarn_depthwise_spec *s, const float *weig
 {
 	tarn_depthwise_f32 *d;
 	TRY(tarn_depthwise_f32_open(s, NULL, &d));
-	size_t taps = (size_t)s->kh * (size_t)s->kw;
-	memset(d->w, 0, taps * d->w_stride * sizeof(float));
+	size_t taps = (size_t)s->kh * (size_t)s->kw, width = d->weights / taps;
+	memset(d->w, 0, d->weights * d->w_stride * sizeof(float));
 	memset(d->bias, 0, d->w_stride * sizeof(float));
 	for (size_t c = 0; c < d->channels; c++)
-		for (size_t t = 0; t < taps; t++)
-			d->w[t * d->w_stride + c] = weights[c * taps + t];
+		for (size_t i = 0; i < d->weights; i++) /* [width][taps] -> [taps][width] */
+			d->w[i * d->w_stride + c] = weights[c * d->weights + i % width * taps + i / width];
 	if (bias)
 		memcpy(d->bias, bias, d->channels * sizeof(float));
 	*dw = d;
@@ -69,13 +81,13 @@ void tarn_depthwise_f32_free(tarn_depthwise_f32 *dw)
 
 void tarn_depthwise_f32_save(const tarn_depthwise_f32 *dw, tarn_str *out)
 {
-	tarn_store_put(out, dw->w, (size_t)dw->spec.kh * (size_t)dw->spec.kw * dw->w_stride * sizeof *dw->w);
+	tarn_store_put(out, dw->w, dw->weights * dw->w_stride * sizeof *dw->w);
 	tarn_store_put(out, dw->bias, dw->w_stride * sizeof *dw->bias);
 }
 
 size_t tarn_depthwise_f32_bytes(const tarn_depthwise_f32 *dw)
 {
-	return sizeof *dw + dw->w_stride * ((size_t)dw->spec.kh * (size_t)dw->spec.kw + 1) * sizeof(float);
+	return sizeof *dw + dw->w_stride * (dw->weights + 1) * sizeof(float);
 }
 
 int tarn_depthwise_f32_tasks(const tarn_depthwise_shape *shape)
@@ -83,20 +95,22 @@ int tarn_depthwise_f32_tasks(const tarn_depthwise_shape *shape)
 	return shape->n * shape->oh;
 }
 
-/* Any multiplier, one output value at a time. */
+/* Any multiplier and any groups, one output value at a time. */
 static void row_general(const tarn_depthwise_row *r, size_t channels)
 {
 	const tarn_depthwise_spec *s = r->spec;
+	size_t width = s->width > 1 ? (size_t)s->width : 1;
 	for (int ox = 0; ox < r->ow; ox++) {
 		for (size_t o = 0; o < channels; o++) {
 			float acc = r->bias[o];
-			const float *in = r->in + o / (size_t)s->multiplier;
+			const float *in = r->in + (width > 1 ? o / width * width : o / (size_t)s->multiplier);
 			for (int ky = r->ky0; ky < r->ky1; ky++, in += r->row_step) {
 				for (int kx = 0; kx < s->kw; kx++) {
 					long long x = (long long)ox * s->stride_w - r->pad_left + (long long)kx * s->dilation_w;
-					if (x >= 0 && x < r->iw)
-						acc += in[(size_t)x * r->in_stride] *
-						       r->w[((size_t)ky * (size_t)s->kw + (size_t)kx) * r->w_stride + o];
+					const float *w =
+						r->w + ((size_t)ky * (size_t)s->kw + (size_t)kx) * width * r->w_stride + o;
+					for (size_t j = 0; j < width && x >= 0 && x < r->iw; j++)
+						acc += in[(size_t)x * r->in_stride + j] * w[j * r->w_stride];
 				}
 			}
 			if (r->res)
@@ -153,7 +167,7 @@ void tarn_depthwise_f32_run(const tarn_depthwise_f32 *dw, const tarn_depthwise_f
 		r.out = args->out + pixel * r.out_stride;
 		const float *res = args->residual ? args->residual + pixel * r.res_stride : NULL;
 		r.res = after ? NULL : res;
-		if (s->multiplier == 1)
+		if (s->multiplier == 1 && (s->width <= 1 || tarn_depthwise_f32_suits(s->width)))
 			dw->set->depthwise_row(&r);
 		else
 			row_general(&r, c);

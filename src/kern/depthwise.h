@@ -3,13 +3,15 @@
  * f32 depthwise convolution, channels-last: input [n][ih][iw][c], output [n][oh][ow][c * multiplier], weights given as
  * [c * multiplier][1][kh][kw]; output channel o reads input channel o / multiplier. The border is handled in the kernel, no
  * halo is needed. Fast with multiplier 1, most so for 3- and 5-wide kernels of stride 1 and 2; other multipliers run in plain
- * C.
+ * C. With `width` above 1 it is a convolution of small groups instead: output o reads the `width` inputs of its group, weights
+ * are [c][width][kh][kw], and lanes of a vector that belong to one group are filled from one another.
  *
  * The packed object is immutable and may be used by many threads. A task is one row of the output; tasks write disjoint rows.
  */
 #ifndef TARN_KERN_DEPTHWISE_H
 #define TARN_KERN_DEPTHWISE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -23,6 +25,7 @@ typedef struct tarn_depthwise_spec {
 	int kh, kw;
 	int stride_h, stride_w;
 	int dilation_h, dilation_w;
+	int width; /* channels of a group, 2, 4 or 8, with multiplier 1; 0 or 1: depthwise */
 } tarn_depthwise_spec;
 
 typedef struct tarn_depthwise_shape {
@@ -30,6 +33,9 @@ typedef struct tarn_depthwise_shape {
 	int pad_top, pad_left;
 	size_t in_stride, out_stride, residual_stride; /* floats between pixels; 0 = dense */
 } tarn_depthwise_shape;
+
+/* Are groups of this width faster here than as dense convolutions, at the level in force? */
+bool tarn_depthwise_f32_suits(int width);
 
 /* bias is [c * multiplier] or NULL. Both are copied. TARN_SHAPE, TARN_NOMEM. */
 TARN_MUST tarn_err tarn_depthwise_f32_pack(const tarn_depthwise_spec *spec, const float *weights, const float *bias,
@@ -60,7 +66,7 @@ typedef struct tarn_depthwise_row {
 	const float *in; /* pixel 0 of the input row that kernel row ky0 reads */
 	size_t row_step; /* floats from there to the row that the next kernel row reads */
 	size_t in_stride;
-	const float *w;    /* [kh][kw][w_stride] */
+	const float *w;    /* [kh][kw][width][w_stride] */
 	size_t w_stride;   /* channels rounded up to 16 */
 	const float *bias; /* [w_stride] */
 	float *out;

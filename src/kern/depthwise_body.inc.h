@@ -78,25 +78,50 @@ INLINE void dw_lane_row(const tarn_depthwise_row *r, const dw_lane *l, int lo, i
 	}
 }
 
-/* Any kernel; `count` (a constant) outputs whose taps are all inside. */
-INLINE void dw_any_inside(const tarn_depthwise_row *r, const dw_lane *l, int ox, const int count, const bool full)
+/* In each group of `width` lanes, lane j of the group everywhere. */
+INLINE vi dw_lanes(int width, int j)
+{
+	static const int32_t lane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+	vi v;
+	memcpy(&v, lane, sizeof v);
+	return (v & ~(width - 1)) | j;
+}
+INLINE vf dw_spread(vf x, vi lanes)
+{
+#if defined(__AVX512F__)
+	return _mm512_permutexvar_ps((__m512i)lanes, x);
+#elif defined(__AVX2__)
+	return _mm256_permutevar8x32_ps(x, (__m256i)lanes);
+#else
+	(void)lanes; /* groups are not for this level */
+	return x;
+#endif
+}
+
+/* Any kernel; `count` outputs whose taps are all inside. count and width (channels of a group; 1: depthwise) are constants. */
+INLINE void dw_any_inside(const tarn_depthwise_row *r, const dw_lane *l, int ox, const int count, const bool full,
+			  const int width)
 {
 	const tarn_depthwise_spec *s = r->spec;
 	const int kw = s->kw, tail = full ? VL : l->tail;
 	const size_t w_step = r->w_stride, step = r->in_stride * (size_t)s->stride_w,
 		     tap = r->in_stride * (size_t)s->dilation_w;
-	vf acc[8], lo = v_set1(r->lo), hi = v_set1(r->hi);
+	vf acc[8], wk[8], lo = v_set1(r->lo), hi = v_set1(r->hi);
+	vi lanes[8];
+	UNROLL for (int j = 0; j < width; j++) lanes[j] = dw_lanes(width, j);
 	UNROLL for (int b = 0; b < count; b++) acc[b] = v_load(l->bias);
-	const float *w = l->w + (size_t)r->ky0 * (size_t)kw * w_step;
+	const float *w = l->w + (size_t)(r->ky0 * kw * width) * w_step;
 	const float *row = l->in + ((ptrdiff_t)ox * s->stride_w - r->pad_left) * (ptrdiff_t)r->in_stride;
 	for (int n = r->ky1 - r->ky0; n > 0; n--, row += r->row_step) {
 		const float *x = row;
-		for (int k = 0; k < kw; k++, x += tap, w += w_step) {
-			vf wk = v_load(w);
+		for (int k = 0; k < kw; k++, x += tap) {
+			UNROLL for (int j = 0; j < width; j++, w += w_step) wk[j] = v_load(w);
 			UNROLL for (int b = 0; b < count; b++)
 			{
 				const float *at = x + (size_t)b * step;
-				acc[b] = v_fma(full ? v_load(at) : v_load_n(at, tail), wk, acc[b]);
+				vf v = v_load_n(at, tail);
+				UNROLL for (int j = 0; j < width; j++) acc[b] =
+					v_fma(width > 1 ? dw_spread(v, lanes[j]) : v, wk[j], acc[b]);
 			}
 		}
 	}
@@ -109,39 +134,58 @@ INLINE void dw_any_inside(const tarn_depthwise_row *r, const dw_lane *l, int ox,
 }
 
 /* Any kernel, one output anywhere. */
-static void dw_any_edge(const tarn_depthwise_row *r, const dw_lane *l, int ox)
+static void dw_any_edge(const tarn_depthwise_row *r, const dw_lane *l, int ox, int width)
 {
 	const tarn_depthwise_spec *s = r->spec;
 	vf acc = v_load(l->bias);
 	long long left = (long long)ox * s->stride_w - r->pad_left;
 	const float *in = l->in;
 	for (int ky = r->ky0; ky < r->ky1; ky++, in += r->row_step) {
-		const float *w = l->w + (size_t)ky * (size_t)s->kw * r->w_stride;
+		const float *w = l->w + (size_t)(ky * s->kw * width) * r->w_stride;
 		long long x = left;
-		for (int kx = 0; kx < s->kw; kx++, x += s->dilation_w, w += r->w_stride)
-			if (x >= 0 && x < r->iw)
-				acc = v_fma(v_load_n(in + (size_t)x * r->in_stride, l->tail), v_load(w), acc);
+		for (int kx = 0; kx < s->kw; kx++, x += s->dilation_w, w += r->w_stride * (size_t)width) {
+			if (x < 0 || x >= r->iw)
+				continue;
+			vf v = v_load_n(in + (size_t)x * r->in_stride, l->tail);
+			for (int j = 0; j < width; j++)
+				acc = v_fma(width > 1 ? dw_spread(v, dw_lanes(width, j)) : v,
+					    v_load(w + (size_t)j * r->w_stride), acc);
+		}
 	}
 	if (l->res)
 		acc += v_load_n(l->res + (size_t)ox * r->res_stride, l->tail);
 	v_store_n(l->out + (size_t)ox * r->out_stride, v_min(v_set1(r->hi), v_max(v_set1(r->lo), acc)), l->tail);
 }
 
-static void dw_any(const tarn_depthwise_row *r, const dw_lane *l, int lo, int hi)
+INLINE void dw_any(const tarn_depthwise_row *r, const dw_lane *l, int lo, int hi, const int width)
 {
 	for (int ox = 0, count; ox < r->ow; ox += count) {
 		int left = ox < lo ? 0 : hi - ox;
 		count = left >= 8 ? 8 : left >= 4 ? 4 : 1;
 		if (count == 8 && l->tail == VL)
-			dw_any_inside(r, l, ox, 8, true);
+			dw_any_inside(r, l, ox, 8, true, width);
 		else if (count == 8)
-			dw_any_inside(r, l, ox, 8, false);
+			dw_any_inside(r, l, ox, 8, false, width);
 		else if (count == 4)
-			dw_any_inside(r, l, ox, 4, false);
+			dw_any_inside(r, l, ox, 4, false, width);
 		else
-			dw_any_edge(r, l, ox);
+			dw_any_edge(r, l, ox, width);
 	}
 }
+
+#define DW_ANY(width) \
+	static void dw_any_##width(const tarn_depthwise_row *r, const dw_lane *l, int lo, int hi) \
+	{ \
+		dw_any(r, l, lo, hi, width); \
+	}
+DW_ANY(1)
+#if VL > 4
+DW_ANY(2)
+DW_ANY(4)
+#endif
+#if VL > 8
+DW_ANY(8)
+#endif
 
 #define DW_FAST(kw, stride) \
 	static void dw_fast_##kw##_##stride(const tarn_depthwise_row *r, const dw_lane *l, int lo, int hi) \
@@ -159,8 +203,14 @@ DW_FAST(5, 2)
 static void depthwise_row(const tarn_depthwise_row *r)
 {
 	const tarn_depthwise_spec *s = r->spec;
-	void (*row)(const tarn_depthwise_row *, const dw_lane *, int, int) = dw_any;
-	if (s->dilation_w == 1 && s->stride_w <= 2 && (s->kw == 3 || s->kw == 5))
+	void (*row)(const tarn_depthwise_row *, const dw_lane *, int, int) = dw_any_1;
+#if VL > 4
+	row = s->width == 2 ? dw_any_2 : s->width == 4 ? dw_any_4 : row;
+#endif
+#if VL > 8
+	row = s->width == 8 ? dw_any_8 : row;
+#endif
+	if (s->width <= 1 && s->dilation_w == 1 && s->stride_w <= 2 && (s->kw == 3 || s->kw == 5))
 		row = s->kw == 3 ? (s->stride_w == 1 ? dw_fast_3_1 : dw_fast_3_2)
 				 : (s->stride_w == 1 ? dw_fast_5_1 : dw_fast_5_2);
 	long long lo = r->pad_left > 0 ? (r->pad_left + s->stride_w - 1) / s->stride_w : 0;

@@ -317,7 +317,7 @@ tarn_err tarn_share_depthwise(tarn_packs *packs, const tarn_depthwise_spec *spec
 {
 	const tarn_conv_spec s = {.groups = 1, .kh = spec->kh, .kw = spec->kw};
 	size_t out = (size_t)spec->channels * (size_t)spec->multiplier;
-	size_t count = count_weights(&s, spec->channels, spec->multiplier);
+	size_t count = count_weights(&s, spec->channels, spec->multiplier * (spec->width > 1 ? spec->width : 1));
 	const part list[] = {{spec, sizeof *spec}, {weights, count * sizeof *weights}, {bias, out * sizeof *bias}};
 	SHARE(packs, &kind_depthwise, list, tarn_depthwise_f32_open(spec, packs->from, dw),
 	      tarn_depthwise_f32_pack(spec, weights, bias, dw), dw);

@@ -116,14 +116,16 @@ INLINE void unpack(const tarn_wtile *t, size_t b0, size_t b1, size_t depth, int 
 				float *to = out + (first * depth + row * width + (j - first)) * VL;
 				vi w = load_words(t->code + (b * nv + j) * VL);
 				vf s = v_load(t->scale + (at.g * nv + j) * VL);
-				vf z = t->zero ? v_load(t->zero + (at.g * nv + j) * VL) : v_zero();
+				vf z = v_zero(); /* what the zero adds to the product */
+				if (t->zero)
+					z -= v_load(t->zero + (at.g * nv + j) * VL) * s;
 				if (n == per) {
 					UNROLL for (size_t i = 0; i < per; i++)
-						v_store(to + i * width * VL, (code_of(w, (int)i, bits) - z) * s);
+						v_store(to + i * width * VL, v_fma(code_of(w, (int)i, bits), s, z));
 					continue;
 				}
 				for (size_t i = 0; i < n; i++, w = w >> bits)
-					v_store(to + i * width * VL, (code_of(w, 0, bits) - z) * s);
+					v_store(to + i * width * VL, v_fma(code_of(w, 0, bits), s, z));
 			}
 		}
 		row += n;

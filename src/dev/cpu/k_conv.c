@@ -58,6 +58,10 @@ static tarn_err pack(tarn_packs *packs, const tarn_node *n, conv_state *s)
 		tarn_depthwise_spec spec = {ic, s->oc / group, k[0], k[1], stride[0], stride[1], dilation[0], dilation[1]};
 		return tarn_share_depthwise(packs, &spec, w->data, b ? b->data : NULL, &s->depthwise);
 	}
+	if (group > 1 && ic == s->oc && tarn_depthwise_f32_suits((int)w->dim[1])) {
+		tarn_depthwise_spec spec = {ic, 1, k[0], k[1], stride[0], stride[1], dilation[0], dilation[1], (int)w->dim[1]};
+		return tarn_share_depthwise(packs, &spec, w->data, b ? b->data : NULL, &s->depthwise);
+	}
 	tarn_conv_spec spec = {ic, s->oc, group, k[0], k[1], stride[0], stride[1], dilation[0], dilation[1]};
 	return tarn_share_conv(packs, &spec, w->data, b ? b->data : NULL, &s->dense);
 }
@@ -82,7 +86,9 @@ static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 	/* An activation before the addition rewrites the tile: the residual must not be overwritten meanwhile. */
 	int in_place = g->residual && !g->epilogue.residual_after ? 1 : -1;
 	TRY_GOTO(out, tarn_cpu_step_new(b, &tarn_cpu_k_conv, g, in, 2, &out, 1, s, in_place));
-	b->p->step.at[b->p->step.len - 1].engine = s->depthwise ? "f32 depthwise" : "f32 convolution";
+	b->p->step.at[b->p->step.len - 1].engine = !s->depthwise                 ? "f32 convolution"
+						   : n->in[1]->konst->dim[1] > 1 ? "f32 small groups"
+										 : "f32 depthwise";
 	*taken = true;
 	s = NULL;
 out:

@@ -24,15 +24,16 @@ static double reference(const dw_case *t, const float *in, const float *w, size_
 	const tarn_depthwise_spec *s = &t->s;
 	int ox = (int)(pixel % (size_t)t->h.ow), oy = (int)(pixel / (size_t)t->h.ow % (size_t)t->h.oh);
 	int n = (int)(pixel / (size_t)t->h.ow / (size_t)t->h.oh);
+	int width = s->width > 1 ? s->width : 1, first = width > 1 ? o / width * width : o / s->multiplier;
 	double v = 0;
 	for (int ky = 0; ky < s->kh; ky++) {
 		for (int kx = 0; kx < s->kw; kx++) {
 			int y = oy * s->stride_h - t->h.pad_top + ky * s->dilation_h;
 			int x = ox * s->stride_w - t->h.pad_left + kx * s->dilation_w;
-			if (y >= 0 && x >= 0 && y < t->h.ih && x < t->h.iw)
+			for (int j = 0; j < width && y >= 0 && x >= 0 && y < t->h.ih && x < t->h.iw; j++)
 				v += (double)in[((size_t)(n * t->h.ih + y) * (size_t)t->h.iw + (size_t)x) * t->h.in_stride +
-						(size_t)(o / s->multiplier)] *
-				     (double)w[(o * s->kh + ky) * s->kw + kx];
+						(size_t)(first + j)] *
+				     (double)w[((o * width + j) * s->kh + ky) * s->kw + kx];
 		}
 	}
 	return v;
@@ -49,7 +50,7 @@ static void run_depthwise(dw_case *t)
 	int oc = s->channels * s->multiplier;
 	size_t pixels = (size_t)(t->h.n * t->h.oh * t->h.ow), out_size = pixels * t->h.out_stride;
 	float *in = random_floats((size_t)(t->h.n * t->h.ih * t->h.iw) * t->h.in_stride),
-	      *w = random_floats((size_t)(oc * s->kh * s->kw));
+	      *w = random_floats((size_t)(oc * (s->width > 1 ? s->width : 1) * s->kh * s->kw));
 	float *bias = random_floats((size_t)oc), *res = random_floats(out_size), *out = marked_floats(out_size);
 	if (t->in_place)
 		memcpy(out, res, out_size * sizeof *out);
@@ -68,7 +69,7 @@ static void run_depthwise(dw_case *t)
 		double v = reference(t, in, w, p, (int)o) + (t->bias ? (double)bias[o] : 0);
 		double r = t->residual ? (double)res[p * t->h.residual_stride + o] : 0;
 		v = t->e.residual_after ? activation(&t->e, v) + r : activation(&t->e, v + r);
-		assert_near(out[i], v, 1e-6 * (4 + s->kh * s->kw), "depthwise", i);
+		assert_near(out[i], v, 1e-6 * (4 + s->kh * s->kw * (s->width > 1 ? s->width : 1)), "depthwise", i);
 	}
 	tarn_depthwise_f32_free(dw);
 	free(in), free(w), free(bias), free(res), free(out);
@@ -82,6 +83,10 @@ static dw_case random_case(int i)
 	t.s = (tarn_depthwise_spec){
 		rng_int(1, 40), i % 7 ? 1 : rng_int(2, 3), rng_int(1, 5), k, rng_int(1, 3), rng_int(1, 3), rng_int(1, 2),
 		i % 4 ? 1 : 2};
+	if (t.s.multiplier == 1 && i % 5 == 0) {
+		t.s.width = 2 << rng_int(0, 2);
+		t.s.channels = t.s.width * rng_int(1, 6);
+	}
 	t.h = (tarn_depthwise_shape){.n = rng_int(1, 2), .ih = rng_int(1, 9), .iw = rng_int(1, 30)};
 	t.h.pad_top = rng_int(0, 2), t.h.pad_left = rng_int(0, 3), t.pad_bottom = rng_int(0, 2), t.pad_right = rng_int(0, 3);
 	int oc = t.s.channels * t.s.multiplier;
@@ -111,6 +116,8 @@ static void bad_shapes_are_refused(void **state)
 	float w[64] = {0};
 	tarn_depthwise_f32 *dw = NULL;
 	tarn_depthwise_spec s = {4, 1, 3, 3, 0, 1, 1, 1};
+	assert_int_equal(tarn_depthwise_f32_pack(&s, w, NULL, &dw), TARN_SHAPE);
+	s = (tarn_depthwise_spec){6, 1, 3, 3, 1, 1, 1, 1, 4};
 	assert_int_equal(tarn_depthwise_f32_pack(&s, w, NULL, &dw), TARN_SHAPE);
 	s = (tarn_depthwise_spec){0, 1, 3, 3, 1, 1, 1, 1};
 	assert_int_equal(tarn_depthwise_f32_pack(&s, w, NULL, &dw), TARN_SHAPE);
