@@ -198,12 +198,13 @@ static bool fetch(pipeline *p, size_t worker, turn *t)
 	return !ended && a == TARN_PIPELINE_GO_ON;
 }
 
-/* The lock is held. */
+/* One long turn among short ones, such as by another program that took the processor, changes nothing; two do. The lock is
+ * held. */
 static void note_turn(pipeline *p, int64_t ns)
 {
 	ns += p->turn_ns;
 	bool is_short = p->computes ? ns < SHORT_NS : ns < p->between_ns / SHORT_PART;
-	p->n_short = is_short ? p->n_short + 1 : 0;
+	p->n_short = is_short ? p->n_short + (p->n_short < 2 * SHORT_TURNS) : p->n_short / 2;
 }
 
 /* A number that was taken and not run must not hold up those behind it: the run has ended then, and what is behind it is given
