@@ -17,7 +17,8 @@ typedef struct header {
 	char magic[8];
 	uint32_t version, platform;
 	uint64_t size, checksum, arch_hash;
-	uint32_t flags, tiles; /* flags: 1 = profiled, 2 = shares follow the times, 4 = then accounts, 8 = wide */
+	uint32_t flags, tiles; /* flags: 1 = profiled, 2 = shares follow the times, 4 = then accounts, 8 = some floats are wide:
+				  bits behind the graph */
 	uint64_t weight_at, reserved;
 } header;
 _Static_assert(sizeof(header) == 64, "layout");
@@ -79,6 +80,19 @@ static void put_shares(npu_writer *w, const tarn_arch *arch, const npu_plan *pla
 	tarn_bytes_put_u32(&w->out, (uint32_t)(tarn_npu_plan_band(arch, plan) * 1e6f));
 }
 
+/* A word for each input and for each layer's results: are they pairs? Bit 1 of a layer: its weights are. */
+static void put_pairs(npu_writer *w, const tarn_graph *g, const npu_layers *l)
+{
+	for (size_t i = 0; i < g->input.len; i++)
+		tarn_bytes_put_u32(&w->out, npu_is_pair(l, g->input.at[i]));
+	for (int i = 0; i < l->n; i++) {
+		const tarn_node *n = l->at[i].main;
+		bool weights = n->n_in > 1 && n->in[1] && n->in[1]->konst && l->at[i].pairs & 2;
+		tarn_bytes_put_u32(&w->out,
+				   (uint32_t)npu_is_pair(l, tarn_npu_layer_out(&l->at[i], 0)) | (uint32_t)weights << 1);
+	}
+}
+
 static tarn_err put_accounts(npu_writer *w, const tarn_arch *arch, const npu_plan *plan)
 {
 	for (int turbo = 0; turbo < 2; turbo++) {
@@ -102,7 +116,7 @@ static tarn_err assemble(npu_writer *w, const tarn_cc_flags *flags, const tarn_a
 	if (w->weight.len)
 		memcpy(at + tables, w->weight.at, w->weight.len);
 	header h = {.magic = MAGIC, .version = VERSION, .platform = (uint32_t)arch->platform, .size = size};
-	h.flags = (uint32_t)flags->profiling | 2 | 4 | (plan->layers.wide ? 8 : 0);
+	h.flags = (uint32_t)flags->profiling | 2 | 4 | (plan->layers.pair ? 8 : 0);
 	h.tiles = (uint32_t)plan->tiles;
 	h.arch_hash = tarn_arch_hash(arch);
 	h.weight_at = tables;
@@ -123,10 +137,11 @@ tarn_err tarn_npu_compile(tarn_model *m, const tarn_cc_flags *flags, const tarn_
 	TRY_GOTO(out, tarn_npu_args_make(m->main, flags, &a, &args));
 	TRY_GOTO(out, tarn_npu_lower(m));
 	TRY_GOTO(out, tarn_npu_plan_make(arch, m->main, flags, &a, &plan));
-	if (!plan.layers.wide)
-		TRY_GOTO(out, tarn_npu_round_weights(m->main, &a));
+	TRY_GOTO(out, tarn_npu_round_weights(m->main, &plan, &a));
 	put_args(&w, &args);
-	TRY_GOTO(out, tarn_npu_graph_write(&w, m->main, plan.layers.wide));
+	TRY_GOTO(out, tarn_npu_graph_write(&w, m->main, &plan.layers));
+	if (plan.layers.pair)
+		put_pairs(&w, m->main, &plan.layers);
 	put_times(&w, &plan);
 	put_shares(&w, arch, &plan);
 	TRY_GOTO(out, put_accounts(&w, arch, &plan));
@@ -275,11 +290,28 @@ static tarn_err get_accounts(npu_reader *r, tarn_npu_program *p)
 	return TARN_OK;
 }
 
+static tarn_err layer_types(tarn_npu_program *p, const char ***types)
+{
+	const char **at = *types = tarn_arena_zalloc(&p->arena, (size_t)p->layers.n + 1, sizeof *at);
+	if (!at)
+		return tarn_err_nomem((size_t)p->layers.n * sizeof *at);
+	for (int i = 0; i < p->layers.n; i++) {
+		char type[64];
+		tarn_npu_layer_type(p->arch, &p->layers, &p->layers.at[i], p->tiles, type, sizeof type);
+		at[i] = tarn_arena_strdup(&p->arena, type);
+		if (!at[i])
+			return tarn_err_nomem(sizeof type);
+	}
+	return TARN_OK;
+}
+
 static tarn_err get_times(npu_reader *r, uint32_t flags, tarn_npu_program *p)
 {
 	uint32_t n = tarn_bytes_get_u32(&r->in);
 	if (r->in.bad || n != (uint32_t)p->layers.n)
 		return damaged("its times are not its layers'");
+	const char **types;
+	TRY(layer_types(p, &types));
 	for (int turbo = 0; turbo < 2; turbo++) {
 		tarn_npu_times *t = &p->times[turbo];
 		tarn_npu_layer_time *row = tarn_arena_zalloc(&p->arena, n + 1u, sizeof *row);
@@ -288,7 +320,7 @@ static tarn_err get_times(npu_reader *r, uint32_t flags, tarn_npu_program *p)
 		t->total_ns = tarn_bytes_get_u64(&r->in);
 		for (uint32_t i = 0; i < n; i++) {
 			row[i].name = p->layers.at[i].main->name;
-			row[i].type = p->layers.at[i].main->op->name;
+			row[i].type = types[i];
 			row[i].start_ns = tarn_bytes_get_u64(&r->in);
 			row[i].duration_ns = tarn_bytes_get_u64(&r->in);
 			row[i].dpu_ns = tarn_bytes_get_u64(&r->in);
@@ -312,6 +344,30 @@ static tarn_err get_times(npu_reader *r, uint32_t flags, tarn_npu_program *p)
 	return r->in.bad || r->in.left > 63 ? damaged("its tables do not end where they should") : TARN_OK;
 }
 
+static tarn_err get_pairs(npu_reader *r, tarn_npu_program *p)
+{
+	const tarn_graph *g = p->model->main;
+	bool *pair = tarn_arena_zalloc(&p->arena, g->value.len + 1, sizeof *pair);
+	if (!pair)
+		return tarn_err_nomem(g->value.len);
+	for (size_t i = 0; i < g->input.len; i++)
+		pair[g->input.at[i]->id] = tarn_bytes_get_u32(&r->in) & 1;
+	for (int i = 0; i < p->layers.n; i++) {
+		const npu_layer *l = &p->layers.at[i];
+		uint32_t bits = tarn_bytes_get_u32(&r->in);
+		for (int k = 0; k < l->main->n_out; k++) {
+			const tarn_value *v = l->main->out[k] ? tarn_npu_layer_out(l, k) : NULL;
+			if (v && v->type == TARN_F32)
+				pair[v->id] = bits & 1;
+		}
+		if (bits & 2 && l->main->n_in > 1 && l->main->in[1])
+			pair[l->main->in[1]->id] = true;
+	}
+	if (r->in.bad)
+		return damaged("its forms of floats are cut off");
+	return tarn_npu_widen(g, &p->layers, pair, &p->arena);
+}
+
 static tarn_err load(const uint8_t *bytes, size_t size, const header *h, tarn_npu_program *p)
 {
 	npu_reader r = {.in = {bytes + sizeof *h, (size_t)h->weight_at - sizeof *h, false},
@@ -331,7 +387,7 @@ static tarn_err load(const uint8_t *bytes, size_t size, const header *h, tarn_np
 	TRY(join_args(p));
 	TRY(tarn_npu_group(p->model->main, &p->arena, &p->layers));
 	if (h->flags & 8)
-		TRY(tarn_npu_widen(p->model->main, &p->layers, &p->arena));
+		TRY(get_pairs(&r, p));
 	TRY(get_times(&r, h->flags, p));
 	return tarn_npu_exec_new(p->model->main, &p->layers, &p->exec);
 }

@@ -63,7 +63,7 @@ typedef struct constants {
 	npu_writer *w;
 	const npu_lane *lane;
 	tarn_arena *scratch;
-	bool wide;
+	const npu_layers *layers;
 } constants;
 
 /* Into the section of constants: as it is, or as tarn_npu_find_weights and the form of the model say. */
@@ -74,17 +74,18 @@ static tarn_err put_constant(void *ctx, tarn_str *out, const tarn_value *v, cons
 	const npu_lane *lane = v && c->lane[v->id].run ? &c->lane[v->id] : NULL;
 	size_t bytes = tarn_tensor_bytes(t), count = bytes / sizeof(float);
 	float *scale = NULL;
-	if (lane && !c->wide)
-		TRY(tarn_npu_find_scales(t->data, count, lane, c->scratch, &scale));
+	bool all, pair = lane && npu_is_pair(c->layers, v);
+	if (lane && !pair)
+		TRY(tarn_npu_find_scales(t->data, count, lane, c->scratch, &scale, &all));
 	tarn_bytes_pad(to, 64);
-	tarn_bytes_put_u32(out, !lane || c->wide ? AS_IS : scale ? SCALED : HALF);
+	tarn_bytes_put_u32(out, !lane || pair ? AS_IS : scale ? SCALED : HALF);
 	tarn_bytes_put_u64(out, to->len);
 	if (scale) {
 		tarn_bytes_put_u64(out, lane->n);
 		tarn_bytes_put_u64(out, lane->each);
 		tarn_bytes_put(to, scale, lane->n * sizeof *scale);
 	}
-	if (lane && c->wide)
+	if (pair)
 		put_pairs(c->w, t->data, count);
 	else if (lane)
 		put_halves(c->w, t->data, count, lane, scale);
@@ -93,13 +94,13 @@ static tarn_err put_constant(void *ctx, tarn_str *out, const tarn_value *v, cons
 	return TARN_OK;
 }
 
-tarn_err tarn_npu_graph_write(npu_writer *w, const tarn_graph *g, bool wide)
+tarn_err tarn_npu_graph_write(npu_writer *w, const tarn_graph *g, const npu_layers *layers)
 {
 	tarn_arena scratch = {0};
 	npu_lane *lane;
 	tarn_err err = tarn_npu_find_weights(g, &scratch, &lane);
 	if (err == TARN_OK) {
-		constants c = {w, lane, &scratch, wide};
+		constants c = {w, lane, &scratch, layers};
 		tarn_serial s = {.put = put_constant, .ctx = &c, .fixed = true};
 		err = tarn_serial_write(&s, g->model, &w->out);
 	}

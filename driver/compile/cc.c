@@ -90,7 +90,7 @@ static void row(const tarn_arch *arch, const npu_plan *plan, int i, bool turbo, 
 	const npu_row *r = &plan->time[turbo].row[i];
 	memset(e, 0, sizeof *e);
 	put_text(e->name, sizeof e->name, l->main->name);
-	put_text(e->type, sizeof e->type, l->main->op->name);
+	tarn_npu_layer_type(arch, &plan->layers, l, plan->tiles, e->type, sizeof e->type);
 	e->total_ns = r->on_path_ns;
 	e->dpu_ns = r->dpu_ns;
 	e->shave_ns = r->shave_ns;

@@ -212,33 +212,39 @@ static void elementwise(const npu_layer *l, npu_geometry *g)
 }
 
 /* A product of pairs (h + l)(u + v) is h u + l u + h v: an array three times as deep, or three passes where channels stay apart
- * and SHAVEs add up. Its operands are made into pairs by SHAVEs first. Where the array cannot write FP32, a second pass whose
- * sum begins at minus the rounded result gives the low half. What l v would add lies below 2^-22. */
+ * and SHAVEs add up; two where one operand is FP16. What l v would add lies below 2^-22. SHAVEs write pairs; what the array
+ * writes in FP32, or the caller, they make into pairs first. Where the array cannot write FP32, a second pass whose sum begins
+ * at minus the rounded result gives the low half. */
 static void widen(const tarn_arch *arch, const npu_layer *l, npu_geometry *g)
 {
 	tarn_dpu_workload *w = &g->whole;
 	if (w->op == TARN_DPU_ELTWISE || w->op == TARN_DPU_MAXPOOL || w->op == TARN_DPU_AVEPOOL) {
-		g->on_dpu = false;
+		g->on_dpu = !l->pairs && arch->fp32_output;
+		w->out = TARN_DPU_F32;
 		return;
 	}
+	int split = l->pairs & ~l->by_shave & ~(arch->fp32_output ? 0 : l->by_array);
+	int passes = 1 + (l->pairs & 1) + (l->pairs >> 1);
 	if (w->op == TARN_DPU_DW_CONV) {
-		g->repeat *= 3;
-		g->added = 2 * (uint64_t)count(l->main->out[0]);
+		g->repeat *= passes;
+		g->added = (uint64_t)(passes - 1) * (uint64_t)count(l->main->out[0]);
 	} else {
-		w->in_c *= 3;
+		w->in_c *= passes;
 		if (w->op == TARN_DPU_CM_CONV && w->in_c >= 16)
 			w->op = TARN_DPU_CONV;
 	}
-	g->copy_bytes *= 2;
-	if (arch->fp32_output) {
+	g->copy_bytes *= l->pairs & 1 ? 2 : 1;
+	if (!l->wide_out) {
+		w->out = TARN_DPU_F16;
+	} else if (arch->fp32_output) {
 		w->out = TARN_DPU_F32;
 	} else {
 		if (w->op != TARN_DPU_DW_CONV)
-			w->in_c += w->out_c;
+			w->in_c += (w->out_c + 1) / 2; /* only the second pass has the result as input, too */
 		g->repeat *= 2;
 	}
 	for (int i = 0; i < l->main->n_in && i < 2; i++)
-		if (l->main->in[i] && !l->main->in[i]->konst)
+		if (split >> i & 1 && !l->main->in[i]->konst)
 			g->halved += (uint64_t)count(l->main->in[i]);
 }
 
@@ -250,7 +256,7 @@ static uint64_t constants(const npu_layer *l, const npu_geometry *g)
 		if (!v)
 			continue;
 		if (v->konst)
-			bytes += tarn_npu_value_bytes(v, l->wide);
+			bytes += tarn_npu_value_bytes(v, i == 1 && l->engine == NPU_DPU ? l->pairs >> 1 : l->wide);
 		else if (l->integer && tarn_npu_is(v->def, "DequantizeLinear") && v->def->in[0]->konst)
 			bytes += tarn_npu_value_bytes(v->def->in[0], false);
 	}
@@ -285,9 +291,9 @@ void tarn_npu_geometry(const tarn_arch *arch, const npu_layer *l, npu_geometry *
 	for (int i = 0; i < n->n_in; i++) {
 		const tarn_value *v = n->in[i] ? tarn_npu_layer_in(l, i) : NULL;
 		if (v && !v->konst && !(l->integer && i > 0))
-			g->in_bytes += tarn_npu_value_bytes(v, l->wide);
+			g->in_bytes += tarn_npu_value_bytes(v, i == 1 && l->engine == NPU_DPU ? l->pairs >> 1 : l->wide);
 	}
 	for (int i = 0; i < n->n_out; i++)
 		if (n->out[i])
-			g->out_bytes += tarn_npu_value_bytes(tarn_npu_layer_out(l, i), l->wide);
+			g->out_bytes += tarn_npu_value_bytes(tarn_npu_layer_out(l, i), l->wide_out);
 }

@@ -116,10 +116,36 @@ bool tarn_npu_read_weights(const tarn_node *n, npu_weights *w)
 
 int64_t tarn_npu_weight_at(const npu_weights *w, int64_t out, int64_t in, int64_t *channel)
 {
+	if (w->groups == 1) {
+		*channel = in;
+		return out * w->out_step + in * w->in_step;
+	}
 	/* Weights of a transposed convolution's group begin at its first input channel. */
 	int64_t each = w->out / w->groups, first = out / each * w->in;
 	*channel = first + in;
 	return w->transposed ? out % each * w->out_step + (first + in) * w->in_step : out * w->out_step + in * w->in_step;
+}
+
+bool tarn_npu_next_taps(const npu_weights *w, npu_taps *t)
+{
+	bool by_input = w->in_step > w->out_step;
+	int64_t inner = by_input ? w->out : w->in, outer = by_input ? w->in : w->out;
+	if (t->q == inner) {
+		t->q = 0;
+		t->p++;
+	}
+	if (t->p >= outer || inner <= 0)
+		return false;
+	t->out = by_input ? t->q : t->p;
+	t->in = by_input ? t->p : t->q;
+	t->q++;
+	const float *f = (const float *)w->t->data + tarn_npu_weight_at(w, t->out, t->in, &t->channel);
+	t->sum = t->squares = 0;
+	for (int64_t k = 0; k < w->taps; k++) {
+		t->sum += f[k];
+		t->squares += (double)f[k] * f[k];
+	}
+	return true;
 }
 
 static tarn_err product(carrier *c, const tarn_node *n, moments *y)
@@ -134,25 +160,44 @@ static tarn_err product(carrier *c, const tarn_node *n, moments *y)
 	if (!x.known || (n->n_in > 2 && n->in[2] && !b.known))
 		return TARN_OK;
 	TRY(make(c, w.out, 0, 0, y));
-	const float *f = w.t->data;
-	for (int64_t o = 0; o < w.out; o++) {
-		for (int64_t i = 0; i < w.in; i++) {
-			int64_t channel, at = tarn_npu_weight_at(&w, o, i, &channel);
-			double s = 0, q = 0;
-			for (int64_t k = 0; k < w.taps; k++) {
-				s += f[at + k];
-				q += (double)f[at + k] * f[at + k];
-			}
-			y->mean[o] += s * w.share * tarn_npu_mean_at(&x, channel);
-			y->var[o] += q * w.share * var_at(&x, channel);
-		}
-		y->mean[o] += b.known ? tarn_npu_mean_at(&b, o) : 0;
+	npu_taps t = {0};
+	while (tarn_npu_next_taps(&w, &t)) {
+		y->mean[t.out] += t.sum * w.share * tarn_npu_mean_at(&x, t.channel);
+		y->var[t.out] += t.squares * w.share * var_at(&x, t.channel);
 	}
+	for (int64_t o = 0; b.known && o < w.out; o++)
+		y->mean[o] += tarn_npu_mean_at(&b, o);
 	y->roundings = x.roundings + 2; /* the weights', and the result's */
 	return TARN_OK;
 }
 
 /* ---- functions of one element ---- */
+
+/* Between points, in place of a deviation where there is none. */
+static double spread_at(const moments *x, int64_t i)
+{
+	double least = 1e-3 * fabs(x->mean[i]) + 1e-6, d = sqrt(x->var[i]);
+	return d > least ? d : least;
+}
+
+/* Of the values between neighbouring points. */
+static tarn_err slopes(carrier *c, const moments *x, const tarn_tensor *out, const double *weight, moments *y)
+{
+	double *s = y->slope[0] = tarn_arena_zalloc(c->arena, (size_t)x->n + 1, sizeof *s);
+	if (!s)
+		return tarn_err_nomem((size_t)x->n * sizeof *s);
+	for (int i = 0; i < x->n; i++) {
+		double all = 0;
+		for (int p = 0; p + 1 < POINTS; p++) {
+			double rise = tarn_tensor_f64(out, i * POINTS + p + 1) - tarn_tensor_f64(out, i * POINTS + p);
+			double w = sqrt(weight[p] * weight[p + 1]), slope = rise / spread_at(x, i);
+			s[i] += w * slope * slope;
+			all += w;
+		}
+		s[i] /= all;
+	}
+	return TARN_OK;
+}
 
 /* At nine points of each channel's normal distribution, from -4 to 4 deviations, by the operator itself. */
 static tarn_err function(carrier *c, const tarn_node *n, moments *y)
@@ -176,7 +221,7 @@ static tarn_err function(carrier *c, const tarn_node *n, moments *y)
 		double z = p - POINTS / 2;
 		all += weight[p] = exp(-z * z / 2);
 		for (int i = 0; i < x.n; i++)
-			((float *)t.data)[i * POINTS + p] = (float)(x.mean[i] + z * sqrt(x.var[i]));
+			((float *)t.data)[i * POINTS + p] = (float)(x.mean[i] + z * spread_at(&x, i));
 	}
 	in[0] = &t;
 	tarn_err err = tarn_node_eval(n, in, &out);
@@ -192,6 +237,8 @@ static tarn_err function(carrier *c, const tarn_node *n, moments *y)
 		q -= y->mean[i] * y->mean[i];
 		y->var[i] = q > 0 ? q : 0;
 	}
+	if (err == TARN_OK)
+		err = slopes(c, &x, &out, weight, y);
 	y->roundings = x.roundings + 1;
 	tarn_tensor_fini(&t);
 	tarn_tensor_fini(&out);
@@ -222,10 +269,19 @@ static tarn_err combine(carrier *c, const tarn_node *n, moments *y)
 		return TARN_OK;
 	TRY(make(c, a.n > b.n ? a.n : b.n, 0, 0, y));
 	bool product = tarn_npu_is(n, "Mul"), minus = tarn_npu_is(n, "Sub");
+	double *slope = product ? tarn_arena_alloc(c->arena, (size_t)y->n * 2 * sizeof *slope) : NULL;
+	if (product && !slope)
+		return tarn_err_nomem((size_t)y->n * 2 * sizeof *slope);
+	y->slope[0] = slope;
+	y->slope[1] = slope ? slope + y->n : NULL;
 	for (int i = 0; i < y->n; i++) {
 		double p = tarn_npu_mean_at(&a, i), q = tarn_npu_mean_at(&b, i), v = var_at(&a, i), w = var_at(&b, i);
 		y->mean[i] = product ? p * q : minus ? p - q : p + q;
 		y->var[i] = product ? p * p * w + q * q * v + v * w : v + w;
+		if (product) {
+			slope[i] = q * q + w;
+			slope[y->n + i] = p * p + v;
+		}
 	}
 	y->roundings = (a.roundings > b.roundings ? a.roundings : b.roundings) + 1;
 	return TARN_OK;
@@ -257,10 +313,22 @@ static tarn_err concat(carrier *c, const tarn_node *n, moments *y)
 	return TARN_OK;
 }
 
+/* n shares of one: each 1/n in the mean, and as far from it as that. */
+static tarn_err shares(carrier *c, const tarn_node *n, moments *y)
+{
+	const tarn_shape *s = &n->in[0]->shape;
+	int64_t along = tarn_attr_i(n, tarn_attr_index(n->op, "axis"));
+	along += along < 0 ? s->rank : 0;
+	double share = along >= 0 && along < s->rank && s->dim[along] > 0 ? 1 / (double)s->dim[along] : 1;
+	TRY(make(c, 1, share, share * share, y));
+	y->roundings = c->of[n->in[0]->id].roundings + 1;
+	return TARN_OK;
+}
+
 /* ---- what keeps values, and what makes them anew ---- */
 
 /* The input whose values pass: of a choice between values and a constant, the values; what a mask clears does not count. */
-static int passing_input(const tarn_node *n)
+int tarn_npu_passing_input(const tarn_node *n)
 {
 	if (!tarn_npu_is(n, "Where"))
 		return 0;
@@ -281,7 +349,7 @@ static bool shuffles_channels(const tarn_node *n, int channel_axis, int rank)
 static tarn_err moved(carrier *c, const tarn_node *n, bool averaged, moments *y)
 {
 	int axis_in, axis_out;
-	const tarn_value *from = n->in[passing_input(n)];
+	const tarn_value *from = n->in[tarn_npu_passing_input(n)];
 	int64_t in = channels_of(from, &axis_in), out = channels_of(n->out[0], &axis_out);
 	bool stays = in == out && axis_in == axis_out && !shuffles_channels(n, axis_in, from->shape.rank);
 	moments x;
@@ -301,79 +369,81 @@ static tarn_err moved(carrier *c, const tarn_node *n, bool averaged, moments *y)
 	return TARN_OK;
 }
 
-typedef enum kind { FUNCTION, PRODUCT, COMBINE, CONCAT, MOVED, AVERAGED, NORMAL } kind;
-
 static const struct row {
 	const char *op;
-	kind kind;
+	npu_kind kind;
 } rows[] = {
-	{"Conv", PRODUCT},
-	{"ConvTranspose", PRODUCT},
-	{"MatMul", PRODUCT},
-	{"Gemm", PRODUCT},
-	{"Add", COMBINE},
-	{"Sub", COMBINE},
-	{"Mul", COMBINE},
-	{"Concat", CONCAT},
-	{"MaxPool", MOVED},
-	{"AveragePool", MOVED},
-	{"Resize", MOVED},
-	{"Upsample", MOVED},
-	{"Slice", MOVED},
-	{"Split", MOVED},
-	{"Pad", MOVED},
-	{"Transpose", MOVED},
-	{"DepthToSpace", MOVED},
-	{"SpaceToDepth", MOVED},
-	{"Expand", MOVED},
-	{"Tile", MOVED},
-	{"Gather", MOVED},
-	{"Where", MOVED},
-	{"GlobalAveragePool", AVERAGED},
-	{"ReduceMean", AVERAGED},
-	{"LayerNormalization", NORMAL},
-	{"InstanceNormalization", NORMAL},
-	{"MVN", NORMAL},
-	{"LSTM", NORMAL},
-	{"GRU", NORMAL},
+	{"Conv", NPU_PRODUCT},
+	{"ConvTranspose", NPU_PRODUCT},
+	{"MatMul", NPU_PRODUCT},
+	{"Gemm", NPU_PRODUCT},
+	{"Add", NPU_COMBINE},
+	{"Sub", NPU_COMBINE},
+	{"Mul", NPU_COMBINE},
+	{"Concat", NPU_CONCAT},
+	{"MaxPool", NPU_MOVED},
+	{"AveragePool", NPU_MOVED},
+	{"Resize", NPU_MOVED},
+	{"Upsample", NPU_MOVED},
+	{"Slice", NPU_MOVED},
+	{"Split", NPU_MOVED},
+	{"Pad", NPU_MOVED},
+	{"Transpose", NPU_MOVED},
+	{"DepthToSpace", NPU_MOVED},
+	{"SpaceToDepth", NPU_MOVED},
+	{"Expand", NPU_MOVED},
+	{"Tile", NPU_MOVED},
+	{"Gather", NPU_MOVED},
+	{"Where", NPU_MOVED},
+	{"GlobalAveragePool", NPU_AVERAGED},
+	{"ReduceMean", NPU_AVERAGED},
+	{"LayerNormalization", NPU_NORMAL},
+	{"InstanceNormalization", NPU_NORMAL},
+	{"MVN", NPU_NORMAL},
+	{"LSTM", NPU_NORMAL},
+	{"GRU", NPU_NORMAL},
+	{"Softmax", NPU_SHARES},
 };
 
-static bool kind_of(const tarn_node *n, kind *k)
+bool tarn_npu_kind_of(const tarn_node *n, npu_kind *k)
 {
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		if (tarn_npu_is(n, rows[i].op)) {
 			*k = rows[i].kind;
 			return true;
 		}
-	*k = n->op->flags & TARN_OP_VIEW ? MOVED : FUNCTION;
-	return *k == MOVED || n->op->flags & TARN_OP_ELEMENTWISE;
+	*k = n->op->flags & TARN_OP_VIEW ? NPU_MOVED : NPU_FUNCTION;
+	return *k == NPU_MOVED || n->op->flags & TARN_OP_ELEMENTWISE;
 }
 
 static tarn_err step(carrier *c, const tarn_node *n)
 {
-	kind k;
+	npu_kind k;
 	moments y = {0};
-	if (!n->n_in || !n->in[0] || !n->n_out || !n->out[0] || !kind_of(n, &k))
+	if (!n->n_in || !n->in[0] || !n->n_out || !n->out[0] || !tarn_npu_kind_of(n, &k))
 		return TARN_OK;
 	switch (k) {
-	case PRODUCT:
+	case NPU_PRODUCT:
 		TRY(product(c, n, &y));
 		break;
-	case COMBINE:
+	case NPU_COMBINE:
 		TRY(combine(c, n, &y));
 		break;
-	case CONCAT:
+	case NPU_CONCAT:
 		TRY(concat(c, n, &y));
 		break;
-	case NORMAL: /* scaled by what training left near one */
+	case NPU_NORMAL: /* scaled by what training left near one */
 		TRY(make(c, 1, 0, 1, &y));
 		y.roundings = c->of[n->in[0]->id].roundings + 1;
 		break;
-	case FUNCTION:
+	case NPU_SHARES:
+		TRY(shares(c, n, &y));
+		break;
+	case NPU_FUNCTION:
 		TRY(function(c, n, &y));
 		break;
 	default:
-		TRY(moved(c, n, k == AVERAGED, &y));
+		TRY(moved(c, n, k == NPU_AVERAGED, &y));
 	}
 	for (int i = 0; y.known && i < y.n; i++)
 		y.known &= isfinite(y.mean[i]) && isfinite(y.var[i]);

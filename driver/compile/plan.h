@@ -58,18 +58,28 @@ typedef struct npu_layer {
 	const tarn_node *act;   /* ReLU, Clip or LeakyReLU in the PPE; NULL: none */
 	const tarn_node *quant; /* QuantizeLinear of the result; NULL: none */
 	npu_engine engine;
-	bool integer;   /* codes times codes into int32 */
-	bool view;      /* nothing moves */
-	bool wide;      /* floats of 32 bits stored: pairs of FP16 on the array, FP32 on SHAVEs */
-	bool fp32;      /* its result is for SHAVEs alone, and no pair (range.c) */
-	bool narrow_in; /* reads FP16 all the same */
+	bool integer; /* codes times codes into int32 */
+	bool view;    /* nothing moves */
+	/* Floats of 32 bits stored, pairs of FP16 on the array, FP32 on SHAVEs: */
+	bool wide;                  /* any of what it reads or writes, so that SHAVEs compute in FP32 */
+	bool wide_out;              /* what it writes */
+	uint8_t pairs;              /* which of the first two inputs are pairs: 1, 2 */
+	uint8_t by_array, by_shave; /* which of them the array, or SHAVEs, would make; neither: they come from the caller */
+	bool fp32;                  /* its result is for SHAVEs alone, and no pair (range.c) */
+	bool narrow_in;             /* reads FP16 all the same */
 } npu_layer;
 
 typedef struct npu_layers {
 	npu_layer *at;
 	int n;
-	bool wide; /* all of them, and what comes in */
+	bool *pair; /* by value id: floats of 22 bits, weights among them; NULL: there are none */
+	size_t n_pair;
 } npu_layers;
+
+static inline bool npu_is_pair(const npu_layers *l, const tarn_value *v)
+{
+	return l->pair && v && v->id < l->n_pair && l->pair[v->id];
+}
 
 bool tarn_npu_is(const tarn_node *n, const char *op);
 /* Scale and zero point of a QuantizeLinear or DequantizeLinear of one scale for the whole tensor. */
@@ -85,8 +95,11 @@ const tarn_value *tarn_npu_layer_in(const npu_layer *l, int i);
 TARN_MUST tarn_err tarn_npu_group(const tarn_graph *g, tarn_arena *a, npu_layers *layers);
 /* range.c: marks layers whose results need FP32. */
 TARN_MUST tarn_err tarn_npu_keep_range(const tarn_graph *g, npu_layers *layers, tarn_arena *a);
-/* Gives every layer the wide form (wide.c says what that is). */
-TARN_MUST tarn_err tarn_npu_widen(const tarn_graph *g, npu_layers *layers, tarn_arena *a);
+/* Gives values and weights the wide form (wide.c says what that is): those of `pair`, by id, which stays the arena's. NULL: all
+ * that FP16 does not hold. */
+TARN_MUST tarn_err tarn_npu_widen(const tarn_graph *g, npu_layers *layers, bool *pair, tarn_arena *a);
+/* Sets what follows for one layer from the pairs there are; whether its result is FP32 stays. */
+void tarn_npu_mark_pairs(const npu_layers *all, npu_layer *l);
 /* Bounds of a Clip or ReLU as floats. */
 void tarn_npu_clip_bounds(const tarn_node *n, float *lo, float *hi);
 
@@ -189,8 +202,9 @@ typedef struct npu_plan {
 	int spills;       /* activations written to DDR for want of CMX */
 	npu_spill *spill; /* where they are there */
 	int n_spill;
-	uint64_t ddr_arena, spill_bytes; /* room for them, shared over time; what they are without sharing */
-	npu_timeline time[2];            /* nominal clock, turbo */
+	uint64_t ddr_arena, spill_bytes;   /* room for them, shared over time; what they are without sharing */
+	npu_timeline time[2];              /* nominal clock, turbo */
+	const struct npu_moments *moments; /* of the graph's values, when they were asked for; NULL */
 } npu_plan;
 
 /* reside.c: which activations go through DDR, added to the jobs, and their places in an arena there; the most CMX in use and
@@ -199,6 +213,8 @@ TARN_MUST tarn_err tarn_npu_reside(const tarn_graph *g, uint64_t capacity, tarn_
 /* Tries every number of tiles up to `tiles` and keeps the fastest: more tiles are never slower. */
 TARN_MUST tarn_err tarn_npu_schedule(const tarn_arch *arch, const tarn_graph *g, const npu_layers *layers, int tiles,
 				     tarn_arena *a, npu_plan *plan);
+/* What one layer alone takes on so many tiles: its work, or its weights where they take longer. */
+TARN_MUST tarn_err tarn_npu_layer_us(const tarn_arch *arch, const npu_layer *l, int tiles, double *us);
 /* Times of the jobs as they stand, at that multiple of the DPU's nominal clock. */
 TARN_MUST tarn_err tarn_npu_time_jobs(const tarn_arch *arch, const npu_plan *plan, double speed, tarn_arena *a,
 				      npu_timeline *t);
@@ -212,11 +228,10 @@ TARN_MUST tarn_err tarn_npu_account_of(const tarn_arch *arch, const npu_plan *pl
 
 /* ---- wide.c: floats of 11 bits or of 22 ---- */
 
-/* How far, relative to its largest value, FP16 is expected to move an output that a steep function ends in; 0: nothing steep,
- * or not known. Judged from the weights alone. */
-TARN_MUST tarn_err tarn_npu_wide_expect(const tarn_graph *g, double *expected);
+/* What the reports of layers show as a layer's type: the operator, and where it computes with pairs that, and what it costs. */
+void tarn_npu_layer_type(const tarn_arch *arch, const npu_layers *all, const npu_layer *l, int tiles, char *to, size_t room);
 /* Layers and their timeline as the flags ask: the wide form for EXECUTION_MODE_HINT=ACCURACY, FP16 for PERFORMANCE, and without
- * the hint FP16 unless it is expected to be too coarse. */
+ * the hint FP16 but for what is expected to be too coarse. */
 TARN_MUST tarn_err tarn_npu_plan_make(const tarn_arch *arch, const tarn_graph *g, const tarn_cc_flags *flags, tarn_arena *a,
 				      npu_plan *plan);
 
@@ -229,11 +244,14 @@ typedef struct npu_lane {
 } npu_lane;
 /* Of each constant that is only ever the second operand of float products, by value id. */
 TARN_MUST tarn_err tarn_npu_find_weights(const tarn_graph *g, tarn_arena *a, npu_lane **lane);
-/* Those become FP16 numbers, and biases make good what can be expected to be lost. Not for the wide form. */
-TARN_MUST tarn_err tarn_npu_round_weights(tarn_graph *g, tarn_arena *a);
+/* Those that are no pairs in the plan become FP16 numbers, and biases make good what can be expected to be lost. */
+TARN_MUST tarn_err tarn_npu_round_weights(tarn_graph *g, const npu_plan *plan, tarn_arena *a);
+/* By value id: weights that become FP16 numbers without loss, with a scale for each channel or without. */
+TARN_MUST tarn_err tarn_npu_find_exact(const tarn_graph *g, tarn_arena *a, bool **exact);
 
-/* scale.c: the step of each output channel's grid, 1 where there is none; *scale NULL: no channel has one. */
-TARN_MUST tarn_err tarn_npu_find_scales(const float *w, size_t count, const npu_lane *lane, tarn_arena *a, float **scale);
+/* scale.c: the step of each output channel's grid, 1 where there is none; *scale NULL: no channel has one; *all: each has. */
+TARN_MUST tarn_err tarn_npu_find_scales(const float *w, size_t count, const npu_lane *lane, tarn_arena *a, float **scale,
+					bool *all);
 
 /* ---- limit.c ---- */
 
@@ -286,8 +304,8 @@ typedef struct npu_reader {
 	tarn_buffer *weight_buf; /* NULL: misaligned, constants are copied */
 } npu_reader;
 
-/* wide: weights keep 22 bits. */
-TARN_MUST tarn_err tarn_npu_graph_write(npu_writer *w, const tarn_graph *g, bool wide);
+/* Weights that are pairs keep 22 bits. */
+TARN_MUST tarn_err tarn_npu_graph_write(npu_writer *w, const tarn_graph *g, const npu_layers *layers);
 TARN_MUST tarn_err tarn_npu_graph_read(npu_reader *r, tarn_model *m);
 
 /* ---- driver/exec ---- */

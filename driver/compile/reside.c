@@ -59,7 +59,7 @@ static void sizes(residence *r)
 		r->of[i] = (uint32_t)i;
 		r->home[i] = (home){.v = v, .last = -1, .maker = -1, .place = -1, .next = -1, .stored = -1};
 		if (!v->konst && v->shape.rank >= 0 && tarn_shape_is_static(&v->shape) && v->type)
-			r->home[i].bytes = tarn_npu_value_bytes(v, r->layers->wide);
+			r->home[i].bytes = tarn_npu_value_bytes(v, npu_is_pair(r->layers, v));
 	}
 	for (int i = 0; i < r->layers->n; i++) {
 		const npu_layer *l = &r->layers->at[i];

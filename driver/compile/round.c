@@ -75,8 +75,9 @@ static tarn_err round_constant(tarn_graph *g, const tarn_value *v, const npu_lan
 {
 	tarn_tensor t;
 	float *scale, carry = 0;
+	bool all;
 	size_t count = (size_t)tarn_tensor_count(v->konst);
-	TRY(tarn_npu_find_scales(v->konst->data, count, lane, a, &scale));
+	TRY(tarn_npu_find_scales(v->konst->data, count, lane, a, &scale, &all));
 	TRY(tarn_tensor_copy(v->konst, &t));
 	float *f = t.data;
 	for (size_t i = 0; i < count; i++) {
@@ -152,20 +153,23 @@ static tarn_err round_node(tarn_graph *g, tarn_node *n, const npu_moments *of, c
 	return known ? correct(g, n, &was, (*rounded)->konst->data, x) : TARN_OK;
 }
 
-tarn_err tarn_npu_round_weights(tarn_graph *g, tarn_arena *a)
+tarn_err tarn_npu_round_weights(tarn_graph *g, const npu_plan *plan, tarn_arena *a)
 {
-	npu_moments *of;
+	npu_moments *made = NULL;
+	const npu_moments *of = plan->moments;
 	npu_lane *lane;
 	size_t n_values = g->value.len;
 	tarn_value **rounded = tarn_arena_zalloc(a, n_values + 1, sizeof *rounded);
 	if (!rounded)
 		return tarn_err_nomem(n_values * sizeof *rounded);
 	TRY(tarn_npu_find_weights(g, a, &lane));
-	TRY(tarn_npu_moments(g, a, &of));
+	if (!of)
+		TRY(tarn_npu_moments(g, a, &made));
+	of = of ? of : made;
 	for (size_t i = 0; i < g->node.len; i++) {
 		tarn_node *n = g->node.at[i];
 		const tarn_value *w = n->n_in > 1 ? n->in[1] : NULL;
-		if (w && w->konst && w->id < n_values && lane[w->id].run)
+		if (w && w->konst && w->id < n_values && lane[w->id].run && !npu_is_pair(&plan->layers, w))
 			TRY(round_node(g, n, of, &lane[w->id], a, &rounded[w->id]));
 	}
 	return TARN_OK;

@@ -96,6 +96,15 @@ static tarn_err job_of(const tarn_arch *arch, const npu_layer *l, int tiles, npu
 	return TARN_OK;
 }
 
+tarn_err tarn_npu_layer_us(const tarn_arch *arch, const npu_layer *l, int tiles, double *us)
+{
+	npu_job j;
+	TRY(job_of(arch, l, tiles, &j));
+	double weights = j.weight_bytes ? tarn_npu_ddr_us(arch, TARN_DMA_DDR2CMX, j.weight_bytes) : 0;
+	*us = fmax(j.dpu_us + j.shave_us + j.copy_us, weights);
+	return TARN_OK;
+}
+
 /* ---- the timeline ---- */
 
 typedef struct clock {

@@ -1,60 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The wide form: floats of 22 bits on an array of 11. A number is a pair of FP16, the second what the first leaves; a product
- * of pairs is three products of the array, SHAVEs compute in FP32. It costs three times the array's time and twice the bytes,
- * so a model has it when it is asked for (EXECUTION_MODE_HINT) or when FP16 is expected to be too coarse.
- *
- * Too coarse: where an output ends in a sigmoid, what FP16 takes from the values before it is multiplied by a slope of a
- * quarter at those elements that happen to lie there, and among many elements some do. The expectation is slope * step *
- * sqrt(roundings on the way) * rms before the sigmoid * sqrt(2 ln elements) with the last factor the largest of so many normal
- * deviates. The rms is what the weights let expect (moments.c).
+ * of pairs is three products of the array, one of a pair and an FP16 number two; SHAVEs compute in FP32. It costs up to three
+ * times the array's time and twice the bytes, so values have it where it is asked for (EXECUTION_MODE_HINT), or those few
+ * (choose.c) without which an output is expected to be further off than a bound (noise.c).
  */
 #include <math.h>
+#include <stdio.h>
 
 #include "base/log.h"
-#include "driver/compile/moments.h"
+#include "driver/compile/noise.h"
 #include "ir/op.h"
-#include "ops/ops.h"
 
-/* An error of this part of the output's range is too coarse. */
-#define COARSE (1.0 / 32)
-/* Deviation of one rounding to FP16: a step over sqrt 12, steps between 2^-11 and 2^-10 of the value. */
-#define STEP 2e-4
-enum { MAX_CONCATS = 4 };
-
-/* ---- the judgement ---- */
-
-/* Of a value that is an output, or goes into one as it is. */
-static double expect(const npu_moments *of, const tarn_value *v, int depth)
-{
-	const tarn_node *n = v->def;
-	while (n && (n->op->flags & TARN_OP_VIEW || tarn_npu_is(n, "Transpose") || tarn_npu_is(n, "Identity")))
-		n = n->in[0]->def;
-	double most = 0;
-	for (int i = 0; tarn_npu_is(n, "Concat") && i < n->n_in && depth < MAX_CONCATS; i++)
-		most = fmax(most, expect(of, n->in[i], depth + 1));
-	if (!tarn_npu_is(n, "Sigmoid") || n->in[0]->konst)
-		return most;
-	const npu_moments *x = &of[n->in[0]->id];
-	int64_t elements;
-	if (!x->known || tarn_shape_count(&n->out[0]->shape, &elements) != TARN_OK || elements < 2)
-		return most;
-	double mean, var;
-	tarn_npu_blend(x, &mean, &var);
-	return 0.25 * STEP * sqrt(x->roundings) * sqrt(mean * mean + var) * sqrt(2 * log((double)elements));
-}
-
-tarn_err tarn_npu_wide_expect(const tarn_graph *g, double *expected)
-{
-	tarn_arena a = {0};
-	npu_moments *of;
-	*expected = 0;
-	tarn_err err = tarn_npu_moments(g, &a, &of);
-	for (size_t i = 0; err == TARN_OK && i < g->output.len; i++)
-		*expected = fmax(*expected, expect(of, g->output.at[i], 0));
-	tarn_arena_fini(&a);
-	return err;
-}
+/* An output may be expected off by this part of its largest element: half of what users are promised, as the expectation is no
+ * better than that. */
+#define BOUND 4e-3
 
 /* Codes are coarser than FP16 anyway. */
 static bool has_integers(const npu_layers *l)
@@ -65,38 +25,85 @@ static bool has_integers(const npu_layers *l)
 	return false;
 }
 
-static bool ends_steep(const tarn_graph *g)
+/* The layer as it is without pairs. */
+static npu_layer narrowed(const npu_layers *all, const npu_layer *l)
 {
-	for (size_t i = 0; i < g->node.len; i++)
-		if (tarn_npu_is(g->node.at[i], "Sigmoid"))
-			return true;
-	return false;
+	const npu_layers none = {.at = all->at, .n = all->n};
+	npu_layer n = *l;
+	tarn_npu_mark_pairs(&none, &n);
+	return n;
+}
+
+static bool has_pairs(const npu_layers *all, const npu_layer *l)
+{
+	npu_layer n = narrowed(all, l);
+	return n.wide != l->wide || n.wide_out != l->wide_out || n.pairs != l->pairs;
+}
+
+void tarn_npu_layer_type(const tarn_arch *arch, const npu_layers *all, const npu_layer *l, int tiles, char *to, size_t room)
+{
+	const char *op = l->main->op->name;
+	npu_layer fp16 = narrowed(all, l);
+	double us, was;
+	if (has_pairs(all, l) && tarn_npu_layer_us(arch, l, tiles, &us) == TARN_OK &&
+	    tarn_npu_layer_us(arch, &fp16, tiles, &was) == TARN_OK)
+		snprintf(to, room, "%.20s (22 bits, %+.4f ms)", op, (us - was) / 1e3);
+	else
+		snprintf(to, room, "%s", op);
+}
+
+static void say(const tarn_graph *g, const npu_noise *noise, const npu_layers *l, bool fits)
+{
+	int worst = 0, n = 0;
+	for (int i = 1; i < noise->n; i++)
+		worst = noise->worst[i] > noise->worst[worst] ? i : worst;
+	for (int i = 0; i < l->n; i++)
+		n += has_pairs(l, &l->at[i]);
+	tarn_log(TARN_LOG_WARN, "FP16 is expected to move output '%s' by up to %.1f %% (judged from the model's weights)%s",
+		 g->output.at[worst]->name, 100 * fmin(noise->worst[worst], 1),
+		 fits ? "" : ", but floats of 22 bits do not fit: compiled with FP16");
+	if (fits)
+		tarn_log(TARN_LOG_WARN,
+			 "%d of %d layers compute with floats of 22 bits, which takes longer (each says so in its type); "
+			 "EXECUTION_MODE_HINT=PERFORMANCE compiles FP16",
+			 n, l->n);
+}
+
+/* Layers with those pairs that the flags and the expectation ask for. */
+static tarn_err widen(const tarn_arch *arch, const tarn_graph *g, tarn_cc_mode mode, int tiles, tarn_arena *a, npu_noise *noise,
+		      npu_layers *layers)
+{
+	bool *pair;
+	if (has_integers(layers) || mode == TARN_CC_PERFORMANCE)
+		return TARN_OK;
+	if (mode == TARN_CC_ACCURACY)
+		return tarn_npu_widen(g, layers, NULL, a);
+	TRY(tarn_npu_noise(g, layers, a, noise));
+	bool fine = true;
+	for (int i = 0; i < noise->n; i++)
+		fine &= noise->worst[i] <= BOUND;
+	if (fine)
+		return TARN_OK;
+	TRY(tarn_npu_choose_pairs(arch, g, layers, tiles, noise, BOUND, a, &pair));
+	return tarn_npu_widen(g, layers, pair, a);
 }
 
 tarn_err tarn_npu_plan_make(const tarn_arch *arch, const tarn_graph *g, const tarn_cc_flags *flags, tarn_arena *a,
 			    npu_plan *plan)
 {
 	npu_layers layers;
-	double expected = 0;
+	npu_noise noise = {0};
 	int tiles = flags->tiles > 0 && flags->tiles < arch->tiles ? flags->tiles : arch->tiles;
 	TRY(tarn_npu_group(g, a, &layers));
-	bool codes = has_integers(&layers);
-	if (!codes && flags->mode == TARN_CC_AUTO && ends_steep(g))
-		TRY(tarn_npu_wide_expect(g, &expected));
-	if (!codes && (flags->mode == TARN_CC_ACCURACY || expected > COARSE))
-		TRY(tarn_npu_widen(g, &layers, a));
+	TRY(widen(arch, g, flags->mode, tiles, a, &noise, &layers));
 	tarn_err err = tarn_npu_schedule(arch, g, &layers, tiles, a, plan);
-	if (expected > COARSE)
-		tarn_log(TARN_LOG_WARN,
-			 "FP16 is expected to move a sigmoid at the model's end by up to %.0f %% (judged from its weights)%s",
-			 100 * fmin(expected, 1),
-			 err == TARN_OK ? ": compiled with floats of 22 bits, which takes longer; INFERENCE_PRECISION_HINT=f16 "
-					  "compiles FP16"
-					: ", but floats of 22 bits do not fit: compiled with FP16");
-	if (err == TARN_UNSUPPORTED && flags->mode == TARN_CC_AUTO && layers.wide) {
+	if (layers.pair && noise.n)
+		say(g, &noise, &layers, err == TARN_OK);
+	if (err == TARN_UNSUPPORTED && flags->mode == TARN_CC_AUTO && layers.pair) {
 		TRY(tarn_npu_group(g, a, &layers));
 		err = tarn_npu_schedule(arch, g, &layers, tiles, a, plan);
 	}
 	TRY(err);
+	plan->moments = noise.moments;
 	return tarn_npu_suppose(arch, flags->what_if, a, plan);
 }

@@ -134,6 +134,7 @@ static tarn_err finish(npu_exec *x, const npu_layer *l, const npu_built *b)
 		return TARN_OK;
 	}
 	x->step.at[x->step.len - 1].round = !l->fp32;
+	x->step.at[x->step.len - 1].wide = l->wide_out;
 	return TARN_OK;
 }
 
@@ -228,7 +229,7 @@ tarn_err tarn_npu_exec_new(const tarn_graph *g, const npu_layers *layers, npu_ex
 		return tarn_err_nomem(sizeof *x);
 	tarn_mutex_init(&x->lock);
 	x->g = g;
-	x->wide = layers->wide;
+	x->layers = layers;
 	tarn_err err = build(x, layers);
 	if (err != TARN_OK)
 		tarn_npu_exec_free(x);

@@ -46,6 +46,7 @@ struct npu_step {
 	int n_in, n_out;
 	size_t rows, cols; /* reorders and elementwise: kernel's own meaning */
 	bool round;        /* results to the grid; what is kept in FP32 is not */
+	bool wide;         /* that of pairs of FP16 */
 	void *state;
 };
 
@@ -62,7 +63,7 @@ struct npu_exec {
 	char *memory;       /* aligned; NULL until the first run */
 	size_t memory_bytes;
 	bool packed;
-	bool wide;          /* floats are pairs of FP16 */
+	const npu_layers *layers;
 	tarn_mutex lock;    /* of: */
 	char overflow[256]; /* the first node whose values left the range of FP16, "'name' (operator)"; empty: none */
 };

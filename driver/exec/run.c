@@ -272,7 +272,8 @@ tarn_err tarn_exec_run(const tarn_npu_program *program, void *const *args, tarn_
 		int slot = x->at[NPU_PLAIN][g->input.at[i]->id];
 		TRY(load_arg(x, &program->args.at[i], args[i], slot));
 		if (x->slot.at[slot].type == TARN_F32)
-			tarn_npu_round(pool, x->wide, (float *)(void *)(x->memory + x->slot.at[slot].offset),
+			tarn_npu_round(pool, npu_is_pair(x->layers, g->input.at[i]),
+				       (float *)(void *)(x->memory + x->slot.at[slot].offset),
 				       (size_t)tarn_npu_count(g->input.at[i]));
 	}
 	npu_run r = {x, pool};
@@ -288,7 +289,7 @@ tarn_err tarn_exec_run(const tarn_npu_program *program, void *const *args, tarn_
 				size_t count = (size_t)tarn_npu_count(x->slot.at[s->out[k]].v);
 				if (!*x->overflow)
 					warn_overflow(x, s, npu_ptr(&r, s->out[k]), count);
-				tarn_npu_round(pool, x->wide, npu_ptr(&r, s->out[k]), count);
+				tarn_npu_round(pool, s->wide, npu_ptr(&r, s->out[k]), count);
 			}
 	}
 	for (size_t i = 0; i < g->output.len; i++)

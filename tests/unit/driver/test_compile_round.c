@@ -32,7 +32,7 @@ static void lost_means_go_into_the_bias(void **state)
 		const float *f = w->konst->data, *old = with_bias ? n->in[2]->konst->data : NULL;
 		output(g, y);
 		assert_ok(tarn_graph_infer(g));
-		assert_ok(tarn_npu_round_weights(g, &a));
+		assert_ok(tarn_npu_round_weights(g, &(npu_plan){0}, &a));
 		assert_true(n->n_in == 3 && n->in[1] != w);
 		const float *half = n->in[1]->konst->data, *bias = n->in[2]->konst->data;
 		for (int o = 0; o < 4; o++) {
@@ -65,7 +65,7 @@ static void sums_stay_where_there_is_no_bias(void **state)
 	const float *f = w->konst->data;
 	output(g, y);
 	assert_ok(tarn_graph_infer(g));
-	assert_ok(tarn_npu_round_weights(g, &a));
+	assert_ok(tarn_npu_round_weights(g, &(npu_plan){0}, &a));
 	assert_int_equal(y->def->n_in, 2);
 	const float *half = y->def->in[1]->konst->data;
 	for (int o = 0; o < 4; o++) {
@@ -99,7 +99,7 @@ static void weights_on_a_grid_lose_nothing(void **state)
 		output(g, y);
 		assert_ok(tarn_graph_infer(g));
 		double err = against_reference(m);
-		assert_ok(tarn_npu_round_weights(g, &a));
+		assert_ok(tarn_npu_round_weights(g, &(npu_plan){0}, &a));
 		const float *now = y->def->in[1]->konst->data;
 		for (int i = 0; i < 240; i++)
 			assert_true(fabsf(now[i] - was[i]) <= 3e-7f * fabsf(was[i]));
