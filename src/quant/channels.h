@@ -40,5 +40,8 @@ bool tarn_quant_channels_norm(const quant_channels *c, const tarn_node *n);
 int tarn_quant_channels_constant(const quant_channels *c, const tarn_node *n);
 /* Clip that was seen to cut nothing off above: a ReLU. */
 bool tarn_quant_channels_relu(const quant_plan *p, const tarn_node *n);
+/* steps.c: the step of the grid on which all weights that read a class lie, by class (total of them); 0: none reads it, -1:
+ * they lie on none. uneven: by part, all of its classes have one, and these differ. */
+TARN_MUST tarn_err tarn_quant_channels_steps(const quant_channels *c, double *step, bool *uneven);
 
 #endif

@@ -30,6 +30,8 @@ typedef struct magnitudes {
 	int *readers;         /* by class: how many there are */
 	double *strength;     /* by part; NAN: left alone */
 	double *s;            /* by class: the factor */
+	double *step;         /* by class: of the grid of its weights (channels.h) */
+	bool *uneven;         /* by part: these differ */
 } magnitudes;
 
 /* ---- magnitudes ---- */
@@ -187,8 +189,11 @@ static tarn_err measure(magnitudes *m, const quant_plan *p, const tarn_quant_opt
 	m->log_w = tarn_arena_zalloc(a, (size_t)m->c.total, sizeof *m->log_w);
 	m->readers = tarn_arena_zalloc(a, (size_t)m->c.total, sizeof *m->readers);
 	m->s = tarn_arena_zalloc(a, (size_t)m->c.total, sizeof *m->s);
-	if (!m->act || !m->peak || !m->power || !m->strength || !m->log_w || !m->readers || !m->s)
+	m->step = tarn_arena_zalloc(a, (size_t)m->c.total, sizeof *m->step);
+	m->uneven = tarn_arena_zalloc(a, p->m->main->value.len + 1, sizeof *m->uneven);
+	if (!m->act || !m->peak || !m->power || !m->strength || !m->log_w || !m->readers || !m->s || !m->step || !m->uneven)
 		return tarn_err_nomem((size_t)m->c.total * sizeof *m->act);
+	TRY(tarn_quant_channels_steps(&m->c, m->step, m->uneven));
 	TRY(choose_values(m, a));
 	if (!m->n)
 		return TARN_OK;
@@ -204,6 +209,8 @@ static tarn_err measure(magnitudes *m, const quant_plan *p, const tarn_quant_opt
 
 static double factor(const magnitudes *m, int64_t class, double strength)
 {
+	if (isinf(strength))
+		return m->step[class] > 0 ? 1 / m->step[class] : 0;
 	double w = m->readers[class] ? exp(m->log_w[class] / m->readers[class]) : 0, a = m->act[class];
 	if (a <= 0)
 		return 0;
@@ -232,6 +239,10 @@ static void sum_parts(const magnitudes *m, part *parts)
 			int which = tarn_quant_channels_part(&m->c, (int)v);
 			part *t = &parts[which];
 			double s = m->c.fixed[class] ? 0 : factor(m, class, m->strength[which]);
+			if (m->c.fixed[class] && isinf(m->strength[which]) && m->step[class] > 0) {
+				t->log_held -= log(m->step[class]);
+				t->held++;
+			}
 			if (m->c.fixed[class] && m->act[class] > 0) {
 				t->log_fixed += log(m->act[class]);
 				t->fixed++;
@@ -520,6 +531,23 @@ void tarn_quant_equalizer_free(quant_equalizer *e)
 	tarn_mem_free(e);
 }
 
+tarn_err tarn_quant_steps_differ(const quant_plan *p, bool *any)
+{
+	tarn_arena a = {0};
+	quant_channels c;
+	tarn_err err = tarn_quant_channels_init(&c, p, &a);
+	size_t values = p->m->main->value.len;
+	double *step = tarn_arena_zalloc(&a, (size_t)c.total + 1, sizeof *step);
+	bool *uneven = tarn_arena_zalloc(&a, values + 1, sizeof *uneven);
+	if (err == TARN_OK && c.total)
+		err = step && uneven ? tarn_quant_channels_steps(&c, step, uneven) : tarn_err_nomem(values);
+	*any = false;
+	for (size_t v = 0; err == TARN_OK && c.total && v < values; v++)
+		*any |= uneven[v];
+	tarn_arena_fini(&a);
+	return err;
+}
+
 bool tarn_quant_equalizer_can(const quant_equalizer *e)
 {
 	return e->m.n > 0;
@@ -530,7 +558,7 @@ tarn_err tarn_quant_equalize(quant_equalizer *e, double strength, tarn_model **o
 	const tarn_model *from = e->m.c.p->m;
 	tarn_model *copy;
 	for (size_t v = 0; v < from->main->value.len; v++)
-		e->m.strength[v] = strength;
+		e->m.strength[v] = isinf(strength) && !e->m.uneven[v] ? NAN : strength;
 	if (isnan(strength))
 		TRY(choose_strengths(&e->m));
 	TRY(find_factors(&e->m));

@@ -18,7 +18,7 @@ int tarn_quant_rests_of(const quant_plan *p, const tarn_node *n)
 
 quant_grid tarn_quant_precise_grid(const quant_plan *p, const tarn_value *x)
 {
-	const double room = 1.25;
+	const double room = 2;
 	return tarn_quant_grid(room * p->stat[x->id].lo, room * p->stat[x->id].hi, p->preset == TARN_QUANT_PERFORMANCE);
 }
 

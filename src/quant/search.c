@@ -111,6 +111,32 @@ static tarn_err search_strength(const quant_plan *p, quant_judge *j, quant_equal
 	return TARN_OK;
 }
 
+/* Weights that lay on one grid before channels were multiplied with factors lie on one again: what follows starts from the
+ * network as it was trained. */
+static tarn_err undo_factors(quant_plan *p, const tarn_quant_options *o)
+{
+	quant_equalizer *e = NULL;
+	quant_plan next = {0};
+	bool any;
+	tarn_err err;
+	TRY(tarn_quant_steps_differ(p, &any));
+	if (!any)
+		return TARN_OK;
+	TRY(tarn_quant_equalizer_new(p, o, &e));
+	err = TARN_OK;
+	if (!tarn_quant_equalizer_can(e))
+		goto out;
+	TRY_GOTO(out, plan_for(&next, p, e, INFINITY, o));
+	next.strength = NAN;
+	tarn_quant_plan_fini(p);
+	*p = next;
+	next = (quant_plan){0};
+out:
+	tarn_quant_equalizer_free(e);
+	tarn_quant_plan_fini(&next);
+	return err;
+}
+
 /* Replaces the plan by one of the equalized model, when that is better. */
 static tarn_err search_equalization(quant_plan *p, quant_judge *j)
 {
@@ -227,6 +253,8 @@ out:
 tarn_err tarn_quant_search(quant_plan *p, const tarn_quant_options *o, quant_judge *j)
 {
 	bool better;
+	if (o->equalize == TARN_QUANT_TRY)
+		TRY(undo_factors(p, o));
 	TRY(try_plan(p, j, 0, &better));
 	TRY(search_equalization(p, j));
 	TRY(search_alignment(p, j));

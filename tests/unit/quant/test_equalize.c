@@ -274,13 +274,100 @@ static void channels_are_shifted(void **state)
 	tarn_model_unref(n.m);
 }
 
+/* Weights become whole multiples of a step, as training for 8 bits leaves them. */
+static tarn_value *on_grid(tarn_value *v, float step)
+{
+	const tarn_tensor *w = v->def->in[1]->konst;
+	float *at = (float *)w->data;
+	for (int64_t i = 0; i < tarn_tensor_count(w); i++)
+		at[i] = step * fmaxf(-127, fminf(127, rintf(100 * at[i])));
+	return v;
+}
+
+static bool steps_differ(const tarn_model *m)
+{
+	tarn_quant_options o = options_of(TARN_QUANT_TRY);
+	tarn_quant_report r = {0};
+	quant_plan p;
+	bool any;
+	assert_ok(tarn_quant_plan_init(&p, m, &o));
+	assert_ok(tarn_quant_place(&p, &o, &r));
+	assert_ok(tarn_quant_observe(&p, &o));
+	assert_ok(tarn_quant_steps_differ(&p, &any));
+	tarn_quant_plan_fini(&p);
+	tarn_quant_report_fini(&r);
+	return any;
+}
+
+/* One value, read by two products whose grids have different steps; k: factors of its channels. */
+static tarn_model *trained_for_codes(const float *k, bool grid)
+{
+	tarn_model *m;
+	seed = 99;
+	assert_ok(tarn_model_new(&m));
+	tarn_graph *g = m->main;
+	tarn_value *first = conv(g, input(g, dims(4, 1, 3, 10, 10)), 3, 16, 1, 3), *a = node(g, "Relu", first, NULL, NULL);
+	tarn_value *b = conv(g, a, 16, 24, 1, 1), *c = conv(g, a, 16, 24, 1, 3);
+	if (grid) {
+		on_grid(b, 0.01f);
+		on_grid(c, 0.003f);
+	}
+	scale_outputs(first, k);
+	scale_inputs(b->def, 0, 16, k);
+	scale_inputs(c->def, 0, 16, k);
+	output(g, node(g, "Add", b, c, NULL));
+	assert_ok(tarn_graph_infer(g));
+	return m;
+}
+
+/* Are the weights that read the value the same, but for one factor for each product? */
+static bool same_shape(const tarn_model *a, const tarn_model *b)
+{
+	for (size_t i = 0; i < a->main->node.len; i++) {
+		const tarn_node *x = a->main->node.at[i], *y = b->main->node.at[i];
+		if (x->op != tarn_op_find(NULL, "Conv") || x->in[1]->konst->dim[1] != 16)
+			continue;
+		const float *p = x->in[1]->konst->data, *q = y->in[1]->konst->data;
+		double ratio = 0;
+		for (int64_t k = 0; k < tarn_tensor_count(x->in[1]->konst); k++) {
+			if (p[k] == 0)
+				continue;
+			ratio = ratio > 0 ? ratio : (double)q[k] / (double)p[k];
+			if (fabs((double)q[k] - ratio * (double)p[k]) > 1e-5 * fabs((double)q[k]))
+				return false;
+		}
+	}
+	return true;
+}
+
+static void grids_tell_the_factors(void **state)
+{
+	(void)state;
+	float k[16], one[16];
+	for (int i = 0; i < 16; i++)
+		one[i] = 1;
+	seed = 3;
+	factors(k, 16);
+	tarn_model *plain = trained_for_codes(one, true), *bad = trained_for_codes(k, true), *any = trained_for_codes(k, false);
+	assert_false(steps_differ(plain));
+	assert_true(steps_differ(bad));
+	assert_false(steps_differ(any));
+	assert_false(same_shape(plain, bad));
+	tarn_model *again = equalized(bad, INFINITY);
+	assert_true(same_shape(plain, again));
+	assert_true(sqnr(plain, again) > 100);
+	tarn_model_unref(again);
+	tarn_model_unref(any);
+	tarn_model_unref(bad);
+	tarn_model_unref(plain);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_function_stays),
-		cmocka_unit_test(random_factors_do_not_matter),
-		cmocka_unit_test(normalizations_take_factors),
-		cmocka_unit_test(channels_are_shifted),
+		cmocka_unit_test(the_function_stays),          cmocka_unit_test(random_factors_do_not_matter),
+		cmocka_unit_test(normalizations_take_factors), cmocka_unit_test(channels_are_shifted),
+		cmocka_unit_test(grids_tell_the_factors),
 	};
 	return cmocka_run_group_tests(tests, NULL, close_device);
 }
