@@ -113,9 +113,10 @@ tarn_err tarn_dyn_sample(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done)
 			return tarn_dyn_done(d);
 		part = part ? tarn_dyn_op_attr(d, "Concat", grid->type, "axis", 0, part, p, NULL) : p;
 	}
-	if (tarn_attr_i(n, tarn_attr_index(n->op, "padding_mode")) == ZEROS)
-		n->in[0] = tarn_dyn_masked(d, x, axes, 0);
-	for (int a = 2; a < x->shape.rank && n->in[0] == x; a++)
+	bool zeros = tarn_attr_i(n, tarn_attr_index(n->op, "padding_mode")) == ZEROS;
+	if (zeros)
+		n->in[0] = tarn_dyn_masked(d, x, axes, 0); /* x itself where it holds 0 already */
+	for (int a = 2; a < x->shape.rank && !zeros; a++)
 		if (axes >> a & 1)
 			x = n->in[0] = tarn_dyn_edge(d, x, a);
 	tarn_value *g = tarn_dyn_masked(d, grid, tarn_dyn_axes(d, grid), 0);

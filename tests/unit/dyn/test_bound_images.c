@@ -224,6 +224,20 @@ static void sampled_points(void **state)
 	equal_from(1, 1e-5, 7);
 }
 
+/* Weights of a Softmax are 0 in the padding without another mask. */
+static void sampled_weights(void **state)
+{
+	(void)state;
+	tarn_value *one = node(g, "Slice", x, ints(g, 1, 0), ints(g, 1, 1)), *line = node(g, "ReduceMax", one, NULL, NULL), *p;
+	set_ints(g, line, "axes", 1, 2);
+	p = node(g, "Softmax", line, NULL, NULL);
+	set_int(p, "axis", 3);
+	tarn_value *y = node(g, "GridSample", p, weights(g, dims(4, 1, 4, 5, 2)), NULL);
+	set_int(y, "mode", 2);
+	output(g, y);
+	equal_from(1, 1e-5, 3);
+}
+
 static void points_that_cannot_be_said_anew_are_refused(void **state)
 {
 	(void)state;
@@ -257,6 +271,7 @@ int main(void)
 		T(batch_alone),
 		T(maxima_that_do_not_fit_are_refused),
 		T(sampled_points),
+		T(sampled_weights),
 		T(points_that_cannot_be_said_anew_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
