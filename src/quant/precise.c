@@ -121,9 +121,11 @@ tarn_err tarn_quant_write_rests(const quant_plan *p, tarn_graph *g, tarn_node *n
 
 /* ---- choosing ---- */
 
-/* Multiply-accumulates, of the network as it is with every rest, that no device notices: some ten microseconds of one core.
- * Outputs this good need no more; a rest whose loss keeps them there, or costs no more than this, goes again. */
-static const double LITTLE_WORK = 1e7, GOOD_DB = 50, WORTH_DB = 3, SLACK_DB = 0.5;
+/* Multiply-accumulates, of the network as it is with every rest, that are still little: some tens of microseconds of one core.
+ * They are more than eight bits need, all the same: only outputs worse than POOR_DB, the bound of values in two codes too, are
+ * worth them. Then outputs as good as GOOD_DB need no more; a rest whose loss keeps them there, or costs no more than this,
+ * goes again. */
+static const double LITTLE_WORK = 1e7, POOR_DB = 33, GOOD_DB = 50, WORTH_DB = 3, SLACK_DB = 0.5;
 enum { MOST_PRODUCTS = 64 };
 
 typedef struct candidate {
@@ -188,7 +190,7 @@ tarn_err tarn_quant_search_precise(quant_plan *p, const quant_judge *j)
 	if (!n || n > 2 * MOST_PRODUCTS || 3 * work > LITTLE_WORK || p->weight_top < 127 || !j->n)
 		return TARN_OK;
 	TRY(measure(p, j, &before));
-	if (before >= GOOD_DB)
+	if (before >= POOR_DB)
 		return TARN_OK;
 	for (size_t i = 0; i < n; i++)
 		p->precise[c[i].node] |= (uint8_t)c[i].rest;

@@ -126,7 +126,16 @@ static void devices_agree(void **state)
 	tarn_device_close(&ref);
 }
 
-/* Where the outputs are not good, no more than they need: half a dB of what all of them bring, or 50 dB. */
+static bool none_taken(void)
+{
+	for (size_t i = 0; i < p.m->main->node.len; i++)
+		if (p.precise[i])
+			return false;
+	return true;
+}
+
+/* Outputs that 8 bits serve well are left alone. Where they are poor, here by grids eight times too coarse, no more is taken
+ * than they need: half a dB of what all of them bring, or 50 dB. */
 static void taken_where_needed(void **state)
 {
 	(void)state;
@@ -136,8 +145,13 @@ static void taken_where_needed(void **state)
 	double db;
 	int n = 0, products = 0;
 	double all = with(3);
-	with(0);
+	assert_true(with(0) > 34);
 	assert_ok(tarn_quant_judge_init(&j, &p, &o));
+	assert_ok(tarn_quant_search_precise(&p, &j));
+	assert_true(none_taken());
+	for (size_t i = 0; i < p.m->main->value.len; i++)
+		p.grid[i].scale *= 8;
+	assert_true(with(0) < 32);
 	assert_ok(tarn_quant_search_precise(&p, &j));
 	assert_ok(tarn_quant_write(&p, &q));
 	assert_ok(tarn_quant_judge_measure(&j, q, &db));
@@ -153,8 +167,7 @@ static void taken_where_needed(void **state)
 	memset(p.precise, 0, p.m->main->node.len);
 	p.weight_top = 7;
 	assert_ok(tarn_quant_search_precise(&p, &j));
-	for (size_t i = 0; i < p.m->main->node.len; i++)
-		assert_int_equal(p.precise[i], 0);
+	assert_true(none_taken());
 	tarn_quant_judge_fini(&j);
 }
 
