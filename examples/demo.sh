@@ -91,7 +91,7 @@ qat() { # NAME FLAGS...: one model and its report
 }
 qat digits_qat --qat
 qat digits_w4 --weight-bits 4
-qat digits_w4_qat --weight-bits 4 --qat --mixed 0
+qat digits_w4_qat --weight-bits 4 --qat
 db() { num '%.1f' "$(get "$OUT/$1.json" sqnr_db.scores)"; }
 trained() { num '%.1f s' "$(get "$OUT/$1.json" training.seconds.value)"; }
 row "top-1, INT8, trained on the 300 images (QAT)" "$(accuracy top1_qat "$OUT/digits_qat.onnx")" "M, no labels: the float model teaches; $(trained digits_qat)"

@@ -40,7 +40,7 @@ echo "|---|---|---|---|---|"
 float=$(top1 examples/digits/digits.onnx)
 for bits in 8 4; do
 	quantize ptq digits --weight-bits $bits
-	quantize qat digits --weight-bits $bits --qat --mixed 0
+	quantize qat digits --weight-bits $bits --qat
 	echo "| digits, 300 images | $bits bits | $(db ptq) | $(db qat) | $float, $(top1 "$work/ptq.onnx"), $(top1 "$work/qat.onnx") % of 20000 |"
 done
 for bits in 8 4; do

@@ -417,22 +417,43 @@ static tarn_err accept(trainer *t, const tarn_model *start, tarn_model **out)
 	return err;
 }
 
-static tarn_err train(trainer *t, const tarn_model *teacher, const tarn_model *start, tarn_model **out)
+/* The samples, with so many mixtures; o is as it came. */
+static tarn_err gather(trainer *t, const tarn_qat_options *o, size_t mixed, const tarn_model *teacher, const tarn_model *start)
 {
-	TRY(qat_net_init(&t->net, start));
-	TRY(check_gradients(&t->net));
-	qat_mix_init(&t->mix, &t->net, t->o, qat_mix_count(&t->net, teacher != NULL, qat_state_few_bits(&t->net), t->o));
-	t->own = *t->o;
+	qat_data_fini(&t->data);
+	qat_mix_init(&t->mix, &t->net, o, mixed);
+	t->own = *o;
 	t->own.data = &t->mix.data;
 	t->o = &t->own;
-	TRY(qat_data_init(&t->data, t->o, &t->mix, start, teacher));
+	return qat_data_init(&t->data, t->o, &t->mix, start, teacher);
+}
+
+/* Mixtures keep few samples from being learned by heart. A model that has every sample kept out right does not suffer from
+ * that: the samples themselves refine it better, and mixtures would only lead away from them. */
+static bool all_right(const tarn_qat_score *s)
+{
+	return s->n && s->right >= s->n;
+}
+
+static tarn_err train(trainer *t, const tarn_model *teacher, const tarn_model *start, tarn_model **out)
+{
+	const tarn_qat_options *o = t->o;
+	TRY(qat_net_init(&t->net, start));
+	TRY(check_gradients(&t->net));
+	size_t mixed = qat_mix_count(&t->net, teacher != NULL, qat_state_few_bits(&t->net), o);
+	TRY(gather(t, o, 0, teacher, start));
+	if (!o->fresh)
+		TRY(score_start(t, start));
+	if (mixed && (o->mix > 0 || !all_right(&t->r->before)))
+		TRY(gather(t, o, mixed, teacher, start));
 	TRY(qat_state_init(&t->state, &t->net, teacher, t->o));
+	if (o->fresh)
+		TRY(score_start(t, start));
 	t->first_rate = t->state.rate;
 	t->r->parameters = t->net.n_theta;
 	t->r->trained_on = t->data.n_train - t->data.mixed;
 	t->r->mixed = t->data.mixed;
 	t->r->holdout = t->data.n_hold;
-	TRY(score_start(t, start));
 	t->state.best_score = t->r->before;
 	TRY(rooms(t));
 	if (t->o->resume && t->o->checkpoint)
