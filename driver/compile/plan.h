@@ -253,10 +253,8 @@ TARN_MUST tarn_err tarn_npu_find_exact(const tarn_graph *g, tarn_arena *a, bool 
 TARN_MUST tarn_err tarn_npu_find_scales(const float *w, size_t count, const npu_lane *lane, tarn_arena *a, float **scale,
 					bool *all);
 
-/* ---- limit.c ---- */
+/* ---- band.c ---- */
 
-/* One sentence: what limits the plan, and whether 8-bit layers or a faster clock would help. Appended. */
-void tarn_npu_limit(const tarn_arch *arch, const npu_plan *plan, tarn_str *s);
 /* Fraction the truth may lie away from the model, of one layer and of all. */
 float tarn_npu_job_band(const tarn_arch *arch, const npu_job *job);
 float tarn_npu_plan_band(const tarn_arch *arch, const npu_plan *plan);

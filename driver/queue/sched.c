@@ -38,7 +38,7 @@ struct tarn_sched {
 	tarn_sched_config config;
 	tarn_sched_queue *queues;
 	tarn_thread thread;
-	bool started, stop;
+	bool started;
 	tarn_pool *pool;
 	int64_t origin_ns; /* host time of device time 0 */
 	uint64_t cursor_ns, busy_ns, jobs, last_tick, last_read, seq;
@@ -63,33 +63,6 @@ static void job_free(job *j)
 	tarn_cmds_fini(&j->cmds);
 	tarn_ref_put(j->done ? &j->done->ref : NULL);
 	tarn_mem_free(j);
-}
-
-void tarn_sched_free(tarn_sched *s)
-{
-	if (!s)
-		return;
-	tarn_mutex_lock(&s->lock);
-	s->stop = true;
-	tarn_cond_broadcast(&s->work);
-	tarn_mutex_unlock(&s->lock);
-	if (s->started)
-		tarn_thread_join(s->thread);
-	for (tarn_sched_queue *q = s->queues; q;) {
-		for (job *j = q->head; j;) {
-			job *next = j->next;
-			job_free(j);
-			j = next;
-		}
-		tarn_sched_queue *next = q->next;
-		tarn_mem_free(q);
-		q = next;
-	}
-	tarn_pool_free(s->pool);
-	tarn_cond_fini(&s->work);
-	tarn_cond_fini(&s->done);
-	tarn_mutex_fini(&s->lock);
-	tarn_mem_free(s);
 }
 
 /* Device time now. Call with the lock held. */
@@ -339,14 +312,14 @@ static void *thread_main(void *arg)
 {
 	tarn_sched *s = arg;
 	tarn_mutex_lock(&s->lock);
-	while (!s->stop) {
+	for (;;) {
 		tarn_sched_queue *q = pick(s);
 		if (!q) {
 			tarn_cond_wait(&s->work, &s->lock);
 			continue;
 		}
 		job *j = q->head;
-		while (j->at < j->cmds.len && !blocked(j) && !s->stop)
+		while (j->at < j->cmds.len && !blocked(j))
 			step(s, q, j);
 		if (j->at == j->cmds.len) {
 			finish(s, q, j);
@@ -357,8 +330,7 @@ static void *thread_main(void *arg)
 			tarn_mutex_lock(&s->lock);
 		}
 	}
-	tarn_mutex_unlock(&s->lock);
-	return NULL;
+	return NULL; /* not reached: a device lives as long as the process */
 }
 
 /* ---- queues ---- */

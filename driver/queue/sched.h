@@ -33,8 +33,6 @@ typedef struct tarn_sched_stats {
 typedef struct tarn_sched_queue tarn_sched_queue;
 
 TARN_MUST tarn_err tarn_sched_new(const tarn_sched_config *config, tarn_sched **sched);
-/* Waits for the thread to finish the job it is in; jobs not started are dropped. */
-void tarn_sched_free(tarn_sched *sched);
 void tarn_sched_get_stats(tarn_sched *sched, tarn_sched_stats *stats);
 /* The device's clock in ticks, strictly larger at each call; *host_ns (monotonic clock) of the same moment. */
 uint64_t tarn_sched_tick(tarn_sched *sched, uint64_t *host_ns);

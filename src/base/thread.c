@@ -79,11 +79,6 @@ bool tarn_thread_is_self(tarn_thread t)
 	return pthread_equal(t, pthread_self());
 }
 
-tarn_thread tarn_thread_self(void)
-{
-	return pthread_self();
-}
-
 void tarn_thread_join(tarn_thread t)
 {
 	pthread_join(t, NULL);

@@ -33,7 +33,6 @@ TARN_MUST tarn_err tarn_thread_start(tarn_thread *t, const char *name, void *(*r
 void tarn_thread_join(tarn_thread t);
 void tarn_thread_detach(tarn_thread t); /* instead of join, from the thread itself */
 bool tarn_thread_is_self(tarn_thread t);
-tarn_thread tarn_thread_self(void);
 void tarn_thread_yield(void); /* lets others run */
 /* Processors this process may use, at least 1. */
 int tarn_thread_cpus(void);

@@ -113,8 +113,3 @@ void tarn_graph_dump(const tarn_graph *g, tarn_str *out)
 {
 	dump_graph(g, 0, out);
 }
-
-void tarn_node_dump(const tarn_graph *g, const tarn_node *n, tarn_str *out)
-{
-	dump_node(g, n, 0, out);
-}

@@ -7,6 +7,5 @@
 #include "ir/graph.h"
 
 void tarn_graph_dump(const tarn_graph *g, tarn_str *out);
-void tarn_node_dump(const tarn_graph *g, const tarn_node *n, tarn_str *out);
 
 #endif

@@ -107,13 +107,6 @@ void tarn_conv_f32_free(tarn_conv_f32 *conv)
 	tarn_mem_free(conv);
 }
 
-size_t tarn_conv_f32_bytes(const tarn_conv_f32 *conv)
-{
-	const tarn_panels *b = conv->group;
-	return sizeof *conv + (size_t)conv->spec.groups *
-				      (sizeof *b + (size_t)b->vectors * (size_t)b->set->lanes * (b->k + 1) * sizeof(float));
-}
-
 static void fill_axes(tarn_conv_f32_plan *p)
 {
 	const tarn_conv_spec *s = &p->spec;

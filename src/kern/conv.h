@@ -44,7 +44,6 @@ void tarn_conv_f32_free(tarn_conv_f32 *conv);
 /* From what _save appended, at the same level (kern/store.h). */
 TARN_MUST tarn_err tarn_conv_f32_open(const tarn_conv_spec *spec, tarn_store *from, tarn_conv_f32 **conv);
 void tarn_conv_f32_save(const tarn_conv_f32 *conv, tarn_str *out);
-size_t tarn_conv_f32_bytes(const tarn_conv_f32 *conv);
 
 /* Taps that lie wholly in the padding are allowed. TARN_SHAPE, TARN_NOMEM. */
 TARN_MUST tarn_err tarn_conv_f32_plan_new(const tarn_conv_f32 *conv, const tarn_conv_shape *shape,

@@ -90,13 +90,6 @@ void tarn_conv_transpose_f32_free(tarn_conv_transpose_f32 *conv)
 	tarn_mem_free(conv);
 }
 
-size_t tarn_conv_transpose_f32_bytes(const tarn_conv_transpose_f32 *conv)
-{
-	const tarn_panels *b = conv->group;
-	return sizeof *conv + (size_t)conv->spec.groups *
-				      (sizeof *b + (size_t)b->vectors * (size_t)b->set->lanes * (b->k + 1) * sizeof(float));
-}
-
 int tarn_conv_transpose_f32_tasks(const tarn_conv_transpose_f32 *conv, const tarn_conv_shape *shape)
 {
 	return shape->ow ? shape->n * shape->oh * conv->spec.groups * conv->group->count : 0;

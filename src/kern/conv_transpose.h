@@ -23,7 +23,6 @@ void tarn_conv_transpose_f32_free(tarn_conv_transpose_f32 *conv);
 /* From what _save appended, at the same level (kern/store.h). */
 TARN_MUST tarn_err tarn_conv_transpose_f32_open(const tarn_conv_spec *spec, tarn_store *from, tarn_conv_transpose_f32 **conv);
 void tarn_conv_transpose_f32_save(const tarn_conv_transpose_f32 *conv, tarn_str *out);
-size_t tarn_conv_transpose_f32_bytes(const tarn_conv_transpose_f32 *conv);
 
 typedef struct tarn_conv_transpose_f32_args {
 	tarn_conv_shape shape; /* oh and ow as the caller resolved them (output padding included) */

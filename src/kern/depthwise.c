@@ -85,11 +85,6 @@ void tarn_depthwise_f32_save(const tarn_depthwise_f32 *dw, tarn_str *out)
 	tarn_store_put(out, dw->bias, dw->w_stride * sizeof *dw->bias);
 }
 
-size_t tarn_depthwise_f32_bytes(const tarn_depthwise_f32 *dw)
-{
-	return sizeof *dw + dw->w_stride * (dw->weights + 1) * sizeof(float);
-}
-
 int tarn_depthwise_f32_tasks(const tarn_depthwise_shape *shape)
 {
 	return shape->n * shape->oh;

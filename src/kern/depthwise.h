@@ -44,7 +44,6 @@ void tarn_depthwise_f32_free(tarn_depthwise_f32 *dw);
 /* From what _save appended, at the same level (kern/store.h). */
 TARN_MUST tarn_err tarn_depthwise_f32_open(const tarn_depthwise_spec *spec, tarn_store *from, tarn_depthwise_f32 **dw);
 void tarn_depthwise_f32_save(const tarn_depthwise_f32 *dw, tarn_str *out);
-size_t tarn_depthwise_f32_bytes(const tarn_depthwise_f32 *dw);
 
 typedef struct tarn_depthwise_f32_args {
 	tarn_depthwise_shape shape;

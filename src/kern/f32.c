@@ -87,14 +87,7 @@ void tarn_layernorm_f32(const float *x, float *y, size_t rows, size_t cols, cons
 {
 	const tarn_f32_set *set = tarn_f32_set_get();
 	for (size_t r = 0; r < rows; r++)
-		set->layernorm_row(x + r * cols, y + r * cols, cols, gamma, beta, eps, false);
-}
-
-void tarn_rmsnorm_f32(const float *x, float *y, size_t rows, size_t cols, const float *gamma, float eps)
-{
-	const tarn_f32_set *set = tarn_f32_set_get();
-	for (size_t r = 0; r < rows; r++)
-		set->layernorm_row(x + r * cols, y + r * cols, cols, gamma, NULL, eps, true);
+		set->layernorm_row(x + r * cols, y + r * cols, cols, gamma, beta, eps);
 }
 
 void tarn_reduce_f32(tarn_reduce op, const float *x, float *y, size_t outer, size_t axis, size_t inner)

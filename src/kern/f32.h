@@ -19,7 +19,7 @@ typedef struct tarn_f32_set {
 	void (*binary_vs)(tarn_binary op, const float *a, float b, bool reversed, float *y, size_t n);
 	void (*softmax_row)(const float *x, float *y, size_t n, float scale, bool log);
 	void (*softmax_cols)(const float *x, float *y, size_t axis, size_t inner, float scale, bool log);
-	void (*layernorm_row)(const float *x, float *y, size_t n, const float *gamma, const float *beta, float eps, bool rms);
+	void (*layernorm_row)(const float *x, float *y, size_t n, const float *gamma, const float *beta, float eps);
 	float (*reduce_row)(tarn_reduce op, const float *x, size_t n);
 	void (*reduce_cols)(tarn_reduce op, const float *x, float *y, size_t axis, size_t inner);
 	void (*pool_row)(const tarn_pool2d *p, const float *in, float *out, int n, int oy);

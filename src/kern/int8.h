@@ -88,16 +88,9 @@ void tarn_quantize_nhwc_f32(const float *x, void *code, tarn_code type, float sc
 			    size_t begin, size_t end);
 /* x[i] = (code[i] - zero) * scale. */
 void tarn_dequantize_f32(const void *code, float *x, tarn_code type, float scale, int zero, size_t n);
-/* Per channel: rows of `channels` elements, scale[c] and zero[c] (NULL: 0). */
-void tarn_quantize_rows_f32(const float *x, void *code, tarn_code type, const float *scale, const int32_t *zero, size_t rows,
-			    size_t channels);
-void tarn_dequantize_rows_f32(const void *code, float *x, tarn_code type, const float *scale, const int32_t *zero, size_t rows,
-			      size_t channels);
 /* y[i] = table[x[i]] with x read as an unsigned byte (so the table of an s8 function is indexed by the byte's bits). In place
  * is allowed. */
 void tarn_lut_u8(const uint8_t table[256], const uint8_t *x, uint8_t *y, size_t n);
-/* The same into f32. */
-void tarn_lut_f32(const float table[256], const uint8_t *x, float *y, size_t n);
 
 typedef struct tarn_qbinary {
 	enum { TARN_QBINARY_ADD, TARN_QBINARY_SUB, TARN_QBINARY_MUL } op;
@@ -108,9 +101,6 @@ typedef struct tarn_qbinary {
 } tarn_qbinary;
 /* y = quantize(dequantize(a) op dequantize(b)), n elements; exact f32 arithmetic in that order. In place is allowed. */
 void tarn_qbinary_run(const tarn_qbinary *q, const void *a, const void *b, void *y, size_t n);
-/* b is one row of `cols`, or one value for each row, as tarn_binary_row_f32 and _col_f32. */
-void tarn_qbinary_row(const tarn_qbinary *q, const void *a, const void *b, void *y, size_t rows, size_t cols);
-void tarn_qbinary_col(const tarn_qbinary *q, const void *a, const void *b, void *y, size_t rows, size_t cols);
 
 /* ---- pooling ---- */
 

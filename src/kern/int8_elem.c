@@ -72,25 +72,6 @@ void tarn_dequantize_f32(const void *code, float *x, tarn_code type, float scale
 		x[i] = (float)(code_at(code, type, i) - zero) * scale;
 }
 
-void tarn_quantize_rows_f32(const float *x, void *code, tarn_code type, const float *scale, const int32_t *zero, size_t rows,
-			    size_t channels)
-{
-	int lo, hi;
-	limits(type, &lo, &hi);
-	for (size_t r = 0; r < rows; r++)
-		for (size_t c = 0; c < channels; c++)
-			((uint8_t *)code)[r * channels + c] =
-				clamp_code(x[r * channels + c] / scale[c], zero ? zero[c] : 0, lo, hi);
-}
-
-void tarn_dequantize_rows_f32(const void *code, float *x, tarn_code type, const float *scale, const int32_t *zero, size_t rows,
-			      size_t channels)
-{
-	for (size_t r = 0; r < rows; r++)
-		for (size_t c = 0; c < channels; c++)
-			x[r * channels + c] = (float)(code_at(code, type, r * channels + c) - (zero ? zero[c] : 0)) * scale[c];
-}
-
 void tarn_lut_u8(const uint8_t table[256], const uint8_t *x, uint8_t *y, size_t n)
 {
 	const tarn_int8_set *set = tarn_int8_set_get(true);
@@ -102,43 +83,19 @@ void tarn_lut_u8(const uint8_t table[256], const uint8_t *x, uint8_t *y, size_t 
 		y[i] = table[x[i]];
 }
 
-void tarn_lut_f32(const float table[256], const uint8_t *x, float *y, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		y[i] = table[x[i]];
-}
-
-/* b_step is 0 where b is one value. */
-static void binary(const tarn_qbinary *q, const void *a, const void *b, size_t b_step, void *y, size_t n)
+void tarn_qbinary_run(const tarn_qbinary *q, const void *a, const void *b, void *y, size_t n)
 {
 	const tarn_int8_set *set = tarn_int8_set_get(true);
 	if (set) {
-		set->binary(q, a, b, b_step == 0, y, n);
+		set->binary(q, a, b, y, n);
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
 		float u = (float)(code_at(a, q->a_type, i) - q->a_zero) * q->a_scale;
-		float v = (float)(code_at(b, q->b_type, i * b_step) - q->b_zero) * q->b_scale;
+		float v = (float)(code_at(b, q->b_type, i) - q->b_zero) * q->b_scale;
 		float r = q->op == TARN_QBINARY_ADD ? u + v : q->op == TARN_QBINARY_SUB ? u - v : u * v;
 		((uint8_t *)y)[i] = clamp_code(r / q->y_scale, q->y_zero, q->lo, q->hi);
 	}
-}
-
-void tarn_qbinary_run(const tarn_qbinary *q, const void *a, const void *b, void *y, size_t n)
-{
-	binary(q, a, b, 1, y, n);
-}
-
-void tarn_qbinary_row(const tarn_qbinary *q, const void *a, const void *b, void *y, size_t rows, size_t cols)
-{
-	for (size_t r = 0; r < rows; r++)
-		binary(q, (const char *)a + r * cols, b, 1, (char *)y + r * cols, cols);
-}
-
-void tarn_qbinary_col(const tarn_qbinary *q, const void *a, const void *b, void *y, size_t rows, size_t cols)
-{
-	for (size_t r = 0; r < rows; r++)
-		binary(q, (const char *)a + r * cols, (const char *)b + r, 0, (char *)y + r * cols, cols);
 }
 
 int tarn_qpool_tasks(const tarn_pool2d *p)

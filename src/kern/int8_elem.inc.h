@@ -101,34 +101,32 @@ static void lut(const uint8_t *table, const uint8_t *x, uint8_t *y, size_t n)
 }
 #endif
 
-INLINE qv elem_binary(const tarn_qbinary *q, const int op, const uint8_t *a, const uint8_t *b, bool b_one, const q_out *o)
+INLINE qv elem_binary(const tarn_qbinary *q, const int op, const uint8_t *a, const uint8_t *b, const q_out *o)
 {
 	const bool as = q->a_type == TARN_CODE_S8, bs = q->b_type == TARN_CODE_S8;
 	vf u = q_float(Q(sub_epi32)(q_widen(a, as), Q(set1_epi32)(q->a_zero))) * v_set1(q->a_scale);
-	qv w = b_one ? Q(set1_epi32)(bs ? (int8_t)*b : *b) : q_widen(b, bs);
-	vf v = q_float(Q(sub_epi32)(w, Q(set1_epi32)(q->b_zero))) * v_set1(q->b_scale);
+	vf v = q_float(Q(sub_epi32)(q_widen(b, bs), Q(set1_epi32)(q->b_zero))) * v_set1(q->b_scale);
 	vf r = op == TARN_QBINARY_ADD ? u + v : op == TARN_QBINARY_SUB ? u - v : u * v;
 	return q_round(elem_quotient(r, v_set1(q->y_scale), v_set1(1 / q->y_scale)), o);
 }
 
-INLINE void elem_binary_loop(const tarn_qbinary *q, const int op, const uint8_t *a, const uint8_t *b, bool b_one, uint8_t *y,
-			     size_t n)
+INLINE void elem_binary_loop(const tarn_qbinary *q, const int op, const uint8_t *a, const uint8_t *b, uint8_t *y, size_t n)
 {
 	const q_out o = q_out_of(q->y_type == TARN_CODE_S8, q->y_zero, q->lo, q->hi);
 	uint8_t ea[QBYTES], eb[QBYTES], ey[QBYTES];
 	for (size_t i = 0; i < n; i += QBYTES) {
 		bool whole = n - i >= QBYTES;
-		const uint8_t *pa = a + i, *pb = b_one ? b : b + i;
+		const uint8_t *pa = a + i, *pb = b + i;
 		if (!whole) {
 			memset(ea, 0, sizeof ea);
 			memset(eb, 0, sizeof eb);
 			memcpy(ea, pa, n - i);
-			memcpy(eb, pb, b_one ? 1 : n - i);
+			memcpy(eb, pb, n - i);
 			pa = ea;
 			pb = eb;
 		}
 		qv p[4];
-		UNROLL for (int v = 0; v < 4; v++) p[v] = elem_binary(q, op, pa + v * VL, b_one ? pb : pb + v * VL, b_one, &o);
+		UNROLL for (int v = 0; v < 4; v++) p[v] = elem_binary(q, op, pa + v * VL, pb + v * VL, &o);
 		qv r = q_pack(p[0], p[1], p[2], p[3], &o);
 #if VL == 16
 		r = _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), r);
@@ -141,16 +139,14 @@ INLINE void elem_binary_loop(const tarn_qbinary *q, const int op, const uint8_t 
 	}
 }
 
-static void binary(const tarn_qbinary *q, const uint8_t *a, const uint8_t *b, bool b_one, uint8_t *y, size_t n)
+static void binary(const tarn_qbinary *q, const uint8_t *a, const uint8_t *b, uint8_t *y, size_t n)
 {
-	if (q->op == TARN_QBINARY_ADD && !b_one)
-		elem_binary_loop(q, TARN_QBINARY_ADD, a, b, false, y, n);
-	else if (q->op == TARN_QBINARY_ADD)
-		elem_binary_loop(q, TARN_QBINARY_ADD, a, b, true, y, n);
+	if (q->op == TARN_QBINARY_ADD)
+		elem_binary_loop(q, TARN_QBINARY_ADD, a, b, y, n);
 	else if (q->op == TARN_QBINARY_SUB)
-		elem_binary_loop(q, TARN_QBINARY_SUB, a, b, b_one, y, n);
+		elem_binary_loop(q, TARN_QBINARY_SUB, a, b, y, n);
 	else
-		elem_binary_loop(q, TARN_QBINARY_MUL, a, b, b_one, y, n);
+		elem_binary_loop(q, TARN_QBINARY_MUL, a, b, y, n);
 }
 
 static void max(const uint8_t *const *x, int count, uint8_t *y, bool is_signed, size_t n)

@@ -89,8 +89,7 @@ typedef struct tarn_int8_set {
 	void (*quantize)(const float *x, uint8_t *code, float scale, int zero, int lo, int hi, size_t n);
 	void (*dequantize)(const uint8_t *code, float *x, bool is_signed, float scale, int zero, size_t n);
 	void (*lut)(const uint8_t *table, const uint8_t *x, uint8_t *y, size_t n);
-	/* b_step 0: b is one value */
-	void (*binary)(const tarn_qbinary *q, const uint8_t *a, const uint8_t *b, bool b_one, uint8_t *y, size_t n);
+	void (*binary)(const tarn_qbinary *q, const uint8_t *a, const uint8_t *b, uint8_t *y, size_t n);
 	void (*max)(const uint8_t *const *x, int count, uint8_t *y, bool is_signed, size_t n); /* of count >= 1 rows */
 	void (*interleave_3)(const uint8_t *const *x, uint8_t *y, size_t n);
 	void (*sum)(const uint8_t *x, int32_t *y, bool is_signed, size_t n); /* y += x */

@@ -96,9 +96,9 @@ INLINE double sum_row(const float *x, size_t n, float shift, const int power)
 	return total;
 }
 
-static void layernorm_row(const float *x, float *y, size_t n, const float *gamma, const float *beta, float eps, bool rms)
+static void layernorm_row(const float *x, float *y, size_t n, const float *gamma, const float *beta, float eps)
 {
-	float mean = rms ? 0.0f : (float)(sum_row(x, n, 0.0f, 1) / (double)n);
+	float mean = (float)(sum_row(x, n, 0.0f, 1) / (double)n);
 	float rstd = (float)(1 / sqrt(sum_row(x, n, mean, 2) / (double)n + (double)eps));
 	vf m = v_set1(mean), r = v_set1(rstd);
 	for (size_t i = 0; i < n; i += VL) {

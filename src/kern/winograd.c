@@ -129,11 +129,6 @@ void tarn_winograd_f32_free(tarn_winograd_f32 *conv)
 	tarn_mem_free(conv);
 }
 
-size_t tarn_winograd_f32_bytes(const tarn_winograd_f32 *conv)
-{
-	return sizeof *conv + (size_t)conv->b.vectors * (size_t)conv->b.set->lanes * (conv->b.k + 1) * sizeof(float);
-}
-
 /* How the tiles of a shape are cut into blocks, and where the scratch arrays are. */
 typedef struct blocks {
 	size_t tiles, count, most;     /* most: tiles of the largest block */

@@ -29,7 +29,6 @@ void tarn_winograd_f32_free(tarn_winograd_f32 *conv);
 /* From what _save appended, at the same level (kern/store.h). */
 TARN_MUST tarn_err tarn_winograd_f32_open(const tarn_conv_spec *spec, tarn_store *from, tarn_winograd_f32 **conv);
 void tarn_winograd_f32_save(const tarn_winograd_f32 *conv, tarn_str *out);
-size_t tarn_winograd_f32_bytes(const tarn_winograd_f32 *conv);
 
 typedef struct tarn_winograd_f32_args {
 	tarn_conv_shape shape;

@@ -13,8 +13,6 @@
 extern const tarn_op_def *const tarn_ops[];
 /* By canonical name and ONNX domain ("" or NULL or "ai.onnx": standard); NULL when unknown. */
 const tarn_op_def *tarn_op_find(const char *domain, const char *name);
-/* By OpenVINO type word (exact); NULL when no operator claims it. */
-const tarn_op_def *tarn_op_find_ir(const char *type);
 
 /* Reference evaluation of one node on concrete tensors: infers output shapes, allocates, runs eval (or, without eval, evaluates
  * the decomposition). Errors carry the node's name. `out` holds n->n_out zeroed structs; on success each present output owns

@@ -66,12 +66,6 @@ void tarn_pad_along(tarn_pad *p, tarn_pad_need need)
 	p->need = is_axis(p, tarn_attr_i(p->node, tarn_attr_index(p->node->op, "axis"))) ? need : TARN_PAD_ANY;
 }
 
-void tarn_pad_across(tarn_pad *p, const char *why)
-{
-	tarn_pad_along(p, TARN_PAD_UNSAFE);
-	p->why = why;
-}
-
 void tarn_pad_reduced(tarn_pad *p, tarn_pad_need need)
 {
 	const tarn_node *n = p->node;

@@ -10,8 +10,6 @@ void tarn_pad_any(tarn_pad *p);
 /* The same for operators whose output has another shape: the padded axis must come out as one axis, at the same place in the
  * order of elements; else PLACE. */
 void tarn_pad_view(tarn_pad *p);
-/* Unsafe along the attribute `axis`, nothing along others. */
-void tarn_pad_across(tarn_pad *p, const char *why);
 /* `need` along the attribute `axis`, nothing along others. */
 void tarn_pad_along(tarn_pad *p, tarn_pad_need need);
 /* Windows slide over the axes from 2 on: `need` where a window of the valid result may reach behind the valid input, nothing

@@ -22,11 +22,3 @@ const tarn_op_def *tarn_op_find(const char *domain, const char *name)
 			return tarn_ops[i];
 	return NULL;
 }
-
-const tarn_op_def *tarn_op_find_ir(const char *type)
-{
-	for (int i = 0; tarn_ops[i]; i++)
-		if (tarn_ops[i]->ir && !strcmp(tarn_ops[i]->ir, type))
-			return tarn_ops[i];
-	return NULL;
-}

@@ -255,9 +255,3 @@ tarn_err tarn_affine_round(tarn_graph *g, int *changed)
 	tarn_arena_fini(&scratch);
 	return err;
 }
-
-tarn_err tarn_pass_fold_affine(tarn_model *m)
-{
-	static const tarn_rewrite_fn fn[] = {tarn_affine_round};
-	return tarn_rewrite_run(m, fn, 1);
-}

@@ -14,10 +14,6 @@ TARN_MUST tarn_err tarn_model_reshape(tarn_model *m, const tarn_shape *shape, in
 
 /* Evaluates nodes whose inputs are all constant (or known); shape subgraphs of static shapes vanish. Bodies included. */
 TARN_MUST tarn_err tarn_pass_fold(tarn_model *m);
-/* Identity, Dropout, casts to the same type, transposes that cancel, reshapes of reshapes ... */
-TARN_MUST tarn_err tarn_pass_simplify(tarn_model *m);
-/* Batch normalisation, scale and shift by constants folded into a preceding convolution or matrix product. */
-TARN_MUST tarn_err tarn_pass_fold_affine(tarn_model *m);
 /* If with a constant condition becomes the taken branch. */
 TARN_MUST tarn_err tarn_pass_inline(tarn_model *m);
 /* Replaces each node for which `keep` says no by its decomposition, where it has one. */

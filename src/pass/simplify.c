@@ -178,9 +178,3 @@ tarn_err tarn_simplify_round(tarn_graph *g, int *changed)
 	tarn_arena_fini(&scratch);
 	return err;
 }
-
-tarn_err tarn_pass_simplify(tarn_model *m)
-{
-	static const tarn_rewrite_fn fn[] = {tarn_simplify_round};
-	return tarn_rewrite_run(m, fn, 1);
-}

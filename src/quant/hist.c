@@ -81,29 +81,6 @@ static bool inside(const quant_hist *h, const quant_grid *g, int bin, int *code)
 	return fabs(x - tarn_quant_value(g, *code)) <= 0.5 * (double)g->scale;
 }
 
-double tarn_quant_hist_clipped(const quant_hist *h, const quant_grid *g)
-{
-	double out = 0, all = 0;
-	int c;
-	for (int i = 0; i < QUANT_BINS; i++) {
-		all += h->bin[i];
-		out += inside(h, g, i, &c) ? 0 : h->bin[i];
-	}
-	return all > 0 ? out / all : 0;
-}
-
-int tarn_quant_hist_codes(const quant_hist *h, const quant_grid *g)
-{
-	bool used[256] = {false};
-	int n = 0;
-	for (int i = 0; i < QUANT_BINS; i++)
-		if (h->bin[i])
-			used[tarn_quant_code(g, centre(h, i)) - tarn_quant_code_min(g)] = true;
-	for (int i = 0; i < 256; i++)
-		n += used[i];
-	return n;
-}
-
 void tarn_quant_hist_percentile(const quant_hist *h, double tail, double *lo, double *hi)
 {
 	double all = 0, width = h->limit / (QUANT_BINS / 2), sum = 0;

@@ -24,9 +24,6 @@ void tarn_quant_hist_merge(quant_hist *to, const quant_hist *from);
 
 /* 10 log10 (signal / noise) of the values on a grid, in dB; no noise counts as 200 dB, no signal as 0. */
 double tarn_quant_hist_sqnr(const quant_hist *h, const quant_grid *g);
-/* Share of the values outside the grid, and how many of its codes occur. */
-double tarn_quant_hist_clipped(const quant_hist *h, const quant_grid *g);
-int tarn_quant_hist_codes(const quant_hist *h, const quant_grid *g);
 /* Range that leaves out `tail` of the values at each end. */
 void tarn_quant_hist_percentile(const quant_hist *h, double tail, double *lo, double *hi);
 /* Kullback-Leibler divergence of the values on a grid from the values (nats), in the histogram's bins. */

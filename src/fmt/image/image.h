@@ -77,9 +77,8 @@ typedef struct tarn_prep_target {
 typedef struct tarn_prep tarn_prep;
 TARN_MUST tarn_err tarn_prep_new(const tarn_prep_options *o, const tarn_prep_target *t, tarn_prep **p);
 void tarn_prep_free(tarn_prep *p);
-/* One sample of the target's shape into dst. `img` must have tarn_prep_channels. */
+/* One sample of the target's shape into dst. `img` must have its channels. */
 TARN_MUST tarn_err tarn_prep_run(tarn_prep *p, const tarn_image *img, void *dst);
-int tarn_prep_channels(const tarn_prep *p);
 /* Decodes the bytes of a JPEG, PNG or BMP and prepares. */
 TARN_MUST tarn_err tarn_prep_bytes(tarn_prep *p, const uint8_t *at, size_t n, void *dst);
 /* The same for a raw frame. */

@@ -83,11 +83,6 @@ void tarn_prep_free(tarn_prep *p)
 	tarn_mem_free(p);
 }
 
-int tarn_prep_channels(const tarn_prep *p)
-{
-	return p->channels;
-}
-
 static int cut(long length)
 {
 	return length < 1 ? 1 : length > IMAGE_MAX_SIDE ? IMAGE_MAX_SIDE : (int)length;

@@ -148,12 +148,3 @@ tarn_err tarn_idx_parse_tensor(const uint8_t *at, size_t n, tarn_tensor *t)
 	source_fini(&s);
 	return err;
 }
-
-tarn_err tarn_idx_read(const char *path, tarn_tensor *t)
-{
-	tarn_buffer *file;
-	TRY(tarn_buffer_map(path, &file));
-	tarn_err err = tarn_err_note(tarn_idx_parse_tensor(file->at, file->size, t), "in '%s'", path);
-	tarn_buffer_unref(file);
-	return err;
-}

@@ -37,7 +37,6 @@ TARN_MUST tarn_err tarn_npy_write(const char *path, const tarn_tensor *t);
 
 /* idx: two zero bytes, type, rank, sizes and elements, all big-endian. gzip is told by its first bytes. */
 TARN_MUST tarn_err tarn_idx_parse_tensor(const uint8_t *at, size_t n, tarn_tensor *t);
-TARN_MUST tarn_err tarn_idx_read(const char *path, tarn_tensor *t);
 
 /* WAV: PCM of 8 to 32 bits, or 32-bit floats, as f32 [channels, samples] from -1 to 1. */
 bool tarn_wav_probe(const uint8_t *at, size_t n);

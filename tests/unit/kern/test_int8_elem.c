@@ -102,30 +102,6 @@ static void test_dequantize(void **state)
 			});
 }
 
-static void test_rows(void **state)
-{
-	(void)state;
-	enum { R = 3, C = 21 };
-	float x[R * C], back[R * C], scale[C];
-	int32_t zero[C];
-	uint8_t code[R * C];
-	for (int i = 0; i < R * C; i++)
-		x[i] = rng_float() * 9;
-	for (int c = 0; c < C; c++) {
-		scale[c] = 0.01f + fabsf(rng_float()) / 10;
-		zero[c] = rng_int(-20, 20);
-	}
-	AT_INT8_LEVELS({
-		tarn_quantize_rows_f32(x, code, TARN_CODE_S8, scale, zero, R, C);
-		tarn_dequantize_rows_f32(code, back, TARN_CODE_S8, scale, zero, R, C);
-		for (int i = 0; i < R * C; i++) {
-			int want = code_of(x[i] / scale[i % C], zero[i % C], -128, 127);
-			check_code(code, TARN_CODE_S8, (size_t)i, want, "quantize rows");
-			assert_true(back[i] == (float)(want - zero[i % C]) * scale[i % C]);
-		}
-	});
-}
-
 /* Planes to pixels, in two parts. */
 static void test_nhwc(void **state)
 {
@@ -151,25 +127,17 @@ static void test_lut(void **state)
 {
 	(void)state;
 	uint8_t table[256], x[N], y[N + 1];
-	float f[256], z[N + 1];
-	for (int i = 0; i < 256; i++) {
+	for (int i = 0; i < 256; i++)
 		table[i] = (uint8_t)rng();
-		f[i] = rng_float();
-	}
 	for (int i = 0; i < N; i++)
 		x[i] = (uint8_t)(i < 256 ? i : (int)rng());
 	for (size_t n = 0; n <= N; n += n < 70 ? 1 : 131)
 		AT_INT8_LEVELS({
 			y[n] = 0x5a;
-			z[n] = UNTOUCHED;
 			tarn_lut_u8(table, x, y, n);
-			tarn_lut_f32(f, x, z, n);
-			for (size_t i = 0; i < n; i++) {
+			for (size_t i = 0; i < n; i++)
 				assert_int_equal(y[i], table[x[i]]);
-				assert_true(z[i] == f[x[i]]);
-			}
 			assert_int_equal(y[n], 0x5a);
-			assert_true(z[n] == UNTOUCHED);
 			memcpy(y, x, n);
 			tarn_lut_u8(table, y, y, n);
 			for (size_t i = 0; i < n; i++)
@@ -214,31 +182,6 @@ static void test_binary(void **state)
 			tarn_qbinary_run(&q, a, b, y, 65536);
 			for (size_t i = 0; i < 65536; i++)
 				check_code(y, q.y_type, i, binary_code(&q, a, i, b, i), "binary");
-		});
-	}
-}
-
-static void test_binary_repeated(void **state)
-{
-	(void)state;
-	enum { R = 5 };
-	uint8_t a[R * N], b[N + R], y[R * N + 1];
-	for (int i = 0; i < R * N; i++)
-		a[i] = (uint8_t)rng();
-	for (int i = 0; i < N + R; i++)
-		b[i] = (uint8_t)rng();
-	for (int k = 0; k < 12; k++) {
-		tarn_qbinary q = random_binary(k % 3);
-		size_t cols = k & 1 ? (size_t)rng_int(1, 70) : (size_t)rng_int(1, N);
-		AT_INT8_LEVELS({
-			y[R * cols] = 0x5a;
-			tarn_qbinary_row(&q, a, b, y, R, cols);
-			for (size_t i = 0; i < R * cols; i++)
-				check_code(y, q.y_type, i, binary_code(&q, a, i, b, i % cols), "binary row");
-			tarn_qbinary_col(&q, a, b, y, R, cols);
-			for (size_t i = 0; i < R * cols; i++)
-				check_code(y, q.y_type, i, binary_code(&q, a, i, b, i / cols), "binary column");
-			assert_int_equal(y[R * cols], 0x5a);
 		});
 	}
 }
@@ -313,10 +256,8 @@ static void test_pool(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_quantize),   cmocka_unit_test(test_quotients),
-		cmocka_unit_test(test_dequantize), cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_lut),        cmocka_unit_test(test_nhwc),
-		cmocka_unit_test(test_binary),     cmocka_unit_test(test_binary_repeated),
+		cmocka_unit_test(test_quantize), cmocka_unit_test(test_quotients), cmocka_unit_test(test_dequantize),
+		cmocka_unit_test(test_lut),      cmocka_unit_test(test_nhwc),      cmocka_unit_test(test_binary),
 		cmocka_unit_test(test_pool),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

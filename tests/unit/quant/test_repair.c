@@ -46,10 +46,6 @@ static void sqnr_of_uniform_values(void **state)
 	quant_grid g = tarn_quant_grid(-1, 1, true);
 	double step = 1.0 / 127, expect = 10 * log10(1.0 / 3 / (step * step / 12));
 	assert_true(fabs(tarn_quant_hist_sqnr(&h, &g) - expect) < 0.1);
-	assert_int_equal(tarn_quant_hist_codes(&h, &g), 255);
-	/* Half the range: the other half is cut off, except for half a step at each end. */
-	quant_grid half = tarn_quant_grid(-0.5, 0.5, true);
-	assert_true(fabs(tarn_quant_hist_clipped(&h, &half) - (0.5 - 0.5 / 127)) < 0.01);
 	double lo, hi;
 	tarn_quant_hist_percentile(&h, 0.1, &lo, &hi);
 	assert_true(fabs(lo + 0.8) < 1e-3 && fabs(hi - 0.8) < 1e-3);
