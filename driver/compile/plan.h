@@ -142,8 +142,6 @@ uint64_t tarn_npu_tile_room(const tarn_arch *arch);
 TARN_MUST tarn_err tarn_npu_tile(const tarn_arch *arch, const npu_geometry *g, int tiles, npu_tiling *t);
 /* Part of cut `cut` on tile `tile`; rows or channels 0 when it has nothing to do. */
 npu_part tarn_npu_part(const npu_geometry *g, const npu_tiling *t, int cut, int tile);
-/* Cycles of one part, all repeats. */
-int64_t tarn_npu_part_cycles(const tarn_arch *arch, const npu_geometry *g, const npu_tiling *t, npu_part p);
 /* Input rows [first, end) that a range of output rows reads. */
 void tarn_npu_part_rows(const tarn_dpu_workload *w, npu_part p, int32_t *first, int32_t *end);
 /* Stored size of a value: floats as FP16, or as pairs of them; codes as bytes. */

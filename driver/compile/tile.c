@@ -100,7 +100,8 @@ static uint64_t part_bytes(const npu_geometry *g, npu_part p)
 	return in + out + 2 * part_weights(g, p.channels);
 }
 
-int64_t tarn_npu_part_cycles(const tarn_arch *arch, const npu_geometry *g, const npu_tiling *t, npu_part p)
+/* Cycles of one part, all repeats. */
+static int64_t part_cycles(const tarn_arch *arch, const npu_geometry *g, const npu_tiling *t, npu_part p)
 {
 	if (p.rows <= 0 || p.channels <= 0)
 		return 0;
@@ -153,7 +154,7 @@ static int64_t cycles_of(const tarn_arch *arch, const npu_geometry *g, const npu
 	for (int c = 0; c < t->cuts_h * t->cuts_k; c++) {
 		int64_t slowest = 0;
 		for (int tile = 0; tile < t->tiles; tile++) {
-			int64_t n = tarn_npu_part_cycles(arch, g, t, tarn_npu_part(g, t, c, tile));
+			int64_t n = part_cycles(arch, g, t, tarn_npu_part(g, t, c, tile));
 			slowest = n > slowest ? n : slowest;
 		}
 		sum += slowest;

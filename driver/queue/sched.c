@@ -79,7 +79,7 @@ static uint64_t tick_hz(const tarn_sched *s)
 	return (uint64_t)s->config.arch->timer_hz;
 }
 
-uint64_t tarn_sched_ns_to_ticks(const tarn_sched *s, uint64_t ns)
+static uint64_t ns_to_ticks(const tarn_sched *s, uint64_t ns)
 {
 	return (uint64_t)((__uint128_t)ns * tick_hz(s) / 1000000000u);
 }
@@ -87,7 +87,7 @@ uint64_t tarn_sched_ns_to_ticks(const tarn_sched *s, uint64_t ns)
 /* A timestamp at device time ns, later than any before. Reading takes a tick, which keeps the virtual clock moving. */
 static uint64_t take_tick(tarn_sched *s, uint64_t ns)
 {
-	uint64_t t = tarn_sched_ns_to_ticks(s, ns);
+	uint64_t t = ns_to_ticks(s, ns);
 	if (t <= s->last_tick)
 		t = s->last_tick + 1;
 	s->last_tick = t;
@@ -106,7 +106,7 @@ uint64_t tarn_sched_tick(tarn_sched *s, uint64_t *host_ns)
 	uint64_t t;
 	if (s->config.paced) {
 		/* The device may be behind the wall clock: what it stamps next must not be pushed ahead by somebody looking. */
-		t = tarn_sched_ns_to_ticks(s, now_ns(s));
+		t = ns_to_ticks(s, now_ns(s));
 		t = s->last_read = t > s->last_read ? t : s->last_read + 1;
 	} else {
 		t = take_tick(s, now_ns(s));

@@ -50,6 +50,5 @@ TARN_MUST tarn_err tarn_sched_submit(tarn_sched_queue *queue, tarn_cmds *lists, 
 bool tarn_sched_queue_wait(tarn_sched_queue *queue, uint64_t timeout_ns, tarn_err *err);
 /* Runs fn(arg) under the scheduler's lock: for reading what jobs write (tarn_cmd_profile). */
 void tarn_sched_locked(tarn_sched *sched, void (*fn)(void *arg), void *arg);
-uint64_t tarn_sched_ns_to_ticks(const tarn_sched *sched, uint64_t ns);
 
 #endif

@@ -65,7 +65,7 @@ ze_result_t tarn_ze_init(ze_init_flags_t flags)
 	return init();
 }
 
-ze_result_t tarn_ze_driver_list(uint32_t *count, ze_driver_handle_t *drivers)
+static ze_result_t driver_list(uint32_t *count, ze_driver_handle_t *drivers)
 {
 	if (!is_ready())
 		return ZE_RESULT_ERROR_UNINITIALIZED;
@@ -88,7 +88,7 @@ ze_result_t tarn_ze_init_drivers(uint32_t *count, ze_driver_handle_t *drivers, z
 		return ZE_RESULT_SUCCESS;
 	}
 	ZE_TRY(init());
-	return tarn_ze_driver_list(count, drivers);
+	return driver_list(count, drivers);
 }
 
 ZE_DLLEXPORT ze_result_t zexTarnConfigure(const char *key, const char *value);
@@ -205,7 +205,7 @@ static ze_result_t get_extension_function(ze_driver_handle_t h, const char *name
 }
 
 const ze_driver_dditable_t tarn_ze_driver_table = {
-	.pfnGet = tarn_ze_driver_list,
+	.pfnGet = driver_list,
 	.pfnGetApiVersion = get_api_version,
 	.pfnGetProperties = get_properties,
 	.pfnGetIpcProperties = get_ipc_properties,

@@ -2,7 +2,7 @@
 /* Mutable command lists: other tensors for a graph that was appended already. */
 #include "driver/ze/ze.h"
 
-ze_result_t tarn_ze_list_next_id(ze_command_list_handle_t l, const ze_mutable_command_id_exp_desc_t *desc, uint64_t *id)
+static ze_result_t list_next_id(ze_command_list_handle_t l, const ze_mutable_command_id_exp_desc_t *desc, uint64_t *id)
 {
 	CHECK_HANDLE(l, TARN_ZE_LIST);
 	CHECK_POINTER(desc);
@@ -37,7 +37,7 @@ static ze_result_t check(tarn_ze_list *l, const ze_tarn_mutable_graph_argument_t
 										      : ZE_RESULT_ERROR_INVALID_ARGUMENT;
 }
 
-ze_result_t tarn_ze_list_update(ze_command_list_handle_t l, const ze_mutable_commands_exp_desc_t *desc)
+static ze_result_t list_update(ze_command_list_handle_t l, const ze_mutable_commands_exp_desc_t *desc)
 {
 	CHECK_HANDLE(l, TARN_ZE_LIST);
 	CHECK_POINTER(desc);
@@ -55,16 +55,16 @@ ze_result_t tarn_ze_list_update(ze_command_list_handle_t l, const ze_mutable_com
 ze_result_t tarn_ze_list_next_id_ext(ze_command_list_handle_t l, const ze_mutable_command_id_exp_desc_t *desc, uint64_t *id)
 {
 	TARN_ZE_TRANSLATE(TARN_ZEL_LIST, l);
-	return tarn_ze_list_next_id(l, desc, id);
+	return list_next_id(l, desc, id);
 }
 
 ze_result_t tarn_ze_list_update_ext(ze_command_list_handle_t l, const ze_mutable_commands_exp_desc_t *desc)
 {
 	TARN_ZE_TRANSLATE(TARN_ZEL_LIST, l);
-	return tarn_ze_list_update(l, desc);
+	return list_update(l, desc);
 }
 
 const ze_tarn_command_list_exp_dditable_t tarn_ze_list_exp_table = {
-	.pfnGetNextCommandIdExp = tarn_ze_list_next_id,
-	.pfnUpdateMutableCommandsExp = tarn_ze_list_update,
+	.pfnGetNextCommandIdExp = list_next_id,
+	.pfnUpdateMutableCommandsExp = list_update,
 };

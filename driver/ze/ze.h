@@ -191,9 +191,7 @@ void tarn_ze_context_free_blocks(tarn_ze_context *c);
 /* list.c: adds a command with its events (driver handles); submits it at once on an immediate list. */
 ze_result_t tarn_ze_list_append(tarn_ze_list *list, tarn_cmd *cmd, ze_event_handle_t signal, uint32_t n_wait,
 				const ze_event_handle_t *wait);
-/* list_mutable.c: with handles of this driver (tables), and with the loader's (fetched by name). */
-ze_result_t tarn_ze_list_next_id(ze_command_list_handle_t list, const ze_mutable_command_id_exp_desc_t *desc, uint64_t *id);
-ze_result_t tarn_ze_list_update(ze_command_list_handle_t list, const ze_mutable_commands_exp_desc_t *desc);
+/* list_mutable.c: with the loader's handles, as the functions that are fetched by name get them. */
 ze_result_t tarn_ze_list_next_id_ext(ze_command_list_handle_t list, const ze_mutable_command_id_exp_desc_t *desc, uint64_t *id);
 ze_result_t tarn_ze_list_update_ext(ze_command_list_handle_t list, const ze_mutable_commands_exp_desc_t *desc);
 
@@ -262,7 +260,6 @@ extern const zes_engine_dditable_t tarn_zes_engine_table;
 void tarn_ze_list_fill_appends(ze_command_list_dditable_t *t);
 ze_result_t tarn_ze_init(ze_init_flags_t flags);
 ze_result_t tarn_ze_init_drivers(uint32_t *count, ze_driver_handle_t *drivers, ze_tarn_init_driver_type_desc_t *desc);
-ze_result_t tarn_ze_driver_list(uint32_t *count, ze_driver_handle_t *drivers);
 /* queue.c: makes and destroys a queue without its handle checks (immediate lists have one of their own). */
 ze_result_t tarn_ze_queue_make(tarn_ze_context *c, const ze_command_queue_desc_t *desc, tarn_ze_queue **queue);
 void tarn_ze_queue_drop(tarn_ze_queue *q);

@@ -50,7 +50,8 @@ int texts_read(const char *path)
 	return n_texts ? 0 : 3;
 }
 
-int texts_write(const char *folder, const char *name, int64_t rank, const int64_t *dims, int64_t *data)
+/* FOLDER/NAME.npy of i64. */
+static int write_array(const char *folder, const char *name, int64_t rank, const int64_t *dims, int64_t *data)
 {
 	char path[4096];
 	ov_shape_t shape;
@@ -68,8 +69,8 @@ int texts_write_all(const char *folder, int64_t count, int64_t length, int64_t *
 {
 	int64_t each = count * length;
 	mkdir(folder, 0777);
-	int rc = texts_write(folder, "labels", 1, &count, at + TEXT_INPUTS * each);
+	int rc = write_array(folder, "labels", 1, &count, at + TEXT_INPUTS * each);
 	for (int k = 0; k < TEXT_INPUTS && !rc; k++)
-		rc = texts_write(folder, texts_input[k], 2, (int64_t[]){count, length}, at + k * each);
+		rc = write_array(folder, texts_input[k], 2, (int64_t[]){count, length}, at + k * each);
 	return rc;
 }

@@ -20,8 +20,6 @@ extern const char *const texts_input[TEXT_INPUTS]; /* names of the model's input
 int texts_read(const char *path);
 /* The library's last error on stderr; returns 3. */
 int texts_fail(const char *where);
-/* FOLDER/NAME.npy of i64. */
-int texts_write(const char *folder, const char *name, int64_t rank, const int64_t *dims, int64_t *data);
 /* input_ids, attention_mask, position_ids [count][length] and labels [count], which stand one behind the other at `at`. */
 int texts_write_all(const char *folder, int64_t count, int64_t length, int64_t *at);
 

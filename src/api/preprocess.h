@@ -80,7 +80,6 @@ typedef struct tarn_chain_attr {
 /* A new node at the end of the graph, with its type and shape inferred. in[i] may be NULL for an optional input left out. */
 TARN_MUST tarn_err tarn_chain_op(tarn_chain *c, const tarn_op_def *op, tarn_value *const *in, int n_in,
 				 const tarn_chain_attr *attr, int n_attr, tarn_value **out);
-TARN_MUST tarn_err tarn_chain_unary(tarn_chain *c, const tarn_op_def *op, tarn_value *x, tarn_value **out);
 TARN_MUST tarn_err tarn_chain_cast(tarn_chain *c, tarn_value *x, tarn_dtype to, tarn_value **out); /* x when it is that */
 TARN_MUST tarn_err tarn_chain_transpose(tarn_chain *c, tarn_value *x, const int *perm, tarn_value **out);
 TARN_MUST tarn_err tarn_chain_reshape(tarn_chain *c, tarn_value *x, const int64_t *to, int rank, tarn_value **out);

@@ -25,7 +25,7 @@ tarn_err tarn_chain_op(tarn_chain *c, const tarn_op_def *op, tarn_value *const *
 	return TARN_OK;
 }
 
-tarn_err tarn_chain_unary(tarn_chain *c, const tarn_op_def *op, tarn_value *x, tarn_value **out)
+static tarn_err chain_unary(tarn_chain *c, const tarn_op_def *op, tarn_value *x, tarn_value **out)
 {
 	return tarn_chain_op(c, op, &x, 1, NULL, 0, out);
 }
@@ -98,7 +98,7 @@ tarn_err tarn_chain_round(tarn_chain *c, tarn_value *x, tarn_dtype to, tarn_valu
 		tarn_value *in[2] = {x};
 		TRY(tarn_chain_const(c, x->type, &half, 1, 0, -1, &in[1]));
 		TRY(tarn_chain_op(c, &tarn_op_add, in, 2, NULL, 0, &x));
-		TRY(tarn_chain_unary(c, &tarn_op_floor, x, &x));
+		TRY(chain_unary(c, &tarn_op_floor, x, &x));
 	}
 	return tarn_chain_cast(c, x, to, out);
 }

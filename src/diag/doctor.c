@@ -19,10 +19,10 @@ typedef struct doctor {
 	bool in_container, in_wsl;
 } doctor;
 
-#define GOOD(d, area, ...) tarn_findings_add((d)->f, area, TARN_FINDING_GOOD, NULL, __VA_ARGS__)
-#define NOTE(d, area, fix, ...) tarn_findings_add((d)->f, area, TARN_FINDING_NOTE, fix, __VA_ARGS__)
-#define FAULT(d, area, fix, ...) tarn_findings_add((d)->f, area, TARN_FINDING_FAULT, fix, __VA_ARGS__)
-#define ABSENT(d, area, fix, ...) tarn_findings_add((d)->f, area, TARN_FINDING_ABSENT, fix, __VA_ARGS__)
+#define GOOD(d, area, ...) add_finding((d)->f, area, TARN_FINDING_GOOD, NULL, __VA_ARGS__)
+#define NOTE(d, area, fix, ...) add_finding((d)->f, area, TARN_FINDING_NOTE, fix, __VA_ARGS__)
+#define FAULT(d, area, fix, ...) add_finding((d)->f, area, TARN_FINDING_FAULT, fix, __VA_ARGS__)
+#define ABSENT(d, area, fix, ...) add_finding((d)->f, area, TARN_FINDING_ABSENT, fix, __VA_ARGS__)
 
 void tarn_findings_fini(tarn_findings *f)
 {
@@ -30,7 +30,7 @@ void tarn_findings_fini(tarn_findings *f)
 	tarn_arena_fini(&f->arena);
 }
 
-void tarn_findings_add(tarn_findings *f, const char *area, tarn_finding_state state, const char *fix, const char *fmt, ...)
+static void add_finding(tarn_findings *f, const char *area, tarn_finding_state state, const char *fix, const char *fmt, ...)
 {
 	char fact[1024];
 	va_list ap;

@@ -35,8 +35,6 @@ typedef struct tarn_findings {
 	bool failed; /* memory was short: reported by tarn_doctor_look */
 } tarn_findings;
 void tarn_findings_fini(tarn_findings *f);
-void tarn_findings_add(tarn_findings *f, const char *area, tarn_finding_state state, const char *fix, const char *fmt, ...)
-	__attribute__((format(printf, 5, 6)));
 
 /* root: as in npu_files.h. TARN_BAD_FILE when it is no folder. */
 TARN_MUST tarn_err tarn_doctor_look(const char *root, tarn_findings *f);

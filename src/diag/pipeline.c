@@ -145,7 +145,8 @@ static double at_this_clock(const tarn_counters *c, tarn_change change, double m
 	return change == TARN_CHANGE_FREE_BANDWIDTH ? ms + c->device_ms * (1 - c->clock) : ms / c->clock;
 }
 
-bool tarn_change_apply(const tarn_counters *c, tarn_change change, tarn_pipeline *p)
+/* What the pipeline would be. */
+static bool apply_change(const tarn_counters *c, tarn_change change, tarn_pipeline *p)
 {
 	switch (change) {
 	case TARN_CHANGE_REQUESTS:
@@ -197,7 +198,7 @@ static double longer(const tarn_counters *c, double before)
 double tarn_change_gain(const tarn_counters *c, tarn_change change)
 {
 	tarn_pipeline now = tarn_pipeline_of(c), then = now;
-	if (!tarn_change_apply(c, change, &then))
+	if (!apply_change(c, change, &then))
 		return NAN;
 	tarn_stage limit = tarn_pipeline_slowest(&now);
 	double before = tarn_pipeline_interval(&now, limit), k = longer(c, before), after = 0;

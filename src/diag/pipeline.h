@@ -51,8 +51,6 @@ double tarn_change_gain(const tarn_counters *c, tarn_change change);
 /* The change as a piece of a command line, or in words; appended. */
 void tarn_change_flags(const tarn_counters *c, tarn_change change, tarn_str *text);
 const char *tarn_change_what(tarn_change change);
-/* What the pipeline would be. */
-bool tarn_change_apply(const tarn_counters *c, tarn_change change, tarn_pipeline *p);
 
 /* Requests and workers to try: one request runs, one waits, and each worker fills one. */
 int tarn_want_workers(const tarn_counters *c);

@@ -145,7 +145,6 @@ TARN_MUST tarn_err tarn_dyn_refuse(const tarn_dyn *d, const tarn_node *n, int ax
 
 /* Replaces the node's results; `axes`: those of input 0 for which the operator asked. False in *done: dyn cannot either. */
 typedef tarn_err (*tarn_dyn_place)(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
-tarn_dyn_place tarn_dyn_place_of(const tarn_node *n);
 tarn_err tarn_dyn_concat(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
 tarn_err tarn_dyn_slice(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
 tarn_err tarn_dyn_split(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-bool tarn_part_fits(const tarn_tensor *t, const int64_t *at, const int64_t *count)
+static bool part_fits(const tarn_tensor *t, const int64_t *at, const int64_t *count)
 {
 	for (int k = 0; k < t->rank; k++)
 		if (at[k] < 0 || count[k] < 0 || at[k] > t->dim[k] || count[k] > t->dim[k] - at[k])
@@ -29,8 +29,7 @@ tarn_err tarn_part_copy(const tarn_tensor *from, const int64_t *from_at, const t
 	CHECK(from->type == to->type && from->rank == to->rank && bits >= 8, TARN_TYPE,
 	      "parts of tensors of type %s and %s cannot be copied", tarn_dtype_info(from->type)->word,
 	      tarn_dtype_info(to->type)->word);
-	CHECK(tarn_part_fits(from, from_at, count) && tarn_part_fits(to, to_at, count), TARN_SHAPE,
-	      "a part does not fit its tensor");
+	CHECK(part_fits(from, from_at, count) && part_fits(to, to_at, count), TARN_SHAPE, "a part does not fit its tensor");
 	strides(from, (size_t)bits / 8, a);
 	strides(to, (size_t)bits / 8, b);
 	size_t run = last < 0 ? (size_t)bits / 8 : (size_t)count[last] * a[last];

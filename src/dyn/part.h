@@ -5,7 +5,6 @@
 
 #include "ir/tensor.h"
 
-bool tarn_part_fits(const tarn_tensor *t, const int64_t *at, const int64_t *count);
 /* Tensors of the same type and rank; TARN_SHAPE when the part is not inside one of them. */
 TARN_MUST tarn_err tarn_part_copy(const tarn_tensor *from, const int64_t *from_at, const tarn_tensor *to, const int64_t *to_at,
 				  const int64_t *count);

@@ -260,9 +260,11 @@ static tarn_err rescale(tarn_dyn *d, tarn_node *n, uint32_t axes)
 	return TARN_OK;
 }
 
+static tarn_dyn_place place_of(const tarn_node *n);
+
 static tarn_err place(tarn_dyn *d, tarn_node *n, const needs *x)
 {
-	tarn_dyn_place fn = tarn_dyn_place_of(n);
+	tarn_dyn_place fn = place_of(n);
 	bool done = false;
 	int axis = 0;
 	while (!(x->place >> axis & 1))
@@ -449,7 +451,7 @@ tarn_err tarn_dyn_rewrite(tarn_dyn *d)
 
 /* ---- which operators are written anew by whom ---- */
 
-tarn_dyn_place tarn_dyn_place_of(const tarn_node *n)
+static tarn_dyn_place place_of(const tarn_node *n)
 {
 	static const struct {
 		const char *op;

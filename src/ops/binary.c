@@ -10,7 +10,7 @@
 #include "ops/ops.h"
 #include "ops/padding.h"
 
-tarn_err tarn_binary_shape(tarn_infer *c, tarn_dtype type)
+static tarn_err infer_shape(tarn_infer *c, tarn_dtype type)
 {
 	tarn_shape out = {.rank = -1};
 	const tarn_shape *a = tarn_infer_shape(c, 0), *b = tarn_infer_shape(c, 1);
@@ -28,7 +28,7 @@ tarn_err tarn_binary_infer(tarn_infer *c, unsigned set)
 	}
 	TRY(tarn_infer_same_type(c, 0, 1));
 	tarn_dtype a = tarn_infer_type(c, 0);
-	return tarn_binary_shape(c, a != TARN_DTYPE_NONE ? a : tarn_infer_type(c, 1));
+	return infer_shape(c, a != TARN_DTYPE_NONE ? a : tarn_infer_type(c, 1));
 }
 
 tarn_err tarn_binary_infer_bool(tarn_infer *c, unsigned set)
@@ -38,7 +38,7 @@ tarn_err tarn_binary_infer_bool(tarn_infer *c, unsigned set)
 		TRY(tarn_infer_class(c, i, set));
 	}
 	TRY(tarn_infer_same_type(c, 0, 1));
-	return tarn_binary_shape(c, TARN_BOOL);
+	return infer_shape(c, TARN_BOOL);
 }
 
 typedef struct job {
@@ -291,7 +291,7 @@ static tarn_err infer_pow(tarn_infer *c)
 		TRY(tarn_infer_rank(c, i, 0, -1));
 		TRY(tarn_infer_class(c, i, TARN_CLS_NUM));
 	}
-	return tarn_binary_shape(c, tarn_infer_type(c, 0));
+	return infer_shape(c, tarn_infer_type(c, 0));
 }
 
 ROW(pow, Pow, 1, "Power", infer_pow, NULL, tarn_pad_any, QUANT_FLOAT, {f_pow, i_pow, u_pow, false})

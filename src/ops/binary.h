@@ -15,7 +15,6 @@ typedef struct tarn_binary_fn {
 /* Both inputs of one type of these classes; output 0 of that type (or BOOL), of the broadcast shape. */
 TARN_MUST tarn_err tarn_binary_infer(tarn_infer *c, unsigned set);
 TARN_MUST tarn_err tarn_binary_infer_bool(tarn_infer *c, unsigned set);
-TARN_MUST tarn_err tarn_binary_shape(tarn_infer *c, tarn_dtype type);
 /* y = fn(a, b); the integer functions are used when a and b are both integers or BOOL. */
 TARN_MUST tarn_err tarn_binary_run(const tarn_tensor *a, const tarn_tensor *b, tarn_tensor *y, const tarn_binary_fn *fn);
 

@@ -139,7 +139,8 @@ void tarn_convolve_transposed(const tarn_convolve *c)
 	run(c, false);
 }
 
-void tarn_convolve_grad_x(const tarn_convolve *c, bool forward, double *x_grad)
+/* Back to x: y (read as dy) meets the weights, added to x_grad. `forward` as in tarn_convolve_forward and _transposed. */
+static void grad_x(const tarn_convolve *c, bool forward, double *x_grad)
 {
 	tarn_convolve back = *c;
 	back.x = c->y;
@@ -183,7 +184,8 @@ static void kernel_dots(const tarn_convolve *c, bool forward, const double *x, c
 			}
 }
 
-void tarn_convolve_grad_k(const tarn_convolve *c, bool forward, double *k_grad)
+/* To the weights: added to k_grad, in k's layout. */
+static void grad_k(const tarn_convolve *c, bool forward, double *k_grad)
 {
 	int64_t in = plane(c->in), out = plane(c->out), area = plane(c->w.kernel);
 	for (int64_t n = 0; n < c->batch; n++)
@@ -208,12 +210,12 @@ tarn_err tarn_convolve_grad(tarn_grad *g, tarn_convolve *c, bool forward)
 	c->y = dy;
 	if (tarn_grad_wants(g, 0)) {
 		TRY(tarn_grad_zeros(g, tarn_tensor_count(g->in[0]), &dx));
-		tarn_convolve_grad_x(c, forward, dx);
+		grad_x(c, forward, dx);
 		tarn_grad_add(&g->din[0], dx);
 	}
 	if (tarn_grad_wants(g, 1)) {
 		TRY(tarn_grad_zeros(g, tarn_tensor_count(g->in[1]), &dk));
-		tarn_convolve_grad_k(c, forward, dk);
+		grad_k(c, forward, dk);
 		tarn_grad_add(&g->din[1], dk);
 	}
 	if (tarn_grad_wants(g, 2)) {

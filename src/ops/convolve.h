@@ -21,10 +21,6 @@ void tarn_convolve_bias(tarn_convolve *c, const double *bias);
 void tarn_convolve_forward(const tarn_convolve *c);
 void tarn_convolve_transposed(const tarn_convolve *c);
 
-/* Gradients. Back to x: y (read as dy) meets the weights, added to x_grad. To the weights: added to k_grad, in k's layout.
- * `forward` as in the functions above. */
-void tarn_convolve_grad_x(const tarn_convolve *c, bool forward, double *x_grad);
-void tarn_convolve_grad_k(const tarn_convolve *c, bool forward, double *k_grad);
 /* The grad slot once the window is resolved and the sizes are set: inputs x, weights and bias. */
 TARN_MUST tarn_err tarn_convolve_grad(tarn_grad *g, tarn_convolve *c, bool forward);
 

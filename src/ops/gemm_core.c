@@ -5,9 +5,17 @@
 
 #include "base/mem.h"
 
+/* One matrix inside a tensor: element (i, j) is at + i*row + j*col, less its zero point. */
+typedef struct matrix {
+	const tarn_tensor *t;
+	int64_t at, row, col;
+	const double *zero_row; /* per row or NULL */
+	const double *zero_col; /* per column or NULL */
+} matrix;
+
 enum { PANEL = 1 << 18 /* elements of b converted at a time */ };
 
-static void load_rows(const tarn_matrix *b, int64_t first, int64_t rows, int64_t n, double *v)
+static void load_rows(const matrix *b, int64_t first, int64_t rows, int64_t n, double *v)
 {
 	for (int64_t i = 0; i < rows; i++, v += n) {
 		tarn_elem_load_f64(b->t, b->at + (first + i) * b->row, b->col, (int)n, v);
@@ -20,7 +28,8 @@ static void load_rows(const tarn_matrix *b, int64_t first, int64_t rows, int64_t
 	}
 }
 
-tarn_err tarn_gemm_core(const tarn_matrix *a, const tarn_matrix *b, int64_t m, int64_t n, int64_t k, double *c)
+/* c[m][n] += sum over k of a[m][k] * b[k][n]. */
+static tarn_err gemm(const matrix *a, const matrix *b, int64_t m, int64_t n, int64_t k, double *c)
 {
 	if (!m || !n || !k)
 		return TARN_OK;
@@ -137,13 +146,13 @@ tarn_err tarn_matmul_sums(const tarn_tensor *a, const tarn_tensor *b, bool ta, b
 	tarn_err err;
 	TRY_GOTO(done, zeros_of(za, d.m, "rows", &va));
 	TRY_GOTO(done, zeros_of(zb, d.n, "columns", &vb));
-	tarn_matrix ma = {a, 0, ta && !d.a_vector ? 1 : d.k, ta && !d.a_vector ? d.m : 1, va, NULL};
-	tarn_matrix mb = {b, 0, tb && !d.b_vector ? 1 : d.n, tb && !d.b_vector ? d.k : 1, NULL, vb};
+	matrix ma = {a, 0, ta && !d.a_vector ? 1 : d.k, ta && !d.a_vector ? d.m : 1, va, NULL};
+	matrix mb = {b, 0, tb && !d.b_vector ? 1 : d.n, tb && !d.b_vector ? d.k : 1, NULL, vb};
 	int64_t batches = tarn_elem_product(y->dim, 0, rank);
 	for (int64_t i = 0; i < batches; i++) {
 		ma.at = batch_at(a, rank, y->dim, i);
 		mb.at = batch_at(b, rank, y->dim, i);
-		TRY_GOTO(done, tarn_gemm_core(&ma, &mb, d.m, d.n, d.k, sum + i * d.m * d.n));
+		TRY_GOTO(done, gemm(&ma, &mb, d.m, d.n, d.k, sum + i * d.m * d.n));
 	}
 	err = TARN_OK;
 done:
@@ -153,7 +162,8 @@ done:
 }
 
 /* With A [m][k], B [k][n] as they are read: dA = dY B', dB = A' dY; a transposed operand gets the transpose of that. */
-tarn_err tarn_matmul_grad(const tarn_tensor *a, const tarn_tensor *b, bool ta, bool tb, const tarn_tensor *dy, double *da,
+/* Gradients of y = op(a) op(b) from dy: added to da and db, which are as large as a and b (either may be NULL). */
+static tarn_err add_grads(const tarn_tensor *a, const tarn_tensor *b, bool ta, bool tb, const tarn_tensor *dy, double *da,
 			  double *db)
 {
 	tarn_shape sa = tarn_tensor_shape(a), sb = tarn_tensor_shape(b), out;
@@ -162,22 +172,22 @@ tarn_err tarn_matmul_grad(const tarn_tensor *a, const tarn_tensor *b, bool ta, b
 	ta = ta && !d.a_vector;
 	tb = tb && !d.b_vector;
 	int rank = dy->rank - !d.a_vector - !d.b_vector;
-	tarn_matrix ma = {a, 0, ta ? 1 : d.k, ta ? d.m : 1, NULL, NULL}, mb = {b, 0, tb ? 1 : d.n, tb ? d.k : 1, NULL, NULL};
-	tarn_matrix my = {dy, 0, d.n, 1, NULL, NULL};
+	matrix ma = {a, 0, ta ? 1 : d.k, ta ? d.m : 1, NULL, NULL}, mb = {b, 0, tb ? 1 : d.n, tb ? d.k : 1, NULL, NULL};
+	matrix my = {dy, 0, d.n, 1, NULL, NULL};
 	for (int64_t i = 0, batches = tarn_elem_product(dy->dim, 0, rank); i < batches; i++) {
 		ma.at = batch_at(a, rank, dy->dim, i);
 		mb.at = batch_at(b, rank, dy->dim, i);
 		my.at = i * d.m * d.n;
-		tarn_matrix at = ma, bt = mb, yt = my;
+		matrix at = ma, bt = mb, yt = my;
 		at.row = ma.col, at.col = ma.row, bt.row = mb.col, bt.col = mb.row, yt.row = my.col, yt.col = my.row;
 		if (da && !ta)
-			TRY(tarn_gemm_core(&my, &bt, d.m, d.k, d.n, da + ma.at));
+			TRY(gemm(&my, &bt, d.m, d.k, d.n, da + ma.at));
 		if (da && ta)
-			TRY(tarn_gemm_core(&mb, &yt, d.k, d.m, d.n, da + ma.at));
+			TRY(gemm(&mb, &yt, d.k, d.m, d.n, da + ma.at));
 		if (db && !tb)
-			TRY(tarn_gemm_core(&at, &my, d.k, d.n, d.m, db + mb.at));
+			TRY(gemm(&at, &my, d.k, d.n, d.m, db + mb.at));
 		if (db && tb)
-			TRY(tarn_gemm_core(&yt, &ma, d.n, d.k, d.m, db + mb.at));
+			TRY(gemm(&yt, &ma, d.n, d.k, d.m, db + mb.at));
 	}
 	return TARN_OK;
 }
@@ -190,7 +200,7 @@ tarn_err tarn_matmul_back(tarn_grad *g, bool ta, bool tb, double alpha)
 			TRY(tarn_grad_zeros(g, tarn_tensor_count(g->in[k]), &d[k]));
 	if (g->dout[0].type == TARN_DTYPE_NONE)
 		return TARN_OK;
-	TRY(tarn_matmul_grad(g->in[0], g->in[1], ta, tb, &g->dout[0], d[0], d[1]));
+	TRY(add_grads(g->in[0], g->in[1], ta, tb, &g->dout[0], d[0], d[1]));
 	for (int k = 0; k < 2; k++) {
 		if (!d[k])
 			continue;

@@ -5,17 +5,6 @@
 
 #include "ops/grad.h"
 
-/* One matrix inside a tensor: element (i, j) is at + i*row + j*col, less its zero point. */
-typedef struct tarn_matrix {
-	const tarn_tensor *t;
-	int64_t at, row, col;
-	const double *zero_row; /* per row or NULL */
-	const double *zero_col; /* per column or NULL */
-} tarn_matrix;
-
-/* c[m][n] += sum over k of a[m][k] * b[k][n]. */
-TARN_MUST tarn_err tarn_gemm_core(const tarn_matrix *a, const tarn_matrix *b, int64_t m, int64_t n, int64_t k, double *c);
-
 /* How MatMul reads two shapes (numpy's rules, optional transposition of the last two axes). */
 typedef struct tarn_matmul_dims {
 	tarn_dim m, n, k, kb;
@@ -28,9 +17,6 @@ TARN_MUST tarn_err tarn_matmul_infer(tarn_infer *c, int a, int b, bool ta, bool 
 /* All batches into sum[count of y]; zero points: one, or one per row of a, per column of b (NULL: none). */
 TARN_MUST tarn_err tarn_matmul_sums(const tarn_tensor *a, const tarn_tensor *b, bool ta, bool tb, const tarn_tensor *za,
 				    const tarn_tensor *zb, const tarn_tensor *y, double *sum);
-/* Gradients of y = op(a) op(b) from dy: added to da and db, which are as large as a and b (either may be NULL). */
-TARN_MUST tarn_err tarn_matmul_grad(const tarn_tensor *a, const tarn_tensor *b, bool ta, bool tb, const tarn_tensor *dy,
-				    double *da, double *db);
 /* The grad slot for inputs 0 and 1 of y = alpha op(a) op(b). */
 TARN_MUST tarn_err tarn_matmul_back(tarn_grad *g, bool ta, bool tb, double alpha);
 /* Cost slot for inputs a and b: output elements times the inner size. */

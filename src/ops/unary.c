@@ -16,7 +16,7 @@ tarn_err tarn_unary_infer(tarn_infer *c, unsigned set)
 	return TARN_OK;
 }
 
-tarn_err tarn_unary_infer_bool(tarn_infer *c, unsigned set)
+static tarn_err infer_bool(tarn_infer *c, unsigned set)
 {
 	TRY(tarn_infer_rank(c, 0, 0, -1));
 	TRY(tarn_infer_class(c, 0, set));
@@ -179,7 +179,7 @@ static tarn_err infer_logic(tarn_infer *c)
 
 static tarn_err infer_test(tarn_infer *c)
 {
-	return tarn_unary_infer_bool(c, TARN_CLS_F);
+	return infer_bool(c, TARN_CLS_F);
 }
 
 static double f_abs(double x, const double *p)

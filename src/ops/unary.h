@@ -11,8 +11,6 @@ typedef int64_t (*tarn_unary_i64)(int64_t x);
 
 /* Output 0 has shape and type of input 0, whose class must be in `set`. */
 TARN_MUST tarn_err tarn_unary_infer(tarn_infer *c, unsigned set);
-/* The same with BOOL as the output's type. */
-TARN_MUST tarn_err tarn_unary_infer_bool(tarn_infer *c, unsigned set);
 /* Applies f, or i (may be NULL) to integers and BOOL. */
 TARN_MUST tarn_err tarn_unary_run(tarn_eval *e, tarn_unary_f64 f, tarn_unary_i64 i, const double *p);
 

@@ -13,11 +13,11 @@
 /* A pass that never settles is a bug; this many rounds then end it. */
 enum { MAX_ROUNDS = 20 };
 
-tarn_err tarn_rewrite_each(tarn_graph *g, tarn_rewrite_fn fn, int *changed)
+static tarn_err rewrite_each(tarn_graph *g, tarn_rewrite_fn fn, int *changed)
 {
 	for (size_t i = 0; i < g->node.len; i++)
 		for (int k = 0; k < g->node.at[i]->n_body; k++)
-			TRY(tarn_rewrite_each(g->node.at[i]->body[k], fn, changed));
+			TRY(rewrite_each(g->node.at[i]->body[k], fn, changed));
 	return fn(g, changed);
 }
 
@@ -82,7 +82,7 @@ static tarn_err settle(tarn_model *m)
 {
 	int ignored = 0;
 	tarn_graph_sweep(m->main);
-	TRY(tarn_rewrite_each(m->main, sort_round, &ignored));
+	TRY(rewrite_each(m->main, sort_round, &ignored));
 #ifndef NDEBUG
 	TRY(tarn_graph_verify(m->main));
 #endif
@@ -95,7 +95,7 @@ tarn_err tarn_rewrite_run(tarn_model *m, const tarn_rewrite_fn *fn, int n)
 		int before = 0;
 		for (int i = 0; i < n; i++) {
 			int changed = 0;
-			TRY(tarn_rewrite_each(m->main, fn[i], &changed));
+			TRY(rewrite_each(m->main, fn[i], &changed));
 			if (changed)
 				TRY(settle(m));
 			before += changed;

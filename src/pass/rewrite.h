@@ -15,7 +15,6 @@ static inline bool tarn_is(const tarn_node *n, const char *op)
 
 /* Calls fn on the graph and, first, on the bodies of its nodes. `changed` counts what fn did. */
 typedef tarn_err (*tarn_rewrite_fn)(tarn_graph *g, int *changed);
-TARN_MUST tarn_err tarn_rewrite_each(tarn_graph *g, tarn_rewrite_fn fn, int *changed);
 
 /* Replacements of one round, made when it ends: replacing in place walks the whole graph each time. A round goes through the
  * nodes in their order and resolves each one's inputs first, so that it sees what was replaced before. Outputs of the graph are

@@ -139,7 +139,7 @@ static tarn_err judge_range(const quant_plan *p, const tarn_quant_options *o, si
 	return err;
 }
 
-const char *tarn_quant_range_name(double lo, double hi)
+static const char *range_name(double lo, double hi)
 {
 	if (lo >= 0 && hi <= 1)
 		return "0..1";
@@ -162,7 +162,7 @@ tarn_err tarn_quant_describe_data(const quant_plan *p, const tarn_quant_options 
 	CHECK_GOTO(out, hash && in && r->data, TARN_NOMEM, "out of memory");
 	for (size_t k = 0; k < n; k++) {
 		TRY_GOTO(out, describe_input(o, k, n, in, &r->data[k], hash));
-		r->data[k].range = tarn_quant_range_name(r->data[k].lo, r->data[k].hi);
+		r->data[k].range = range_name(r->data[k].lo, r->data[k].hi);
 		TRY_GOTO(out, judge_range(p, o, k, &r->data[k]));
 		r->n_data++;
 	}

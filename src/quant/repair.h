@@ -16,6 +16,5 @@ double tarn_quant_rounding_work(const quant_plan *p);
 
 /* data.c: the samples of each input. */
 TARN_MUST tarn_err tarn_quant_describe_data(const quant_plan *p, const tarn_quant_options *o, tarn_quant_report *r);
-const char *tarn_quant_range_name(double lo, double hi);
 
 #endif

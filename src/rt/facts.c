@@ -39,7 +39,8 @@ static bool is_quantized(const tarn_value *v)
 	return false;
 }
 
-bool tarn_node_is_int8(const tarn_node *n)
+/* Do the products of this node run on 8-bit integers, by its operator or by the quantizers before it? */
+static bool is_int8(const tarn_node *n)
 {
 	static const char *const integer[] = {"ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul", NULL};
 	static const char *const products[] = {"Conv", "ConvTranspose", "MatMul", "Gemm", NULL};
@@ -54,7 +55,7 @@ static bool is_compressed(const tarn_node *n)
 	static const char *const products[] = {"MatMul", "Gemm", NULL};
 	const tarn_node *d = n->n_in >= 2 && n->in[1] ? n->in[1]->def : NULL;
 	return name_in(n->op->name, products) && d && name_in(d->op->name, (const char *const[]){"DequantizeLinear", NULL}) &&
-	       d->in[0]->konst && tarn_dtype_info(d->in[0]->type)->bits <= 8 && !tarn_node_is_int8(n);
+	       d->in[0]->konst && tarn_dtype_info(d->in[0]->type)->bits <= 8 && !is_int8(n);
 }
 
 static void add_work(const tarn_node *n, tarn_facts *f)
@@ -69,7 +70,7 @@ static void add_work(const tarn_node *n, tarn_facts *f)
 		return;
 	}
 	f->macs += cost.macs;
-	if (tarn_node_is_int8(n))
+	if (is_int8(n))
 		f->macs_int8 += cost.macs;
 }
 

@@ -16,8 +16,6 @@ typedef struct tarn_facts {
 				     dimensions */
 } tarn_facts;
 
-/* Do the products of this node run on 8-bit integers, by its operator or by the quantizers before it? */
-bool tarn_node_is_int8(const tarn_node *n);
 TARN_MUST tarn_err tarn_facts_find(const tarn_graph *g, tarn_facts *f);
 
 #endif

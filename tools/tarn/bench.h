@@ -122,11 +122,6 @@ double bench_host_ms(const bench *b); /* of which they are shares: summed over r
 double bench_busy(const bench *b);
 double bench_mac(const bench *b); /* NAN: not reported */
 double bench_ddr(const bench *b);
-/* Samples a second if all processors did nothing but prepare and copy; if the device never waited. NAN: not known. */
-double bench_host_roof(const bench *b);
-double bench_device_roof(const bench *b);
-/* The clock of its multipliers while it ran; NAN: not known. */
-double bench_device_mhz(const bench *b);
 /* Where the time of a request, of the device, and of its peak went. */
 void bench_json_anatomy(const bench *b, json *j);
 void bench_json_state(const bench *b, json *j); /* "state": what else has a say in the figures, now */

@@ -14,19 +14,22 @@ static const char *device_source(const bench *b)
 	return b->s.simulated ? "modelled" : "measured";
 }
 
-double bench_host_roof(const bench *b)
+/* Samples a second if all processors did nothing but prepare and copy. NAN: not known. */
+static double host_roof(const bench *b)
 {
 	double copies = b->copy_in + b->copy_out, cpu = b->prepare_cpu + copies;
 	return cpu > 0 && b->n ? (double)sysconf(_SC_NPROCESSORS_ONLN) * 1e3 * (double)b->batch * (double)b->n / cpu : NAN;
 }
 
-double bench_device_roof(const bench *b)
+/* The same if the device never waited. */
+static double device_roof(const bench *b)
 {
 	double ms = bench_device_ms(b);
 	return ms > 0 && !isnan(bench_busy(b)) ? (double)b->batch * 1e3 * (double)b->streams / ms : NAN;
 }
 
-double bench_device_mhz(const bench *b)
+/* The clock of its multipliers while it ran; NAN: not known. */
+static double device_mhz(const bench *b)
 {
 	const tarn_device_account *a = &b->account;
 	double longer = bench_device_ms(b) - a->total_ms;
@@ -78,8 +81,8 @@ static void json_host(const bench *b, json *j)
 	json_figure(j, "cpu_us", b->n ? (b->own_cpu - b->prepare_cpu) * 1e3 / (double)b->n : NAN, "us", "measured", -1);
 	json_int(j, "processors", sysconf(_SC_NPROCESSORS_ONLN));
 	json_figure(j, "prepare_cpu_ms", b->n ? b->prepare_cpu / (double)b->n : NAN, "ms", "measured", -1);
-	json_figure(j, "roof_fps", bench_host_roof(b), "1/s", "measured", -1);
-	json_figure(j, "device_roof_fps", bench_device_roof(b), "1/s", device_source(b), -1);
+	json_figure(j, "roof_fps", host_roof(b), "1/s", "measured", -1);
+	json_figure(j, "device_roof_fps", device_roof(b), "1/s", device_source(b), -1);
 	json_num(j, "waiting_for_processor", work > 0 ? b->delay / work : NAN);
 	json_num(j, "other_programs", b->others);
 	json_num(j, "scaled_decode_share", b->scaled_share);
@@ -163,9 +166,9 @@ void bench_json_state(const bench *b, json *j)
 	if (!strcmp(b->s.runs_on, "NPU"))
 		(void)ov_compiled_model_get_property(b->s.compiled, "NPU_TURBO", &turbo);
 	json_text(j, "turbo", turbo);
-	json_num(j, "device_mhz", bench_device_mhz(b));
+	json_num(j, "device_mhz", device_mhz(b));
 	json_num(j, "device_mhz_nominal", b->accounted ? b->account.mhz : NAN);
-	json_text(j, "device_mhz_source", !b->accounted || isnan(bench_device_mhz(b)) ? NULL : device_source(b));
+	json_text(j, "device_mhz_source", !b->accounted || isnan(device_mhz(b)) ? NULL : device_source(b));
 	json_num(j, "host_load", h.load);
 	json_num(j, "host_mhz", h.mhz);
 	json_text(j, "host_governor", *h.governor ? h.governor : NULL);
@@ -189,7 +192,7 @@ void bench_json_anatomy(const bench *b, json *j)
 void bench_print_idle(const bench *b)
 {
 	const tarn_timeline_summary *s = &b->sum;
-	double host = bench_host_roof(b), device = bench_device_roof(b);
+	double host = host_roof(b), device = device_roof(b);
 	if (b->live && host > 0 && device > 0)
 		printf("Roofs: host %.0f FPS (%ld processors, %.2f ms of their time a sample), device %.0f FPS: %s is the "
 		       "lower one\n",

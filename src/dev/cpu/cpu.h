@@ -191,8 +191,6 @@ bool tarn_cpu_code_params(const tarn_node *n, cpu_code *code);
 bool tarn_cpu_code_same(const cpu_code *a, const cpu_code *b);
 /* Makes the f32 form of a value that is only there as codes. */
 TARN_MUST tarn_err tarn_cpu_dequantize(cpu_build *b, const tarn_value *v, int *slot);
-/* A step that maps codes through a table: from `in` to `out`. table: [256], copied. */
-TARN_MUST tarn_err tarn_cpu_lut(cpu_build *b, const cpu_group *g, int in, int out, const uint8_t *table);
 /* Quantized weights that no kernel will read as codes become plain constants. */
 TARN_MUST tarn_err tarn_cpu_fold_weights(tarn_model *m);
 /* Can this product run in INT8: codes in, constant quantized weights? */

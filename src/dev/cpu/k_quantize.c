@@ -55,7 +55,8 @@ const cpu_kernel tarn_cpu_k_dequantize = {.name = "dequantize", .build = build_n
 
 /* ---- tables ---- */
 
-tarn_err tarn_cpu_lut(cpu_build *b, const cpu_group *g, int in, int out, const uint8_t *table)
+/* A step that maps codes through a table: from `in` to `out`. table: [256], copied. */
+static tarn_err put_lut(cpu_build *b, const cpu_group *g, int in, int out, const uint8_t *table)
 {
 	uint8_t *state = tarn_arena_memdup(&b->p->arena, table, 256);
 	if (!state)
@@ -173,7 +174,7 @@ static tarn_err build_table(cpu_build *b, const cpu_group *g, const cpu_code *to
 	TRY(tarn_cpu_give(b, q, layout, &out));
 	b->code[q->id].root = root;
 	b->code[q->id].table = table;
-	return tarn_cpu_lut(b, g, in, out, table);
+	return put_lut(b, g, in, out, table);
 }
 
 /* Codes of another grid, or the same. */
@@ -191,7 +192,7 @@ static tarn_err build_recode(cpu_build *b, const cpu_group *g, const cpu_code *f
 	uint8_t table[256];
 	for (int i = 0; i < 256; i++)
 		table[i] = to_code((float)((from->type == TARN_I8 ? (int8_t)(uint8_t)i : i) - from->zero) * from->scale, to);
-	return tarn_cpu_lut(b, g, in, out, table);
+	return put_lut(b, g, in, out, table);
 }
 
 static tarn_err build_codes(cpu_build *b, const cpu_group *g, bool *taken)

@@ -26,7 +26,7 @@ struct tarn_dataset {
 	int64_t want;
 };
 
-bool tarn_name_is_image(const char *name)
+static bool is_image(const char *name)
 {
 	static const char *const ends[] = {".jpg", ".jpeg", ".png", ".bmp"};
 	size_t n = strlen(name);
@@ -61,7 +61,7 @@ static tarn_err open_folder(tarn_dataset *d)
 	size_t n, images = 0;
 	TRY(tarn_file_list(d->path, &d->name, &n));
 	for (size_t i = 0; i < n; i++)
-		if (tarn_name_is_image(d->name[i]))
+		if (is_image(d->name[i]))
 			d->name[images++] = d->name[i];
 	CHECK(images, TARN_BAD_FILE, "%s: no images in this folder (.jpg .jpeg .png .bmp)", d->path);
 	d->images = true;
@@ -98,7 +98,7 @@ tarn_err tarn_dataset_open(const char *path, const tarn_data_options *o, tarn_da
 	TRY_GOTO(fail, copy_text(o->layout, &d->layout));
 	if (tarn_file_is_dir(path)) {
 		TRY_GOTO(fail, open_folder(d));
-	} else if (tarn_name_is_image(path)) {
+	} else if (is_image(path)) {
 		d->images = true;
 		d->count = 1;
 	} else {

@@ -5,7 +5,6 @@
 
 #include "fmt/data/data.h"
 
-bool tarn_name_is_image(const char *name); /* by its ending */
 /* An npy or idx file, told by its first bytes. */
 TARN_MUST tarn_err tarn_array_read(const char *path, tarn_tensor *t);
 /* The row sample i stands in, before skipping; and its file name for images, NULL for arrays. */

@@ -40,7 +40,8 @@ bool onnx_axes_are_attribute(const tarn_op_def *op)
 	return false;
 }
 
-bool onnx_has_form(const tarn_op_def *op)
+/* Do the written opsets have this operator? */
+static bool has_form(const tarn_op_def *op)
 {
 	bool standard = !op->domain || !*op->domain || strcmp(op->domain, "ai.onnx") == 0;
 	return op->onnx_since > 0 && (!standard || (op->onnx_since <= ONNX_WRITTEN_OPSET &&
@@ -89,7 +90,7 @@ static bool outputs_are_even(const tarn_node *n)
 
 bool onnx_node_has_form(const tarn_node *n)
 {
-	if (!onnx_has_form(n->op))
+	if (!has_form(n->op))
 		return false;
 	if (strcmp(n->op->name, "Split") == 0 && outputs_are_even(n))
 		return true;

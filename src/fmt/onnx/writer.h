@@ -25,8 +25,6 @@ TARN_MUST tarn_err onnx_model_write(const tarn_model *m, const char *path);
 TARN_MUST tarn_err onnx_graph_build(onnx_writer *w, const tarn_graph *g, Onnx__GraphProto **out);
 /* Can the written opsets say what the node means? */
 bool onnx_node_has_form(const tarn_node *n);
-/* Do they have this operator? */
-bool onnx_has_form(const tarn_op_def *op);
 /* Does the operator have its axes as an attribute in opset 17, and as an input in 21? */
 bool onnx_axes_are_attribute(const tarn_op_def *op);
 /* The opset to write the graph in. */

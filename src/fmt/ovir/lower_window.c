@@ -26,7 +26,8 @@ static bool is_dequantize(const tarn_value *v)
 	return v->def && !strcmp(v->def->op->name, "DequantizeLinear") && v->def->in[0]->konst;
 }
 
-void ovir_put_bias(ovir_writer *w, const tarn_node *n, ovir_ref x, const tarn_value *v)
+/* x + the vector v along axis 1, as the node's last layer. */
+static void put_bias(ovir_writer *w, const tarn_node *n, ovir_ref x, const tarn_value *v)
 {
 	tarn_shape as = {.rank = n->out[0]->shape.rank};
 	for (int i = 0; i < as.rank; i++)
@@ -91,7 +92,7 @@ static void conv_out(ovir_writer *w, const tarn_node *n, const char *type, const
 		return;
 	}
 	ovir_ref y = ovir_put(w, type, "opset1", ovir_sub(w, n, "product"), attrs, in, 2, n->out[0]->type, &n->out[0]->shape);
-	ovir_put_bias(w, n, y, bias);
+	put_bias(w, n, y, bias);
 }
 
 static void lower_conv(ovir_writer *w, const tarn_node *n, const ovir_lower *row)

@@ -90,8 +90,6 @@ const tarn_attr *ovir_get(const tarn_node *n, const char *name); /* NULL when no
 const char *ovir_get_word(ovir_writer *w, const tarn_node *n, const char *name);
 /* A constant with other sizes (same elements), or a Reshape layer. */
 ovir_ref ovir_put_reshaped(ovir_writer *w, const tarn_value *v, const char *name, const tarn_shape *as);
-/* x + the vector v along axis 1, as the node's last layer. */
-void ovir_put_bias(ovir_writer *w, const tarn_node *n, ovir_ref x, const tarn_value *v);
 
 /* ---- write_xml.c ---- */
 void ovir_xml_write(const ovir_writer *w, tarn_str *xml);

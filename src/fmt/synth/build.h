@@ -59,7 +59,6 @@ tarn_value *synth_weight(synth *s, const char *name, int rank, const int64_t *di
 
 tap synth_image(synth *s, const char *name, int64_t c, int64_t h, int64_t w);
 tap synth_convolve(synth *s, const char *name, tap x, synth_conv conv);
-tap synth_activate(synth *s, const char *name, tap x, synth_act act);
 tap synth_add(synth *s, const char *name, tap a, tap b, synth_act act);
 tap synth_max_pool(synth *s, const char *name, tap x, int64_t kernel, int64_t stride);
 tap synth_global_pool(synth *s, const char *name, tap x); /* flattened to [1, c] */

@@ -15,7 +15,7 @@ tap synth_image(synth *s, const char *name, int64_t c, int64_t h, int64_t w)
 	return synth_quant(s, (tap){v, c, h, w, 1, -2.2, 2.7});
 }
 
-tap synth_activate(synth *s, const char *name, tap x, synth_act act)
+static tap activate(synth *s, const char *name, tap x, synth_act act)
 {
 	char text[200];
 	double d2 = x.power;
@@ -78,7 +78,7 @@ tap synth_convolve(synth *s, const char *name, tap x, synth_conv conv)
 		 -REACH * deviation,
 		 REACH * deviation};
 	synth_text(text, sizeof text, "%s/act", name);
-	return synth_activate(s, text, y, conv.act);
+	return activate(s, text, y, conv.act);
 }
 
 tap synth_add(synth *s, const char *name, tap a, tap b, synth_act act)
@@ -95,7 +95,7 @@ tap synth_add(synth *s, const char *name, tap a, tap b, synth_act act)
 	y.hi = fmin(a.hi + b.hi, 1.5 * REACH * sqrt(y.power));
 	double before = y.power;
 	synth_text(text, sizeof text, "%s/act", name);
-	y = synth_activate(s, text, y, act);
+	y = activate(s, text, y, act);
 	/* A sum with a rectified part lies mostly above zero already. */
 	if (act == SYNTH_RELU)
 		y.power = 0.75 * before;

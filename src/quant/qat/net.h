@@ -78,7 +78,6 @@ TARN_MUST tarn_err qat_walk_forward(qat_walk *w, const tarn_tensor *in);
 const tarn_tensor *qat_walk_value(const qat_walk *w, const tarn_value *v);
 /* Adds the sample's gradients to w->grad; dout[i]: of n values v[i]; type NONE: nothing from there. Lets go of all values. */
 TARN_MUST tarn_err qat_walk_backward(qat_walk *w, const tarn_value *const *v, const tarn_tensor *dout, size_t n);
-void qat_walk_clear(qat_walk *w);
 
 /* ---- kernels: the operators that take the time, in f32; *done false: the reference does it ---- */
 TARN_MUST tarn_err qat_forward(const tarn_node *n, const tarn_tensor *const *in, tarn_tensor *out, bool *done);

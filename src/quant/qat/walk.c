@@ -22,10 +22,25 @@ tarn_err qat_walk_init(qat_walk *w, const qat_net *net)
 	return tarn_err_nomem(net->n_theta * sizeof *w->grad);
 }
 
+static void drop(qat_walk *w, tarn_tensor *t)
+{
+	if (t->buf)
+		w->bytes -= tarn_tensor_bytes(t);
+	tarn_tensor_fini(t);
+}
+
+static void walk_clear(qat_walk *w)
+{
+	for (size_t i = 0; i < w->net->m->main->value.len; i++) {
+		drop(w, &w->at[i]);
+		drop(w, &w->d[i]);
+	}
+}
+
 void qat_walk_fini(qat_walk *w)
 {
 	if (w->at && w->d)
-		qat_walk_clear(w);
+		walk_clear(w);
 	tarn_mem_free(w->at);
 	tarn_mem_free(w->d);
 	tarn_mem_free(w->left);
@@ -44,25 +59,10 @@ static void hold(qat_walk *w, const tarn_tensor *t)
 	reach(w, 0);
 }
 
-static void drop(qat_walk *w, tarn_tensor *t)
-{
-	if (t->buf)
-		w->bytes -= tarn_tensor_bytes(t);
-	tarn_tensor_fini(t);
-}
-
 /* Whether a value is held from forward to backward. */
 static bool keeps(const qat_walk *w, const tarn_value *v)
 {
 	return !w->stash || w->stash->keep[v->id];
-}
-
-void qat_walk_clear(qat_walk *w)
-{
-	for (size_t i = 0; i < w->net->m->main->value.len; i++) {
-		drop(w, &w->at[i]);
-		drop(w, &w->d[i]);
-	}
 }
 
 /* What a value holds; NULL for none. */
@@ -151,7 +151,7 @@ static void forget_read(qat_walk *w, const tarn_node *n)
 tarn_err qat_walk_forward(qat_walk *w, const tarn_tensor *in)
 {
 	const tarn_graph *g = w->net->m->main;
-	qat_walk_clear(w);
+	walk_clear(w);
 	if (w->stash)
 		memcpy(w->left, w->stash->uses, g->value.len * sizeof *w->left);
 	for (size_t i = 0; i < g->input.len; i++) {
@@ -275,6 +275,6 @@ tarn_err qat_walk_backward(qat_walk *w, const tarn_value *const *v, const tarn_t
 	for (size_t i = g->node.len; i-- > 0;)
 		if (!w->net->skip[i])
 			TRY(backward_node(w, g->node.at[i]));
-	qat_walk_clear(w);
+	walk_clear(w);
 	return TARN_OK;
 }
