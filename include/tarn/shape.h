@@ -43,6 +43,11 @@ typedef struct tarn_bound_repairs {
 TARN_API ov_status_e tarn_bound_model_dims(const ov_model_t *model, const tarn_bound_dim *dim, size_t n,
 					   tarn_bound_repairs *repairs);
 
+/* What may vary is fixed. name: a free dimension, as above: value becomes its size wherever inputs have it. Or an input: all
+ * its elements are value, and the model has one input less. NOT_FOUND lists the free dimensions there are; PARAMETER_MISMATCH:
+ * it is another size already, or its bounds exclude that. On failure the model is as before. */
+TARN_API ov_status_e tarn_fix_input(const ov_model_t *model, const char *name, double value);
+
 typedef struct tarn_bound_axis {
 	char *port;  /* name of an input or output */
 	size_t axis; /* which is as long as the maximum makes it, and valid only in front */

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "dyn/bound.h"
 #include "dyn/dims.h"
+#include "dyn/fix.h"
 
 ov_status_e tarn_bound_model(const ov_model_t *model, const char *name, int64_t max, int *repairs)
 {
@@ -26,6 +27,12 @@ ov_status_e tarn_bound_model_dims(const ov_model_t *model, const tarn_bound_dim 
 	if (err == TARN_OK && repairs)
 		*repairs = (tarn_bound_repairs){c.repairs, c.masks, c.gathers, c.scales, c.lengths, c.numbers, c.elements};
 	return tarn_status(err);
+}
+
+ov_status_e tarn_fix_input(const ov_model_t *model, const char *name, double value)
+{
+	NEED(model && name);
+	return tarn_status(tarn_model_fix_named(&((struct ov_model *)(uintptr_t)model)->m, name, value));
 }
 
 static tarn_err bound_out(const tarn_bound *b, tarn_bound_info *out)

@@ -31,7 +31,7 @@ static tarn_err list_free(const tarn_model *m, const char *name)
 	return err;
 }
 
-static tarn_err find_symbol(const tarn_model *m, const char *name, tarn_dim *sym)
+tarn_err tarn_model_find_dim(const tarn_model *m, const char *name, tarn_dim *sym)
 {
 	char text[300];
 	for (size_t i = 0; i < m->main->input.len; i++) {
@@ -301,7 +301,7 @@ static tarn_err find_samples(tarn_dyn *d, const tarn_bound_spec *spec)
 		tarn_dim sym;
 		if (!spec[i].per)
 			continue;
-		TRY(find_symbol(d->m, spec[i].per, &sym));
+		TRY(tarn_model_find_dim(d->m, spec[i].per, &sym));
 		CHECK(is_bound(d, sym) && sym != d->bound[i].sym, TARN_USAGE,
 		      "lengths of '%s' by '%s': bound '%s', too, in the same step", spec[i].name, spec[i].per, spec[i].per);
 		CHECK(!d->sample || d->sample == sym, TARN_USAGE, "lengths can differ by one dimension only");
@@ -362,7 +362,7 @@ static tarn_err prepare(tarn_dyn *d, const tarn_bound_spec *spec, int n)
 		return tarn_err_nomem((size_t)n * sizeof *d->bound);
 	for (int i = 0; i < n; i++) {
 		d->bound[i] = (tarn_dyn_bound){.name = spec[i].name, .max = spec[i].max};
-		TRY(find_symbol(d->m, spec[i].name, &d->bound[i].sym));
+		TRY(tarn_model_find_dim(d->m, spec[i].name, &d->bound[i].sym));
 		for (int k = 0; k < i; k++)
 			CHECK(d->bound[k].sym != d->bound[i].sym, TARN_USAGE, "'%s' and '%s' are one dimension; bound it once",
 			      d->bound[k].name, d->bound[i].name);

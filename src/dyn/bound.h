@@ -33,6 +33,9 @@ typedef struct tarn_bound {
 } tarn_bound;
 void tarn_bound_fini(tarn_bound *b);
 
+/* The free dimension of that name: its symbol, or "input[axis]". TARN_NOT_FOUND lists those there are. */
+TARN_MUST tarn_err tarn_model_find_dim(const tarn_model *m, const char *name, tarn_dim *sym);
+
 /* One dimension to bound. name: its symbol ("length"), or "input[axis]". per: NULL, or the name of another dimension bounded
  * together with it, a batch whose samples each have a length of their own; the length input is then [max of that]. What mixes
  * samples is refused. */

@@ -123,6 +123,23 @@ static tarn_err try_one(tarn_dim_needs *needs, tarn_dim_need *d, const tarn_mode
 	return err == TARN_NOMEM ? err : TARN_OK;
 }
 
+/* What cannot be bounded can have one size: one that inference takes. */
+static tarn_err try_fixed(tarn_dim_needs *needs, tarn_dim_need *d, const tarn_model *m)
+{
+	bool fine = false;
+	for (int i = 0; i < SCALES && !fine && !d->batch; i++) {
+		tarn_model *copy;
+		TRY(copy_of(needs, m, false, &copy));
+		tarn_err err = tarn_model_fix(copy, d->name, scaled(m, d, scales[i]));
+		tarn_model_unref(copy);
+		if (err == TARN_NOMEM)
+			return err;
+		fine = err == TARN_OK;
+		d->max = fine ? scaled(m, d, scales[i]) : d->max;
+	}
+	return TARN_OK;
+}
+
 static tarn_err try_sizes(tarn_dim_needs *needs, tarn_dim_need *d, const tarn_model *m, bool together)
 {
 	bool fine = false;
@@ -159,6 +176,8 @@ static tarn_err find(const tarn_model *m, tarn_dim_needs *needs)
 		d->together = d->why && (all || (lengths && !d->batch));
 		d->why = d->together ? NULL : d->why;
 		d->repairs = d->together ? repairs : d->repairs;
+		if (d->why)
+			TRY(try_fixed(needs, d, m));
 	}
 	return TARN_OK;
 }

@@ -65,3 +65,36 @@ rm measured.onnx
 expect_exit 0 "$TARN" convert -m net.onnx --bound n=4 -o batch.onnx --json
 expect_json repairs 0
 expect_json repair_cost.elements 0
+
+# One size, or one value, instead of a bound: y = 2x + 1 as before, and nothing is padded.
+for how in "n=2" "x[0]=2"; do
+	expect_exit 0 "$TARN" convert -m free.onnx --fix "$how" -o two.onnx
+	rm -rf out
+	expect_exit 0 "$TARN" run -m two.onnx -i x.npy -o out --json
+	expect_json outputs[0].shape "[2,3]"
+	got=$(values out/y.npy)
+	[ "$got" = "1 3 5 7 9 11" ] || fail "y is '$got'"
+	expect_exit 3 "$TARN" run -m free.onnx --fix "$how" -i long.npy
+done
+unfixed()
+{
+	expect_exit "$1" "$TARN" convert -m "$3" --fix "$4" -o none.onnx
+	expect_stderr_lines 1
+	expect_stderr_contains "$2"
+	expect_no_file none.onnx
+}
+unfixed 3 "there are x[0] (n)" free.onnx m=5
+unfixed 2 "write NAME=VALUE" free.onnx n
+unfixed 2 "write NAME=VALUE" free.onnx n=five
+unfixed 2 "whole number from 1 on" free.onnx n=0
+unfixed 2 "whole number from 1 on" free.onnx n=2.5
+unfixed 3 "is 3 already" free.onnx "x[1]=4"
+unfixed 3 "x[0] (n)" free.onnx "x[2]=4"
+unfixed 3 "free dimensions; fix these first" free.onnx x=1
+expect_exit 3 "$TARN" convert -m free.onnx -shape "x[1..8,3]" --fix "x[0]=9" -o none.onnx
+expect_stderr_contains "at most 8"
+expect_exit 3 "$TARN" convert -m free.onnx --fix n=2 --fix "x[0]=3" -o none.onnx
+expect_stderr_contains "is 2 already"
+expect_exit 0 "$TARN" bench -m free.onnx --fix n=4 -d CPU -niter 2 -nireq 1 --json
+expect_exit 0 "$TARN" compile -m free.onnx --fix n=4 -d NPU --sim 4000 -o four.blob
+rm four.blob

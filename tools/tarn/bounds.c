@@ -36,9 +36,11 @@ static int rewrite(session *s, bounds *b)
 		if (code)
 			return code;
 	}
-	if (n && tarn_bound_model_dims(s->model, dim, n, &b->repairs) != OK)
-		return fail_last(s->command);
-	return 0;
+	ov_status_e status = n ? tarn_bound_model_dims(s->model, dim, n, &b->repairs) : OK;
+	int code = status == OK ? 0 : fail_last(s->command);
+	if (status == NOT_IMPLEMENTED)
+		note("one size instead, without padding: --fix '%s=SIZE'", dim[0].name);
+	return code;
 }
 
 int bounds_open(session *s)

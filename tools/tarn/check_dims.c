@@ -77,6 +77,21 @@ static int put_bounds(const check *c, char *out, size_t size)
 	return count;
 }
 
+/* What cannot be bounded can have one size. */
+static void help_fix(check *c)
+{
+	char words[700];
+	size_t n = 0;
+	words[0] = 0;
+	for (size_t i = 0; i < c->dims.size && n + 130 < sizeof words; i++)
+		if (c->dims.at[i].why)
+			n += (size_t)snprintf(words + n, sizeof words - n, " --fix '%.80s=%lld'", c->dims.at[i].name,
+					      c->dims.at[i].batch ? 1 : (long long)c->dims.at[i].max);
+	if (n)
+		check_help(c, "one size for what cannot be bounded: tarn convert -m %.300s -o fixed.onnx%s", c->s.o->model,
+			   words);
+}
+
 void check_dims_help(check *c)
 {
 	char shape[1600], data[1600], bounds[700];
@@ -85,6 +100,7 @@ void check_dims_help(check *c)
 	put_shapes(c, FIXED, shape, sizeof shape);
 	if (*shape)
 		check_help(c, "the NPU takes fixed shapes: -shape '%s'", shape);
+	help_fix(c);
 	bool all = true; /* nothing but what --bound takes is free */
 	for (size_t i = 0; i < c->dims.size; i++)
 		all = all && !c->dims.at[i].batch && !c->dims.at[i].why;

@@ -15,6 +15,7 @@
 #include "tarn/error.h"
 #include "tarn/model.h"
 #include "tarn/profile.h"
+#include "tarn/shape.h"
 #include "tarn/sim.h"
 
 double now_ms(void)
@@ -140,13 +141,28 @@ int session_retype(session *s)
 	return 0;
 }
 
-int session_reshape(session *s)
+/* --fix NAME=VALUE; NAME may hold anything but '='. */
+static int fix_all(session *s)
+{
+	for (size_t i = 0; i < s->o->fix.n; i++) {
+		const char *word = s->o->fix.at[i], *eq = strrchr(word, '=');
+		char name[256], *end = NULL;
+		double value = eq ? strtod(eq + 1, &end) : 0;
+		if (!eq || eq == word || (size_t)(eq - word) >= sizeof name || end == eq + 1 || *end)
+			return fail(2, s->command, "--fix '%s' fixes nothing; write NAME=VALUE, as in length=128", word);
+		snprintf(name, sizeof name, "%.*s", (int)(eq - word), word);
+		if (tarn_fix_input(s->model, name, value) != OK)
+			return fail_last(s->command);
+	}
+	return 0;
+}
+
+/* -shape and -b. */
+static int reshape(session *s)
 {
 	const options *o = s->o;
 	if (!o->shape && o->batch <= 0)
 		return 0;
-	if (s->is_blob)
-		return fail(2, s->command, "a compiled model cannot be reshaped; leave out -shape and -b");
 	shape_arg *list;
 	size_t n, n_in = 0;
 	int code = shapes_parse(s->command, "-shape", o->shape, &list, &n);
@@ -171,6 +187,17 @@ int session_reshape(session *s)
 	free(shape);
 	free(list);
 	return code;
+}
+
+int session_reshape(session *s)
+{
+	const options *o = s->o;
+	if (s->is_blob && (o->shape || o->batch > 0 || o->fix.n))
+		return fail(2, s->command, "a compiled model cannot be reshaped; leave out -shape, -b and --fix");
+	if (s->is_blob)
+		return 0;
+	int code = reshape(s);
+	return code ? code : fix_all(s);
 }
 
 static void add(session_properties *p, const char *key, const char *value)
