@@ -104,7 +104,7 @@ static void bind_layer(const layer *l, bool winograd, int threads, bound *b)
 	b->gflop = 2e-9 * (double)weights * (double)pixels;
 	if (l->depthwise) {
 		tarn_depthwise_spec s = {l->ic, 1, l->k, l->k, l->stride, l->stride, 1, 1};
-		tarn_depthwise_shape h = {
+		tarn_conv_shape h = {
 			.n = 1, .ih = l->size, .iw = l->size, .oh = out, .ow = out, .pad_top = pad, .pad_left = pad};
 		if (tarn_depthwise_f32_pack(&s, w, bias, &b->dw) != TARN_OK)
 			fail();

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Float convolutions with constant weights, channels-last: dense, grouped, depthwise, transposed. Never Winograd. */
-#include "kern/conv.h"
-
 #include "base/mem.h"
 #include "driver/exec/exec.h"
-#include "ir/op.h"
 #include "kern/conv_transpose.h"
 #include "kern/depthwise.h"
-#include "kern/share.h"
-#include "ops/window.h"
+#include "spec/spec.h"
 
 typedef struct conv_state {
 	tarn_conv_f32 *dense;
@@ -31,39 +27,6 @@ static void state_free(void *state)
 	tarn_mem_free(s);
 }
 
-typedef struct conv_sizes {
-	tarn_conv_spec spec;
-	tarn_conv_shape shape;
-} conv_sizes;
-
-/* A missing row axis is a row of one. `w` has the sizes [.][.][kernel...]. */
-static tarn_err sizes(const tarn_node *n, const tarn_shape *w, conv_sizes *c)
-{
-	const tarn_shape *x = &n->in[0]->shape, *y = &n->out[0]->shape;
-	tarn_window win;
-	int sp = x->rank - 2, last = sp - 1;
-	bool two = sp == 2;
-	TRY(tarn_window_read(n, sp, w->dim + 2, &win));
-	tarn_window_resolve(&win, x->dim + 2, y->dim + 2);
-	c->spec = (tarn_conv_spec){.ic = (int)x->dim[1],
-				   .oc = (int)y->dim[1],
-				   .groups = (int)tarn_attr_i(n, tarn_attr_index(n->op, "group")),
-				   .kh = two ? (int)win.kernel[0] : 1,
-				   .kw = (int)win.kernel[last],
-				   .stride_h = two ? (int)win.stride[0] : 1,
-				   .stride_w = (int)win.stride[last],
-				   .dilation_h = two ? (int)win.dilation[0] : 1,
-				   .dilation_w = (int)win.dilation[last]};
-	c->shape = (tarn_conv_shape){.n = (int)x->dim[0],
-				     .ih = two ? (int)x->dim[2] : 1,
-				     .iw = (int)x->dim[2 + last],
-				     .oh = two ? (int)y->dim[2] : 1,
-				     .ow = (int)y->dim[2 + last],
-				     .pad_top = two ? (int)win.begin[0] : 0,
-				     .pad_left = (int)win.begin[last]};
-	return TARN_OK;
-}
-
 static bool suits(const npu_layer *l, const char *op)
 {
 	const tarn_node *n = l->main;
@@ -78,27 +41,34 @@ static const float *bias_of(const tarn_node *n)
 	return n->n_in > 2 && n->in[2] ? n->in[2]->konst->data : NULL;
 }
 
+/* Sizes, and an empty state in the step. */
+static tarn_err begin(npu_step *step, tarn_conv_spec *spec, tarn_conv_shape *shape)
+{
+	const tarn_node *n = step->node;
+	const tarn_shape *w = &n->in[1]->shape;
+	TRY(tarn_spec_conv(n, w->dim, w->rank, spec));
+	TRY(tarn_spec_conv_shape(n, w->dim, &n->in[0]->shape, &n->out[0]->shape, shape));
+	step->state = tarn_mem_zalloc(1, sizeof(conv_state));
+	return step->state ? TARN_OK : tarn_err_nomem(sizeof(conv_state));
+}
+
 static tarn_err pack(npu_step *step)
 {
 	const tarn_node *n = step->node;
-	conv_sizes c;
-	TRY(sizes(n, &n->in[1]->shape, &c));
-	conv_state *s = tarn_mem_zalloc(1, sizeof *s);
-	if (!s)
-		return tarn_err_nomem(sizeof *s);
-	step->state = s;
+	tarn_conv_spec spec, *k = &spec;
+	tarn_conv_shape shape;
+	TRY(begin(step, &spec, &shape));
+	conv_state *s = step->state;
 	tarn_epilogue e = tarn_npu_epilogue(step->layer->act);
-	const tarn_conv_spec *k = &c.spec;
 	if (k->groups > 1 && k->groups == k->ic && k->oc % k->groups == 0) {
 		tarn_depthwise_spec d = {k->ic,       k->oc / k->ic, k->kh,         k->kw,
 					 k->stride_h, k->stride_w,   k->dilation_h, k->dilation_w};
-		s->dw.shape = (tarn_depthwise_shape){c.shape.n,       c.shape.ih,       c.shape.iw, c.shape.oh, c.shape.ow,
-						     c.shape.pad_top, c.shape.pad_left, 0,          0,          0};
+		s->dw.shape = shape;
 		s->dw.epilogue = e;
 		return tarn_share_depthwise(NULL, &d, n->in[1]->konst->data, bias_of(n), &s->depthwise);
 	}
 	TRY(tarn_share_conv(NULL, k, n->in[1]->konst->data, bias_of(n), &s->dense));
-	return tarn_conv_f32_plan_new(s->dense, &c.shape, &e, &s->plan);
+	return tarn_conv_f32_plan_new(s->dense, &shape, &e, &s->plan);
 }
 
 typedef struct conv_job {
@@ -162,14 +132,12 @@ tarn_err tarn_npu_build_conv(npu_exec *x, const npu_layer *l, npu_built *b)
 static tarn_err pack_transposed(npu_step *step)
 {
 	const tarn_node *n = step->node;
-	conv_sizes c;
-	TRY(sizes(n, &n->in[1]->shape, &c));
-	conv_state *s = tarn_mem_zalloc(1, sizeof *s);
-	if (!s)
-		return tarn_err_nomem(sizeof *s);
-	step->state = s;
-	s->tr = (tarn_conv_transpose_f32_args){.shape = c.shape, .epilogue = tarn_npu_epilogue(step->layer->act)};
-	return tarn_share_conv_transpose(NULL, &c.spec, n->in[1]->konst->data, bias_of(n), &s->transposed);
+	tarn_conv_spec spec;
+	tarn_conv_shape shape;
+	TRY(begin(step, &spec, &shape));
+	conv_state *s = step->state;
+	s->tr = (tarn_conv_transpose_f32_args){.shape = shape, .epilogue = tarn_npu_epilogue(step->layer->act)};
+	return tarn_share_conv_transpose(NULL, &spec, n->in[1]->konst->data, bias_of(n), &s->transposed);
 }
 
 static const npu_kernel k_transposed = {"transposed convolution", pack_transposed, run, state_free};

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* INT8 convolutions and products: int32 sums on every instruction set, then the PPE's requantization, or floats. */
 #include <math.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "driver/exec/exec.h"
-#include "ir/op.h"
-#include "kern/int8.h"
-#include "kern/share.h"
-#include "ops/window.h"
+#include "spec/spec.h"
 
 typedef struct qconv_state {
 	tarn_qconv *packed;
@@ -34,24 +30,6 @@ static void state_free(void *state)
 	tarn_mem_free(s);
 }
 
-/* Element c of a constant of one element or one for each channel. */
-static double nth(const tarn_tensor *t, int64_t c)
-{
-	return tarn_tensor_f64(t, tarn_tensor_count(t) == 1 ? 0 : c);
-}
-
-static double bias_of(const tarn_node *n, int64_t c)
-{
-	const tarn_value *b = n->n_in > 2 ? n->in[2] : NULL;
-	if (!b)
-		return 0;
-	if (b->konst)
-		return nth(b->konst, c);
-	const tarn_node *d = b->def;
-	double zero = d->n_in > 2 && d->in[2] ? nth(d->in[2]->konst, c) : 0;
-	return (nth(d->in[0]->konst, c) - zero) * nth(d->in[1]->konst, c);
-}
-
 /* ReLU, Clip or nothing before a quantizer is a clamp of codes. */
 static bool clamps(const tarn_node *act)
 {
@@ -65,78 +43,19 @@ static int code_of(float x, const npu_code *y)
 	return y->type == TARN_I8 ? (int8_t)q : q;
 }
 
-/* Sizes; weights as [oc][ic/groups][kh][kw]: a matrix [k][n] is turned. */
-typedef struct qconv_sizes {
-	tarn_conv_spec spec;
-	tarn_conv_shape shape;
-	bool turned;
-} qconv_sizes;
-
-static tarn_err sizes(const tarn_node *n, qconv_sizes *c)
+/* A matrix product is a row of pixels. */
+static tarn_err shape_of(const tarn_node *n, const tarn_conv_spec *spec, tarn_conv_shape *shape)
 {
-	const tarn_tensor *q = n->in[1]->def->in[0]->konst;
-	const tarn_shape *x = &n->in[0]->shape, *y = &n->out[0]->shape;
-	bool conv = tarn_npu_is(n, "Conv");
-	c->turned = !conv && !(tarn_npu_is(n, "Gemm") && tarn_attr_i(n, tarn_attr_index(n->op, "transB")));
-	c->spec =
-		(tarn_conv_spec){.groups = 1, .kh = 1, .kw = 1, .stride_h = 1, .stride_w = 1, .dilation_h = 1, .dilation_w = 1};
-	c->shape = (tarn_conv_shape){.n = 1, .ih = 1, .iw = 1, .oh = 1, .ow = 1};
-	c->spec.oc = (int)q->dim[c->turned];
-	if (!conv) {
-		c->spec.ic = (int)q->dim[!c->turned];
-		c->shape.iw = c->shape.ow = (int)(tarn_npu_count(n->out[0]) / (c->spec.oc ? c->spec.oc : 1));
-		return TARN_OK;
-	}
-	tarn_window win;
-	int sp = q->rank - 2, last = sp - 1;
-	bool two = sp == 2;
-	TRY(tarn_window_read(n, sp, q->dim + 2, &win));
-	tarn_window_resolve(&win, x->dim + 2, y->dim + 2);
-	c->spec.groups = (int)tarn_attr_i(n, tarn_attr_index(n->op, "group"));
-	c->spec.ic = (int)q->dim[1] * c->spec.groups;
-	c->spec.kh = two ? (int)win.kernel[0] : 1;
-	c->spec.kw = (int)win.kernel[last];
-	c->spec.stride_h = two ? (int)win.stride[0] : 1;
-	c->spec.stride_w = (int)win.stride[last];
-	c->spec.dilation_h = two ? (int)win.dilation[0] : 1;
-	c->spec.dilation_w = (int)win.dilation[last];
-	c->shape = (tarn_conv_shape){.n = (int)x->dim[0],
-				     .ih = two ? (int)x->dim[2] : 1,
-				     .iw = (int)x->dim[2 + last],
-				     .oh = two ? (int)y->dim[2] : 1,
-				     .ow = (int)y->dim[2 + last],
-				     .pad_top = two ? (int)win.begin[0] : 0,
-				     .pad_left = (int)win.begin[last]};
+	if (tarn_npu_is(n, "Conv"))
+		return tarn_spec_conv_shape(n, n->in[1]->shape.dim, &n->in[0]->shape, &n->out[0]->shape, shape);
+	*shape = (tarn_conv_shape){.n = 1, .ih = 1, .oh = 1};
+	shape->iw = shape->ow = (int)(tarn_npu_count(n->out[0]) / (spec->oc ? spec->oc : 1));
 	return TARN_OK;
-}
-
-static tarn_err pack_weights(const tarn_node *n, const qconv_sizes *c, const npu_code *x, qconv_state *s)
-{
-	const tarn_node *w = n->in[1]->def;
-	const tarn_tensor *q = w->in[0]->konst, *z = w->n_in > 2 && w->in[2] ? w->in[2]->konst : NULL;
-	size_t bytes = tarn_tensor_bytes(q);
-	uint8_t *copy = c->turned ? tarn_mem_alloc(bytes + 1) : NULL;
-	int32_t *zero = z ? tarn_mem_alloc((size_t)(s->oc + 1) * sizeof *zero) : NULL;
-	tarn_err err = (c->turned && !copy) || (z && !zero) ? tarn_err_nomem(bytes) : TARN_OK;
-	for (int64_t k = 0; copy && k < q->dim[0]; k++)
-		for (int64_t o = 0; o < q->dim[1]; o++)
-			copy[o * q->dim[0] + k] = ((const uint8_t *)q->data)[k * q->dim[1] + o];
-	bool any = false;
-	for (int k = 0; zero && k < s->oc; k++)
-		any |= (zero[k] = (int32_t)nth(z, k)) != 0;
-	tarn_qconv_input in = {x->type == TARN_I8 ? TARN_CODE_S8 : TARN_CODE_U8, x->zero};
-	if (err == TARN_OK)
-		err = tarn_share_qconv(NULL, &c->spec, copy ? copy : q->data, q->type == TARN_I8 ? TARN_CODE_S8 : TARN_CODE_U8,
-				       any ? zero : NULL, in, &s->packed);
-	tarn_mem_free(copy);
-	tarn_mem_free(zero);
-	return err;
 }
 
 static tarn_err channels(const npu_layer *l, const npu_code *x, qconv_state *s)
 {
 	const tarn_node *n = l->main;
-	const tarn_tensor *sw = n->in[1]->def->in[1]->konst;
 	npu_code y = {0};
 	bool codes = l->quant && clamps(l->act) && tarn_npu_code(l->quant, &y);
 	size_t count = (size_t)s->oc + 1;
@@ -162,7 +81,7 @@ static tarn_err channels(const npu_layer *l, const npu_code *x, qconv_state *s)
 	if (codes ? !s->requant : !s->scale || !s->bias)
 		return tarn_err_nomem(count * sizeof *s->requant);
 	for (int c = 0; c < s->oc; c++) {
-		double scale = (double)x->scale * nth(sw, c), bias = bias_of(n, c);
+		double scale = (double)x->scale * tarn_spec_qconv_scale(n, c), bias = tarn_spec_qconv_bias(n, c);
 		if (codes) {
 			s->requant[c] = tarn_npu_requant_make(scale / y.scale, bias / y.scale);
 		} else {
@@ -185,16 +104,19 @@ static tarn_err channels(const npu_layer *l, const npu_code *x, qconv_state *s)
 static tarn_err pack(npu_step *step)
 {
 	const tarn_node *n = step->node;
-	qconv_sizes c;
+	tarn_conv_spec spec;
+	tarn_conv_shape shape;
 	npu_code x;
-	TRY(sizes(n, &c));
+	TRY(tarn_spec_qconv(n, &spec));
+	TRY(shape_of(n, &spec, &shape));
 	CHECK(tarn_npu_code(n->in[0]->def, &x), TARN_INTERNAL, "the input has no codes");
 	qconv_state *s = tarn_mem_zalloc(1, sizeof *s);
 	if (!s)
 		return tarn_err_nomem(sizeof *s);
 	step->state = s;
-	s->oc = c.spec.oc;
-	TRY(pack_weights(n, &c, &x, s));
+	s->oc = spec.oc;
+	tarn_qconv_input in = {x.type == TARN_I8 ? TARN_CODE_S8 : TARN_CODE_U8, x.zero};
+	TRY(tarn_spec_qconv_pack(NULL, n, &spec, in, &s->packed));
 	TRY(channels(step->layer, &x, s));
 	tarn_qepilogue e = {.type = TARN_CODE_I32, .scale = s->scale, .bias = s->bias};
 	if (s->scale) {
@@ -202,7 +124,7 @@ static tarn_err pack(npu_step *step)
 		e.f_lo = -INFINITY;
 		e.f_hi = INFINITY;
 	}
-	return tarn_qconv_plan_new(s->packed, &c.shape, &e, &s->plan);
+	return tarn_qconv_plan_new(s->packed, &shape, &e, &s->plan);
 }
 
 typedef struct qconv_job {

@@ -85,7 +85,7 @@ void tarn_depthwise_f32_save(const tarn_depthwise_f32 *dw, tarn_str *out)
 	tarn_store_put(out, dw->bias, dw->w_stride * sizeof *dw->bias);
 }
 
-int tarn_depthwise_f32_tasks(const tarn_depthwise_shape *shape)
+int tarn_depthwise_f32_tasks(const tarn_conv_shape *shape)
 {
 	return shape->n * shape->oh;
 }
@@ -117,7 +117,7 @@ static void row_general(const tarn_depthwise_row *r, size_t channels)
 }
 
 /* Kernel rows [*ky0, *ky1) of output row oy that lie in the image; returns the input row of *ky0. */
-static size_t valid_rows(const tarn_depthwise_spec *s, const tarn_depthwise_shape *h, int oy, int *ky0, int *ky1)
+static size_t valid_rows(const tarn_depthwise_spec *s, const tarn_conv_shape *h, int oy, int *ky0, int *ky1)
 {
 	long long top = (long long)oy * s->stride_h - h->pad_top;
 	int first = 0, last = s->kh;
@@ -133,7 +133,7 @@ static size_t valid_rows(const tarn_depthwise_spec *s, const tarn_depthwise_shap
 void tarn_depthwise_f32_run(const tarn_depthwise_f32 *dw, const tarn_depthwise_f32_args *args, int begin, int end)
 {
 	const tarn_depthwise_spec *s = &dw->spec;
-	const tarn_depthwise_shape *h = &args->shape;
+	const tarn_conv_shape *h = &args->shape;
 	const tarn_epilogue *e = &args->epilogue;
 	size_t in_stride = h->in_stride ? h->in_stride : (size_t)s->channels, c = dw->channels;
 	bool after = args->residual && e->residual_after && e->act != TARN_UNARY_IDENTITY, relu = e->act == TARN_UNARY_RELU;

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/err.h"
+#include "kern/conv.h"
 #include "kern/epilogue.h"
 #include "kern/store.h"
 
@@ -28,12 +28,6 @@ typedef struct tarn_depthwise_spec {
 	int width; /* channels of a group, 2, 4 or 8, with multiplier 1; 0 or 1: depthwise */
 } tarn_depthwise_spec;
 
-typedef struct tarn_depthwise_shape {
-	int n, ih, iw, oh, ow;
-	int pad_top, pad_left;
-	size_t in_stride, out_stride, residual_stride; /* floats between pixels; 0 = dense */
-} tarn_depthwise_shape;
-
 /* Are groups of this width faster here than as dense convolutions, at the level in force? */
 bool tarn_depthwise_f32_suits(int width);
 
@@ -46,14 +40,14 @@ TARN_MUST tarn_err tarn_depthwise_f32_open(const tarn_depthwise_spec *spec, tarn
 void tarn_depthwise_f32_save(const tarn_depthwise_f32 *dw, tarn_str *out);
 
 typedef struct tarn_depthwise_f32_args {
-	tarn_depthwise_shape shape;
+	tarn_conv_shape shape;
 	tarn_epilogue epilogue;
 	const float *in;
 	float *out;            /* must not overlap in */
 	const float *residual; /* the output's shape, or NULL; may be out, but for residual_after with an activation */
 } tarn_depthwise_f32_args;
 
-int tarn_depthwise_f32_tasks(const tarn_depthwise_shape *shape);
+int tarn_depthwise_f32_tasks(const tarn_conv_shape *shape);
 /* Runs tasks [begin, end). */
 void tarn_depthwise_f32_run(const tarn_depthwise_f32 *dw, const tarn_depthwise_f32_args *args, int begin, int end);
 

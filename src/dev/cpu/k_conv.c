@@ -2,12 +2,11 @@
 /* f32 convolution with constant weights, channels-last: dense, grouped, depthwise; one or two spatial axes. */
 #include "base/mem.h"
 #include "dev/cpu/cpu.h"
-#include "kern/share.h"
+#include "kern/depthwise.h"
 #include "ops/ops.h"
-#include "ops/window.h"
+#include "spec/spec.h"
 
 typedef struct conv_state {
-	int spatial; /* 1 or 2 */
 	int oc;
 	int64_t depth; /* products of one output */
 	tarn_epilogue epilogue;
@@ -31,39 +30,26 @@ static bool suits(const tarn_node *n)
 	       (w->shape.rank == 3 || w->shape.rank == 4) && (!b || b->konst);
 }
 
-/* Sizes with the missing row axis of a 1-D convolution put in front. */
-static void two_d(const int64_t *v, int spatial, int missing, int out[2])
-{
-	out[0] = spatial == 2 ? (int)v[0] : missing;
-	out[1] = (int)v[spatial - 1];
-}
-
 static tarn_err pack(tarn_packs *packs, const tarn_node *n, conv_state *s)
 {
 	const tarn_tensor *w = n->in[1]->konst, *b = n->n_in > 2 && n->in[2] ? n->in[2]->konst : NULL;
-	tarn_window win;
-	s->spatial = w->rank - 2;
-	TRY(tarn_window_read(n, s->spatial, w->dim + 2, &win));
-	int k[2], stride[2], dilation[2], group = (int)tarn_attr_i(n, tarn_attr_index(n->op, "group"));
-	two_d(win.kernel, s->spatial, 1, k);
-	two_d(win.stride, s->spatial, 1, stride);
-	two_d(win.dilation, s->spatial, 1, dilation);
-	s->oc = (int)w->dim[0];
-	int ic = (int)w->dim[1] * group;
-	s->depth = w->dim[1] * k[0] * k[1];
+	const float *bias = b ? b->data : NULL;
+	tarn_conv_spec k;
+	TRY(tarn_spec_conv(n, w->dim, w->rank, &k));
+	s->oc = k.oc;
+	s->depth = w->dim[1] * k.kh * k.kw;
 	CHECK(!b || tarn_tensor_count(b) == s->oc, TARN_SHAPE, "the bias has %lld elements, the weights %d output channels",
 	      (long long)tarn_tensor_count(b), s->oc);
-	if (group > 1 && w->dim[1] == 1 && s->oc % group == 0) {
+	tarn_depthwise_spec d = {k.ic, 1, k.kh, k.kw, k.stride_h, k.stride_w, k.dilation_h, k.dilation_w, (int)w->dim[1]};
+	if (k.groups > 1 && w->dim[1] == 1 && k.oc % k.groups == 0) {
 		s->depth *= 4; /* each weight is used once: slower */
-		tarn_depthwise_spec spec = {ic, s->oc / group, k[0], k[1], stride[0], stride[1], dilation[0], dilation[1]};
-		return tarn_share_depthwise(packs, &spec, w->data, b ? b->data : NULL, &s->depthwise);
+		d.multiplier = k.oc / k.groups;
+		d.width = 0;
+		return tarn_share_depthwise(packs, &d, w->data, bias, &s->depthwise);
 	}
-	if (group > 1 && ic == s->oc && tarn_depthwise_f32_suits((int)w->dim[1])) {
-		tarn_depthwise_spec spec = {ic, 1, k[0], k[1], stride[0], stride[1], dilation[0], dilation[1], (int)w->dim[1]};
-		return tarn_share_depthwise(packs, &spec, w->data, b ? b->data : NULL, &s->depthwise);
-	}
-	tarn_conv_spec spec = {ic, s->oc, group, k[0], k[1], stride[0], stride[1], dilation[0], dilation[1]};
-	return tarn_share_conv(packs, &spec, w->data, b ? b->data : NULL, &s->dense);
+	if (k.groups > 1 && k.ic == k.oc && tarn_depthwise_f32_suits(d.width))
+		return tarn_share_depthwise(packs, &d, w->data, bias, &s->depthwise);
+	return tarn_share_conv(packs, &k, w->data, bias, &s->dense);
 }
 
 static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
@@ -114,24 +100,17 @@ static tarn_err plan(cpu_instance *inst, const cpu_step *step, const cpu_program
 {
 	const conv_state *s = step->state;
 	const tarn_shape *x = &tarn_cpu_val(inst, p, step->in[0])->shape, *y = &tarn_cpu_val(inst, p, step->out[0])->shape;
-	tarn_window win;
-	int in[2], to[2], pad[2];
-	TRY(tarn_window_read(step->node, s->spatial, step->node->in[1]->konst->dim + 2, &win));
-	tarn_window_resolve(&win, x->dim + 2, y->dim + 2);
-	two_d(x->dim + 2, s->spatial, 1, in);
-	two_d(y->dim + 2, s->spatial, 1, to);
-	two_d(win.begin, s->spatial, 0, pad);
+	tarn_conv_shape shape;
+	TRY(tarn_spec_conv_shape(step->node, step->node->in[1]->konst->dim, x, y, &shape));
 	conv_plan *c = tarn_mem_zalloc(1, sizeof *c);
 	if (!c)
 		return tarn_err_nomem(sizeof *c);
 	tarn_err err = TARN_OK;
 	if (s->depthwise) {
-		c->depthwise.shape =
-			(tarn_depthwise_shape){(int)x->dim[0], in[0], in[1], to[0], to[1], pad[0], pad[1], 0, 0, 0};
+		c->depthwise.shape = shape;
 		c->depthwise.epilogue = s->epilogue;
 		c->tasks = tarn_depthwise_f32_tasks(&c->depthwise.shape);
 	} else {
-		tarn_conv_shape shape = {(int)x->dim[0], in[0], in[1], to[0], to[1], pad[0], pad[1], 0, 0, 0};
 		err = tarn_conv_f32_plan_new(s->dense, &shape, &s->epilogue, &c->dense);
 		c->tasks = err == TARN_OK ? tarn_conv_f32_tasks(c->dense) : 0;
 	}

@@ -2,14 +2,13 @@
 /* f32 transposed convolution with constant weights, channels-last; one or two spatial axes, padding given in numbers. */
 #include "base/mem.h"
 #include "dev/cpu/cpu.h"
-#include "kern/share.h"
+#include "kern/conv_transpose.h"
 #include "ops/ops.h"
 #include "ops/window.h"
+#include "spec/spec.h"
 
 typedef struct deconv_state {
-	int spatial;
 	int64_t depth; /* products of one input */
-	int pad[2];
 	tarn_epilogue epilogue;
 	tarn_conv_transpose_f32 *conv;
 	bool has_residual;
@@ -32,38 +31,26 @@ static bool suits(const tarn_node *n)
 	return !n->attr[shape].set || !n->attr[shape].ints.n;
 }
 
-static void two_d(const int64_t *v, int spatial, int missing, int out[2])
-{
-	out[0] = spatial == 2 ? (int)v[0] : missing;
-	out[1] = (int)v[spatial - 1];
-}
-
 static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 {
 	const tarn_node *n = g->main;
 	if (!suits(n))
 		return TARN_OK;
 	const tarn_tensor *w = n->in[1]->konst, *bias = n->n_in > 2 && n->in[2] ? n->in[2]->konst : NULL;
+	tarn_conv_spec spec;
 	tarn_window win;
-	int spatial = w->rank - 2, group = (int)tarn_attr_i(n, tarn_attr_index(n->op, "group")), k[2], stride[2], dilation[2];
-	TRY(tarn_window_read(n, spatial, w->dim + 2, &win));
-	two_d(win.kernel, spatial, 1, k);
-	two_d(win.stride, spatial, 1, stride);
-	two_d(win.dilation, spatial, 1, dilation);
-	if ((win.auto_pad != TARN_PAD_NOTSET && win.auto_pad != TARN_PAD_VALID) || (int64_t)k[0] * k[1] > 512)
+	TRY(tarn_window_read(n, w->rank - 2, w->dim + 2, &win));
+	TRY(tarn_spec_conv(n, w->dim, w->rank, &spec));
+	if ((win.auto_pad != TARN_PAD_NOTSET && win.auto_pad != TARN_PAD_VALID) || (int64_t)spec.kh * spec.kw > 512)
 		return TARN_OK;
-	tarn_conv_spec spec = {(int)w->dim[0], (int)w->dim[1] * group, group, k[0], k[1], stride[0], stride[1], dilation[0],
-			       dilation[1]};
 	CHECK(!bias || tarn_tensor_count(bias) == spec.oc, TARN_SHAPE,
 	      "the bias has %lld elements, the weights %d output channels", (long long)tarn_tensor_count(bias), spec.oc);
 	deconv_state *s = tarn_mem_zalloc(1, sizeof *s);
 	if (!s)
 		return tarn_err_nomem(sizeof *s);
-	s->spatial = spatial;
-	s->depth = w->dim[1] * k[0] * k[1];
+	s->depth = w->dim[1] * spec.kh * spec.kw;
 	s->epilogue = g->epilogue;
 	s->has_residual = g->residual;
-	two_d(win.begin, spatial, 0, s->pad);
 	int in[2] = {-1, -1}, out;
 	tarn_err err;
 	TRY_GOTO(out, tarn_share_conv_transpose(b->packs, &spec, w->data, bias ? bias->data : NULL, &s->conv));
@@ -98,15 +85,12 @@ static tarn_err run(cpu_run *r, const cpu_step *step, void *plan)
 	const deconv_state *s = step->state;
 	const tarn_shape *x = &tarn_cpu_val(r->inst, r->p, step->in[0])->shape,
 			 *y = &tarn_cpu_val(r->inst, r->p, step->out[0])->shape;
-	int in[2], to[2];
-	two_d(x->dim + 2, s->spatial, 1, in);
-	two_d(y->dim + 2, s->spatial, 1, to);
 	deconv_job j = {s->conv,
-			{{(int)x->dim[0], in[0], in[1], to[0], to[1], s->pad[0], s->pad[1], 0, 0, 0},
-			 s->epilogue,
-			 r->ptr[step->in[0]],
-			 r->ptr[step->out[0]],
-			 s->has_residual ? r->ptr[step->in[1]] : NULL}};
+			{.epilogue = s->epilogue,
+			 .in = r->ptr[step->in[0]],
+			 .out = r->ptr[step->out[0]],
+			 .residual = s->has_residual ? r->ptr[step->in[1]] : NULL}};
+	TRY(tarn_spec_conv_shape(step->node, step->node->in[1]->konst->dim, x, y, &j.args.shape));
 	tarn_cpu_split_work(r->pool, tarn_conv_transpose_f32_tasks(s->conv, &j.args.shape),
 			    tarn_cpu_count(r->inst, r->p, step->in[0]) * s->depth, work, &j);
 	return TARN_OK;

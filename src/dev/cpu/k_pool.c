@@ -1,16 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* f32 pooling, channels-last: MaxPool, AveragePool and the global ones; one or two spatial axes. */
-#include <string.h>
-
 #include "dev/cpu/cpu.h"
-#include "kern/pool2d.h"
 #include "ops/ops.h"
-#include "ops/window.h"
-
-static bool is_global(const tarn_node *n)
-{
-	return !strncmp(n->op->name, "Global", 6);
-}
+#include "spec/spec.h"
 
 static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 {
@@ -32,40 +24,8 @@ static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 
 tarn_err tarn_cpu_plan_pool(cpu_instance *inst, const tarn_node *n, const tarn_shape *x, const tarn_shape *y, tarn_pool2d **out)
 {
-	int spatial = x->rank - 2, two = spatial == 2;
-	tarn_window w = {.nd = spatial, .kernel = {1, 1, 1}, .stride = {1, 1, 1}, .dilation = {1, 1, 1}};
-	if (is_global(n)) {
-		memcpy(w.kernel, x->dim + 2, (size_t)spatial * sizeof *w.kernel);
-	} else {
-		TRY(tarn_window_read(n, spatial, NULL, &w));
-		tarn_window_resolve(&w, x->dim + 2, y->dim + 2);
-	}
-	tarn_pool2d *c = tarn_arena_alloc(&inst->arena, sizeof *c);
-	if (!c)
-		return tarn_err_nomem(sizeof *c);
-	int last = spatial - 1, include = tarn_attr_index(n->op, "count_include_pad");
-	*c = (tarn_pool2d){
-		.average = strstr(n->op->name, "Average"),
-		.count_include_pad = include >= 0 && tarn_attr_i(n, include),
-		.n = (int)x->dim[0],
-		.c = (int)x->dim[1],
-		.ih = two ? (int)x->dim[2] : 1,
-		.iw = (int)x->dim[2 + last],
-		.oh = two ? (int)y->dim[2] : 1,
-		.ow = (int)y->dim[2 + last],
-		.kh = two ? (int)w.kernel[0] : 1,
-		.kw = (int)w.kernel[last],
-		.stride_h = two ? (int)w.stride[0] : 1,
-		.stride_w = (int)w.stride[last],
-		.dilation_h = two ? (int)w.dilation[0] : 1,
-		.dilation_w = (int)w.dilation[last],
-		.pad_top = two ? (int)w.begin[0] : 0,
-		.pad_left = (int)w.begin[last],
-		.pad_bottom = two ? (int)w.end[0] : 0,
-		.pad_right = (int)w.end[last],
-	};
-	*out = c;
-	return TARN_OK;
+	*out = tarn_arena_alloc(&inst->arena, sizeof **out);
+	return *out ? tarn_spec_pool(n, x, y, *out) : tarn_err_nomem(sizeof **out);
 }
 
 static tarn_err plan(cpu_instance *inst, const cpu_step *step, const cpu_program *p, void **out)

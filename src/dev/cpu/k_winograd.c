@@ -7,9 +7,8 @@
 
 #include "base/mem.h"
 #include "dev/cpu/cpu.h"
-#include "kern/share.h"
 #include "ops/ops.h"
-#include "ops/window.h"
+#include "spec/spec.h"
 
 typedef struct wino_state {
 	tarn_winograd_f32 *conv;
@@ -31,22 +30,9 @@ static bool accuracy_first(const cpu_build *b)
 	return mode && !strcmp(mode, "ACCURACY");
 }
 
-/* Sizes of one image; false when they are not known at compile time. */
-static bool sizes(const tarn_value *x, const tarn_value *y, const tarn_window *win, tarn_conv_shape *h)
+static bool is_known(const tarn_shape *s)
 {
-	for (int i = 2; i < 4; i++)
-		if (!tarn_dim_is_static(x->shape.dim[i]) || !tarn_dim_is_static(y->shape.dim[i]))
-			return false;
-	tarn_window w = *win;
-	tarn_window_resolve(&w, x->shape.dim + 2, y->shape.dim + 2);
-	*h = (tarn_conv_shape){.n = 1,
-			       .ih = (int)x->shape.dim[2],
-			       .iw = (int)x->shape.dim[3],
-			       .oh = (int)y->shape.dim[2],
-			       .ow = (int)y->shape.dim[3],
-			       .pad_top = (int)w.begin[0],
-			       .pad_left = (int)w.begin[1]};
-	return true;
+	return tarn_dim_is_static(s->dim[2]) && tarn_dim_is_static(s->dim[3]);
 }
 
 static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
@@ -58,15 +44,14 @@ static tarn_err build(cpu_build *b, const cpu_group *g, bool *taken)
 	    accuracy_first(b))
 		return TARN_OK;
 	const tarn_tensor *wt = w->konst;
-	tarn_window win;
+	tarn_conv_spec spec;
 	tarn_conv_shape shape;
-	TRY(tarn_window_read(n, 2, wt->dim + 2, &win));
-	int group = (int)tarn_attr_i(n, tarn_attr_index(n->op, "group"));
-	tarn_conv_spec spec = {(int)wt->dim[1] * group, (int)wt->dim[0],      group,
-			       (int)win.kernel[0],      (int)win.kernel[1],   (int)win.stride[0],
-			       (int)win.stride[1],      (int)win.dilation[0], (int)win.dilation[1]};
-	if (!sizes(n->in[0], n->out[0], &win, &shape) || !tarn_winograd_f32_worth(&spec, &shape) ||
-	    (bias && tarn_tensor_count(bias->konst) != spec.oc))
+	if (!is_known(&n->in[0]->shape) || !is_known(&n->out[0]->shape))
+		return TARN_OK;
+	TRY(tarn_spec_conv(n, wt->dim, wt->rank, &spec));
+	TRY(tarn_spec_conv_shape(n, wt->dim, &n->in[0]->shape, &n->out[0]->shape, &shape));
+	shape.n = 1; /* worth it or not by the image, however many there will be */
+	if (!tarn_winograd_f32_worth(&spec, &shape) || (bias && tarn_tensor_count(bias->konst) != spec.oc))
 		return TARN_OK;
 	wino_state *s = tarn_mem_zalloc(1, sizeof *s);
 	if (!s)
@@ -119,14 +104,13 @@ static tarn_err plan(cpu_instance *inst, const cpu_step *step, const cpu_program
 {
 	const wino_state *s = step->state;
 	const tarn_value *x = tarn_cpu_val(inst, p, step->in[0]), *y = tarn_cpu_val(inst, p, step->out[0]);
-	tarn_window win;
-	TRY(tarn_window_read(step->node, 2, step->node->in[1]->konst->dim + 2, &win));
+	tarn_conv_shape shape;
+	TRY(tarn_spec_conv_shape(step->node, step->node->in[1]->konst->dim, &x->shape, &y->shape, &shape));
 	wino_plan *w = tarn_mem_zalloc(1, sizeof *w);
 	if (!w)
 		return tarn_err_nomem(sizeof *w);
 	tarn_mutex_init(&w->lock);
-	(void)sizes(x, y, &win, &w->shape); /* an instance's sizes are all known */
-	w->shape.n = (int)x->shape.dim[0];
+	w->shape = shape;
 	w->tasks = tarn_winograd_f32_tasks(s->conv, &w->shape);
 	w->bytes = (tarn_winograd_f32_scratch(s->conv, &w->shape) + TARN_ALIGN - 1) / TARN_ALIGN * TARN_ALIGN;
 	*out = w;

@@ -5,7 +5,7 @@
 
 typedef struct dw_case {
 	tarn_depthwise_spec s;
-	tarn_depthwise_shape h;
+	tarn_conv_shape h;
 	tarn_epilogue e;
 	bool bias, residual, in_place;
 	int pad_bottom, pad_right;
@@ -87,7 +87,7 @@ static dw_case random_case(int i)
 		t.s.width = 2 << rng_int(0, 2);
 		t.s.channels = t.s.width * rng_int(1, 6);
 	}
-	t.h = (tarn_depthwise_shape){.n = rng_int(1, 2), .ih = rng_int(1, 9), .iw = rng_int(1, 30)};
+	t.h = (tarn_conv_shape){.n = rng_int(1, 2), .ih = rng_int(1, 9), .iw = rng_int(1, 30)};
 	t.h.pad_top = rng_int(0, 2), t.h.pad_left = rng_int(0, 3), t.pad_bottom = rng_int(0, 2), t.pad_right = rng_int(0, 3);
 	int oc = t.s.channels * t.s.multiplier;
 	t.h.in_stride = (size_t)(t.s.channels + rng_int(0, 2)), t.h.out_stride = (size_t)(oc + rng_int(0, 2));
