@@ -18,6 +18,7 @@ enum {
 #define KEPT_BYTES ((size_t)256 << 20) /* of the float model's outputs */
 #define STEP_COST 0.1                  /* what leaving INT8 and coming back costs beside the layer's share of the work */
 #define BY_SCORE_TIE 1e-3              /* layers of equal score are told apart by their outputs */
+#define CULPRIT_LEAVES 0.1             /* of the outputs' error, at most */
 
 /* What one model does on some samples. */
 typedef struct measure {
@@ -27,7 +28,8 @@ typedef struct measure {
 
 typedef struct candidate {
 	int node;
-	double left, gain; /* error that remains when it is restored; taken away, for its cost */
+	double error, gain; /* of the outputs, that remains when it is restored; what is taken away, for its cost */
+	bool culprit;       /* hardly any remains: the model's error is this layer's */
 } candidate;
 
 typedef struct controller {
@@ -281,9 +283,14 @@ static double remaining(const controller *k, const measure *m, double fscore)
 	return k->c->score ? fscore - m->score + BY_SCORE_TIE * fmin(m->error, 1) : m->error;
 }
 
+/* What made nearly all of the error comes before what is cheap and makes up for some of it. */
 static int by_gain(const void *a, const void *b)
 {
 	const candidate *x = a, *y = b;
+	if (x->culprit != y->culprit)
+		return y->culprit - x->culprit;
+	if (x->culprit && x->error != y->error)
+		return x->error < y->error ? -1 : 1;
 	return x->gain < y->gain ? 1 : x->gain > y->gain ? -1 : x->node - y->node;
 }
 
@@ -305,7 +312,7 @@ static tarn_err rank(controller *k, candidate *list, int *n)
 	tarn_err err = measure_on(k, q, at, few, "ranking layers", &m);
 	tarn_model_unref(q);
 	TRY(err);
-	double before = remaining(k, &m, fscore);
+	double before = remaining(k, &m, fscore), error = m.error;
 	*n = 0;
 	for (size_t i = 0; i < g->node.len; i++) {
 		if (!now[i])
@@ -319,8 +326,10 @@ static tarn_err rank(controller *k, candidate *list, int *n)
 		k->p->keep_float[i] = false;
 		TRY(err);
 		candidate *x = &list[(*n)++];
-		*x = (candidate){.node = (int)i, .left = remaining(k, &m, fscore)};
-		x->gain = (before - x->left) / (k->share[i] + STEP_COST);
+		*x = (candidate){.node = (int)i, .error = m.error};
+		double less = before - remaining(k, &m, fscore);
+		x->gain = less / (k->share[i] + STEP_COST);
+		x->culprit = less > (k->c->score ? BY_SCORE_TIE : 0) && m.error <= CULPRIT_LEAVES * error;
 	}
 	qsort(list, (size_t)*n, sizeof *list, by_gain);
 	return TARN_OK;

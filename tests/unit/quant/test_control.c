@@ -204,6 +204,102 @@ static void out_of_reach(void **state)
 	assert_true(report.control.evaluations <= 3 * 6 + 3);
 }
 
+/* ---- three layers of which each makes an output; what an output counts is the score's affair ---- */
+
+static double worth[2]; /* of the first two outputs, when they are the float model's */
+static size_t counted;  /* samples before this one are right whatever comes out */
+
+static bool as_in_float(const tarn_tensor *want, const tarn_tensor *got)
+{
+	double off = 0, most = 0;
+	for (int64_t i = 0, n = tarn_tensor_count(want); i < n; i++) {
+		off = fmax(off, fabs(tarn_tensor_f64(want, i) - tarn_tensor_f64(got, i)));
+		most = fmax(most, fabs(tarn_tensor_f64(want, i)));
+	}
+	return off < 1e-5 * most;
+}
+
+static tarn_err worth_of(void *ctx, size_t i, const tarn_tensor *out, int n_out, double *right)
+{
+	(void)ctx;
+	tarn_tensor in[2] = {0}, want[3] = {0};
+	const tarn_tensor *ptr[2] = {&in[0], &in[1]};
+	assert_int_equal(n_out, 3);
+	assert_ok(sample(NULL, i, in));
+	assert_ok(tarn_graph_eval(g, ptr, want, NULL, NULL));
+	*right = 1;
+	for (int k = 0; k < 2 && i >= counted; k++)
+		*right -= as_in_float(&want[k], &out[k]) ? 0 : worth[k];
+	for (int k = 0; k < 3; k++)
+		tarn_tensor_fini(&want[k]);
+	tarn_tensor_fini(&in[0]);
+	tarn_tensor_fini(&in[1]);
+	return TARN_OK;
+}
+
+/* The first takes ten times the multiply-accumulates of the second. */
+static void run_on_three(bool broken, double worth_of_first, double worth_of_second, size_t from, double max_drop)
+{
+	tarn_value *x = input(g, dims(4, 1, 3, 6, 6)), *z = input(g, dims(4, 1, 4, 6, 6));
+	output(g, broken ? conv("large", z, 4, 8, true) : conv("large", x, 3, 10, false));
+	output(g, conv("small", x, 3, 1, false));
+	output(g, conv("other", x, 3, 4, false));
+	assert_ok(tarn_graph_infer(g));
+	worth[0] = worth_of_first;
+	worth[1] = worth_of_second;
+	counted = from;
+	tarn_quant_control c = {.max_drop = max_drop, .score = worth_of, .price = price};
+	tarn_quant_options o = {.sample = sample, .n_sample = SAMPLES, .device = &cpu, .control = &c};
+	assert_ok(tarn_quant_ptq(model, &o, &quantized, &report));
+}
+
+static void expect_step(size_t i, int what, const char *name)
+{
+	assert_true(i < report.control.step.len);
+	assert_int_equal(report.control.step.at[i].what, what);
+	assert_string_equal(report.control.step.at[i].node, name);
+}
+
+/* A small layer brings as much accuracy for a tenth of the cost, but nearly all of the outputs' error is the broken one's. */
+static void broken_before_cheap(void **state)
+{
+	(void)state;
+	run_on_three(true, 0.5, 0.5, 0, 10);
+	expect_step(2, TARN_QUANT_STEP_RESTORE, "large");
+	expect_step(3, TARN_QUANT_STEP_RESTORE, "small");
+	expect_step(4, TARN_QUANT_STEP_RETURN, "large");
+	assert_true(report.control.met && !in_int8("large") && !in_int8("small") && in_int8("other"));
+}
+
+/* What was restored first and is not needed in the end goes back to INT8. */
+static void not_needed_in_the_end(void **state)
+{
+	(void)state;
+	run_on_three(true, 0.2, 0.8, 0, 30);
+	expect_step(2, TARN_QUANT_STEP_RESTORE, "large");
+	expect_step(3, TARN_QUANT_STEP_RESTORE, "small");
+	expect_step(4, TARN_QUANT_STEP_RETURN, "large");
+	assert_true(report.control.met && in_int8("large") && !in_int8("small") && in_int8("other"));
+}
+
+/* Only a few samples lose anything: layers are ranked on them. The largest error of the outputs does not matter there. */
+static void ranked_on_the_worst(void **state)
+{
+	(void)state;
+	run_on_three(true, 0, 1, SAMPLES - 4, 1);
+	expect_step(2, TARN_QUANT_STEP_RESTORE, "small");
+	assert_true(report.control.met && in_int8("large") && !in_int8("small"));
+}
+
+/* Of equal gains the one of less work, although it comes later. */
+static void cheap_first(void **state)
+{
+	(void)state;
+	run_on_three(false, 0.5, 0.5, 0, 60);
+	expect_step(2, TARN_QUANT_STEP_RESTORE, "small");
+	assert_true(report.control.met && in_int8("large") && !in_int8("small"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +307,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(by_outputs, setup, teardown),
 		cmocka_unit_test_setup_teardown(within_the_limit_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(out_of_reach, setup, teardown),
+		cmocka_unit_test_setup_teardown(broken_before_cheap, setup, teardown),
+		cmocka_unit_test_setup_teardown(not_needed_in_the_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(ranked_on_the_worst, setup, teardown),
+		cmocka_unit_test_setup_teardown(cheap_first, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
