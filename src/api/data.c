@@ -115,20 +115,6 @@ ov_status_e tarn_read_labels(const char *path, const char *column, const tarn_da
 	return tarn_status(tarn_labels_read(path, column, dataset, labels));
 }
 
-/* Wraps t, taking over its reference, also on failure. */
-static tarn_err tensor_out(tarn_tensor *t, ov_tensor_t **tensor)
-{
-	tarn_box *box;
-	tarn_err err = tarn_box_new(t, &box);
-	if (err != TARN_OK) {
-		tarn_tensor_fini(t);
-		return err;
-	}
-	err = tarn_tensor_handle(box, tensor);
-	tarn_box_unref(box);
-	return err;
-}
-
 static tarn_err read_input(const char *path, ov_element_type_e type, const ov_partial_shape_t *shape,
 			   const tarn_data_options_t *options, ov_tensor_t **tensor)
 {
@@ -143,7 +129,7 @@ static tarn_err read_input(const char *path, ov_element_type_e type, const ov_pa
 		dim[i] = shape->dims[i].min == shape->dims[i].max ? shape->dims[i].min : -1;
 	tarn_tensor out;
 	TRY(tarn_data_load(path, t, (int)rank, dim, &o, &out));
-	return tensor_out(&out, tensor);
+	return tarn_tensor_out(&out, tensor);
 }
 
 ov_status_e tarn_read_input(const char *path, ov_element_type_e type, const ov_partial_shape_t shape,
@@ -161,7 +147,7 @@ static tarn_err read_npy(const char *path, ov_tensor_t **tensor)
 	tarn_err err = tarn_tensor_copy(&mapped, &own);
 	tarn_tensor_fini(&mapped);
 	TRY(err);
-	return tensor_out(&own, tensor);
+	return tarn_tensor_out(&own, tensor);
 }
 
 ov_status_e tarn_read_npy(const char *path, ov_tensor_t **tensor)

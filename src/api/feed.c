@@ -112,7 +112,7 @@ static tarn_err feeds_of(const tarn_model *m, tarn_feed *f, bool *given, size_t 
 	for (size_t i = 0; i < o->n_source; i++) {
 		int64_t k = 0;
 		if (o->source[i].input)
-			TRY(tarn_model_port_find(m, false, o->source[i].input, &k));
+			TRY(tarn_port_find(m, NULL, false, o->source[i].input, &k));
 		const tarn_value *v = m->main->input.at[k];
 		CHECK(!given[k], TARN_USAGE, "input '%s' has two data sets; give it one", v->name);
 		given[k] = true;

@@ -63,6 +63,8 @@ struct ov_tensor {
 	tarn_box *box;
 };
 TARN_MUST tarn_err tarn_tensor_handle(tarn_box *box, ov_tensor_t **out); /* takes its own reference */
+/* A handle for t, whose reference is taken over, also on failure. */
+TARN_MUST tarn_err tarn_tensor_out(tarn_tensor *t, ov_tensor_t **out);
 
 /* ---- models, ports, shapes ---- */
 
@@ -71,7 +73,7 @@ struct ov_model {
 };
 TARN_MUST tarn_err tarn_model_handle(tarn_model *m, ov_model_t **out); /* takes over the reference */
 
-/* Exactly one of model and program is set; each port has its own reference. */
+/* Exactly one of model and program is set, here and in the functions below; each port has its own reference. */
 struct ov_output_const_port {
 	tarn_model *model;
 	tarn_program *program;
@@ -87,8 +89,10 @@ void tarn_port_names(const ov_output_const_port_t *port, const char **name, cons
 /* Is `want` the name or one of the aliases? */
 bool tarn_name_matches(const char *name, const char *aliases, const char *want);
 /* Index among inputs or outputs by tensor name; TARN_NOT_FOUND lists the names there are. */
-TARN_MUST tarn_err tarn_model_port_find(const tarn_model *m, bool output, const char *name, int64_t *index);
-TARN_MUST tarn_err tarn_program_port_find(const tarn_program *p, bool output, const char *name, int64_t *index);
+TARN_MUST tarn_err tarn_port_find(const tarn_model *m, const tarn_program *p, bool output, const char *name, int64_t *index);
+/* By name, by index (>= 0), or the only one (index -1). */
+ov_status_e tarn_port_open(tarn_model *m, tarn_program *p, bool output, const char *name, int64_t index,
+			   ov_output_const_port_t **port);
 
 TARN_MUST tarn_err tarn_shape_out(int rank, const int64_t *dim, ov_shape_t *out);
 TARN_MUST tarn_err tarn_partial_out(int rank, const int64_t *lo, const int64_t *hi, ov_partial_shape_t *out);

@@ -7,62 +7,24 @@
 #include "base/file.h"
 #include "base/mem.h"
 
-tarn_err tarn_program_port_find(const tarn_program *p, bool output, const char *name, int64_t *index)
-{
-	tarn_str names = {0};
-	int n = output ? p->n_out : p->n_in;
-	const tarn_port *port = output ? p->out : p->in;
-	for (int i = 0; i < n; i++) {
-		if (tarn_name_matches(port[i].name, port[i].aliases, name)) {
-			*index = i;
-			tarn_str_fini(&names);
-			return TARN_OK;
-		}
-		tarn_str_addf(&names, " '%s'", port[i].name);
-	}
-	tarn_err err = tarn_str_done(&names);
-	if (!err)
-		err = tarn_err_set(TARN_NOT_FOUND, "the model has no %s '%s'; it has%s", output ? "output" : "input", name,
-				   n ? names.at : " none");
-	tarn_str_fini(&names);
-	return err;
-}
-
-/* By name, by index (>= 0), or the only one (index -1). */
-static ov_status_e open_port(const ov_compiled_model_t *cm, bool output, const char *name, int64_t index,
-			     ov_output_const_port_t **port)
-{
-	tarn_err err = TARN_OK;
-	int n = output ? cm->p->n_out : cm->p->n_in;
-	if (name)
-		err = tarn_program_port_find(cm->p, output, name, &index);
-	else if (index < 0 && n != 1)
-		err = tarn_err_set(TARN_USAGE, "the model has %d %s; say which by name or index", n,
-				   output ? "outputs" : "inputs");
-	else if (index < 0)
-		index = 0;
-	if (!err)
-		err = tarn_port_handle(NULL, cm->p, output, index, port);
-	return tarn_status(err);
-}
-
 #define PORT_GETTERS(what, is_output) \
 	ov_status_e ov_compiled_model_##what(const ov_compiled_model_t *compiled_model, ov_output_const_port_t **port) \
 	{ \
 		NEED(compiled_model &&port); \
-		return open_port(compiled_model, is_output, NULL, -1, port); \
+		return tarn_port_open(NULL, compiled_model->p, is_output, NULL, -1, port); \
 	} \
 	ov_status_e ov_compiled_model_##what##_by_index(const ov_compiled_model_t *compiled_model, const size_t index, \
 							ov_output_const_port_t **port) \
 	{ \
 		NEED(compiled_model &&port); \
-		return open_port(compiled_model, is_output, NULL, index < INT32_MAX ? (int64_t)index : INT32_MAX, port); \
+		return tarn_port_open(NULL, compiled_model->p, is_output, NULL, \
+				      index < INT32_MAX ? (int64_t)index : INT32_MAX, port); \
 	} \
 	ov_status_e ov_compiled_model_##what##_by_name(const ov_compiled_model_t *compiled_model, const char *name, \
 						       ov_output_const_port_t **port) \
 	{ \
 		NEED(compiled_model &&name &&port); \
-		return open_port(compiled_model, is_output, name, -1, port); \
+		return tarn_port_open(NULL, compiled_model->p, is_output, name, -1, port); \
 	} \
 	ov_status_e ov_compiled_model_##what##s_size(const ov_compiled_model_t *compiled_model, size_t *size) \
 	{ \

@@ -101,12 +101,12 @@ ov_status_e ov_compiled_model_create_infer_request(const ov_compiled_model_t *co
 static tarn_err find(const ov_infer_request_t *q, const char *name, bool *output, int64_t *index)
 {
 	*output = false;
-	if (!tarn_program_port_find(q->r->program, false, name, index))
+	if (!tarn_port_find(NULL, q->r->program, false, name, index))
 		return TARN_OK;
 	*output = true;
-	if (!tarn_program_port_find(q->r->program, true, name, index))
+	if (!tarn_port_find(NULL, q->r->program, true, name, index))
 		return TARN_OK;
-	tarn_err err = tarn_program_port_find(q->r->program, false, name, index);
+	tarn_err err = tarn_port_find(NULL, q->r->program, false, name, index);
 	return tarn_err_note(err, "nor an output of that name");
 }
 
@@ -120,7 +120,7 @@ static tarn_err find_port(const ov_infer_request_t *q, const ov_output_const_por
 		return TARN_OK;
 	}
 	tarn_port_names(port, &name, &aliases);
-	return tarn_program_port_find(q->r->program, port->output, name, index);
+	return tarn_port_find(NULL, q->r->program, port->output, name, index);
 }
 
 static tarn_err check_index(const ov_infer_request_t *q, bool output, int64_t index)

@@ -25,45 +25,6 @@ void ov_model_free(ov_model_t *model)
 	tarn_mem_free(model);
 }
 
-tarn_err tarn_model_port_find(const tarn_model *m, bool output, const char *name, int64_t *index)
-{
-	tarn_str names = {0};
-	size_t n = output ? m->main->output.len : m->main->input.len;
-	for (size_t i = 0; i < n; i++) {
-		const tarn_value *v = output ? m->main->output.at[i] : m->main->input.at[i];
-		if (tarn_name_matches(v->name, v->aliases, name)) {
-			*index = (int64_t)i;
-			tarn_str_fini(&names);
-			return TARN_OK;
-		}
-		tarn_str_addf(&names, " '%s'", v->name);
-	}
-	tarn_err err = tarn_str_done(&names);
-	if (!err)
-		err = tarn_err_set(TARN_NOT_FOUND, "the model has no %s '%s'; it has%s", output ? "output" : "input", name,
-				   n ? names.at : " none");
-	tarn_str_fini(&names);
-	return err;
-}
-
-/* One of the model's ports: by name, by index (>= 0), or the only one (index -1). */
-static ov_status_e open_port(const ov_model_t *model, bool output, const char *name, int64_t index,
-			     ov_output_const_port_t **port)
-{
-	tarn_err err = TARN_OK;
-	size_t n = output ? model->m->main->output.len : model->m->main->input.len;
-	if (name)
-		err = tarn_model_port_find(model->m, output, name, &index);
-	else if (index < 0 && n != 1)
-		err = tarn_err_set(TARN_USAGE, "the model has %zu %s; say which by name or index", n,
-				   output ? "outputs" : "inputs");
-	else if (index < 0)
-		index = 0;
-	if (!err)
-		err = tarn_port_handle(model->m, NULL, output, index, port);
-	return tarn_status(err);
-}
-
 static int64_t as_index(size_t index)
 {
 	return index < INT32_MAX ? (int64_t)index : INT32_MAX;
@@ -74,33 +35,33 @@ static int64_t as_index(size_t index)
 	ov_status_e ov_model_const_##what(const ov_model_t *model, ov_output_const_port_t **port) \
 	{ \
 		NEED(model &&port); \
-		return open_port(model, is_output, NULL, -1, port); \
+		return tarn_port_open(model->m, NULL, is_output, NULL, -1, port); \
 	} \
 	ov_status_e ov_model_const_##what##_by_name(const ov_model_t *model, const char *name, ov_output_const_port_t **port) \
 	{ \
 		NEED(model &&name &&port); \
-		return open_port(model, is_output, name, -1, port); \
+		return tarn_port_open(model->m, NULL, is_output, name, -1, port); \
 	} \
 	ov_status_e ov_model_const_##what##_by_index(const ov_model_t *model, const size_t index, \
 						     ov_output_const_port_t **port) \
 	{ \
 		NEED(model &&port); \
-		return open_port(model, is_output, NULL, as_index(index), port); \
+		return tarn_port_open(model->m, NULL, is_output, NULL, as_index(index), port); \
 	} \
 	ov_status_e ov_model_##what(const ov_model_t *model, ov_output_port_t **port) \
 	{ \
 		NEED(model &&port); \
-		return open_port(model, is_output, NULL, -1, (ov_output_const_port_t **)port); \
+		return tarn_port_open(model->m, NULL, is_output, NULL, -1, (ov_output_const_port_t **)port); \
 	} \
 	ov_status_e ov_model_##what##_by_name(const ov_model_t *model, const char *name, ov_output_port_t **port) \
 	{ \
 		NEED(model &&name &&port); \
-		return open_port(model, is_output, name, -1, (ov_output_const_port_t **)port); \
+		return tarn_port_open(model->m, NULL, is_output, name, -1, (ov_output_const_port_t **)port); \
 	} \
 	ov_status_e ov_model_##what##_by_index(const ov_model_t *model, const size_t index, ov_output_port_t **port) \
 	{ \
 		NEED(model &&port); \
-		return open_port(model, is_output, NULL, as_index(index), (ov_output_const_port_t **)port); \
+		return tarn_port_open(model->m, NULL, is_output, NULL, as_index(index), (ov_output_const_port_t **)port); \
 	}
 PORT_GETTERS(input, false)
 PORT_GETTERS(output, true)
@@ -166,7 +127,7 @@ static tarn_err reshape(tarn_model *m, const size_t *index, const char *const *n
 	for (size_t i = 0; i < n && !err; i++) {
 		int64_t at = index ? as_index(index[i]) : 0;
 		if (!index)
-			err = tarn_model_port_find(m, false, name[i], &at);
+			err = tarn_port_find(m, NULL, false, name[i], &at);
 		else if ((size_t)at >= n_in)
 			err = tarn_err_set(TARN_NOT_FOUND, "there is no input %lld, there are %zu", (long long)at, n_in);
 		if (!err)

@@ -4,9 +4,16 @@
 #include "api/handles.h"
 #include "base/mem.h"
 
+static int64_t count(const tarn_model *m, const tarn_program *p, bool output)
+{
+	if (m)
+		return (int64_t)(output ? m->main->output.len : m->main->input.len);
+	return output ? p->n_out : p->n_in;
+}
+
 tarn_err tarn_port_handle(tarn_model *m, tarn_program *p, bool output, int64_t index, ov_output_const_port_t **port)
 {
-	int64_t n = m ? (int64_t)(output ? m->main->output.len : m->main->input.len) : output ? p->n_out : p->n_in;
+	int64_t n = count(m, p, output);
 	CHECK(index >= 0 && index < n, TARN_NOT_FOUND, "there is no %s %lld, there are %lld", output ? "output" : "input",
 	      (long long)index, (long long)n);
 	ov_output_const_port_t *made = tarn_mem_zalloc(1, sizeof *made);
@@ -15,6 +22,57 @@ tarn_err tarn_port_handle(tarn_model *m, tarn_program *p, bool output, int64_t i
 	*made = (ov_output_const_port_t){m ? tarn_model_ref(m) : NULL, p ? tarn_program_ref(p) : NULL, output, (int)index};
 	*port = made;
 	return TARN_OK;
+}
+
+/* Name and aliases of port i. */
+static const char *name_of(const tarn_model *m, const tarn_program *p, bool output, int64_t i, const char **aliases)
+{
+	if (m) {
+		const tarn_value *v = output ? m->main->output.at[i] : m->main->input.at[i];
+		*aliases = v->aliases;
+		return v->name;
+	}
+	const tarn_port *port = output ? &p->out[i] : &p->in[i];
+	*aliases = port->aliases;
+	return port->name;
+}
+
+tarn_err tarn_port_find(const tarn_model *m, const tarn_program *p, bool output, const char *name, int64_t *index)
+{
+	tarn_str names = {0};
+	int64_t n = count(m, p, output);
+	for (int64_t i = 0; i < n; i++) {
+		const char *aliases, *at = name_of(m, p, output, i, &aliases);
+		if (tarn_name_matches(at, aliases, name)) {
+			*index = i;
+			tarn_str_fini(&names);
+			return TARN_OK;
+		}
+		tarn_str_addf(&names, " '%s'", at);
+	}
+	tarn_err err = tarn_str_done(&names);
+	if (!err)
+		err = tarn_err_set(TARN_NOT_FOUND, "the model has no %s '%s'; it has%s", output ? "output" : "input", name,
+				   n ? names.at : " none");
+	tarn_str_fini(&names);
+	return err;
+}
+
+ov_status_e tarn_port_open(tarn_model *m, tarn_program *p, bool output, const char *name, int64_t index,
+			   ov_output_const_port_t **port)
+{
+	tarn_err err = TARN_OK;
+	int64_t n = count(m, p, output);
+	if (name)
+		err = tarn_port_find(m, p, output, name, &index);
+	else if (index < 0 && n != 1)
+		err = tarn_err_set(TARN_USAGE, "the model has %lld %s; say which by name or index", (long long)n,
+				   output ? "outputs" : "inputs");
+	else if (index < 0)
+		index = 0;
+	if (!err)
+		err = tarn_port_handle(m, p, output, index, port);
+	return tarn_status(err);
 }
 
 static const tarn_value *value_of(const ov_output_const_port_t *port)

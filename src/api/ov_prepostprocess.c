@@ -97,7 +97,7 @@ static tarn_err choose(const tarn_preprocess *p, bool output, const char *name, 
 	int64_t found = 0;
 	*at = index;
 	if (name) {
-		TRY(tarn_model_port_find(p->m, output, name, &found));
+		TRY(tarn_port_find(p->m, NULL, output, name, &found));
 		*at = (size_t)found;
 	} else if (only) {
 		CHECK(n == 1, TARN_USAGE, "the model has %zu %s; say which by name or index", n, output ? "outputs" : "inputs");

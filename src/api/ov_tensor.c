@@ -69,6 +69,19 @@ tarn_err tarn_tensor_handle(tarn_box *box, ov_tensor_t **out)
 	return TARN_OK;
 }
 
+tarn_err tarn_tensor_out(tarn_tensor *t, ov_tensor_t **tensor)
+{
+	tarn_box *box = NULL;
+	tarn_err err = tarn_box_new(t, &box);
+	if (err != TARN_OK) {
+		tarn_tensor_fini(t);
+		return err;
+	}
+	err = tarn_tensor_handle(box, tensor);
+	tarn_box_unref(box);
+	return err;
+}
+
 /* A new tensor of that type and shape on `host`, or on memory of its own. */
 static tarn_err create(ov_element_type_e type, const ov_shape_t *shape, void *host, ov_tensor_t **out)
 {

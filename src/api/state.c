@@ -268,27 +268,13 @@ ov_status_e tarn_sequence_infer(tarn_sequence_t *sequence)
 	return tarn_status(tarn_sequence_run(sequence->s));
 }
 
-/* A handle for t, which is taken over. */
-static tarn_err hand_out(tarn_tensor *t, ov_tensor_t **tensor)
-{
-	tarn_box *box;
-	tarn_err err = tarn_box_new(t, &box);
-	if (err != TARN_OK) {
-		tarn_tensor_fini(t);
-		return err;
-	}
-	err = tarn_tensor_handle(box, tensor);
-	tarn_box_unref(box);
-	return err;
-}
-
 static tarn_err get_tensor(tarn_sequence_t *q, const char *name, ov_tensor_t **tensor)
 {
 	const tarn_tensor *t;
 	tarn_tensor copy;
 	TRY(tarn_sequence_get(q->s, name, &t));
 	TRY(tarn_tensor_copy(t, &copy));
-	return hand_out(&copy, tensor);
+	return tarn_tensor_out(&copy, tensor);
 }
 
 ov_status_e tarn_sequence_get_tensor(tarn_sequence_t *sequence, const char *name, ov_tensor_t **tensor)
@@ -308,7 +294,7 @@ ov_status_e tarn_sequence_get_state(tarn_sequence_t *sequence, const char *input
 	NEED(sequence && input && tensor);
 	tarn_tensor t;
 	tarn_err err = tarn_sequence_save(sequence->s, input, &t);
-	return tarn_status(err == TARN_OK ? hand_out(&t, tensor) : err);
+	return tarn_status(err == TARN_OK ? tarn_tensor_out(&t, tensor) : err);
 }
 
 ov_status_e tarn_sequence_set_state(tarn_sequence_t *sequence, const char *input, const ov_tensor_t *tensor)

@@ -4,8 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "kern/layout.h"
-#include "kern/panel.h"
+#include "kern/conv_panels.h"
 
 #define TABLE 4096        /* tap pointers of a block of rows, on the stack */
 #define WINDOWS 8192      /* floats of copied border windows, on the stack */
@@ -45,65 +44,43 @@ static tarn_err check_spec(const tarn_conv_spec *s)
 tarn_err tarn_conv_f32_open(const tarn_conv_spec *spec, tarn_store *from, tarn_conv_f32 **conv)
 {
 	TRY(check_spec(spec));
-	size_t groups = (size_t)spec->groups, depth = (size_t)spec->kh * (size_t)spec->kw * ((size_t)spec->ic / groups);
-	tarn_err err = TARN_OK;
 	tarn_conv_f32 *c = tarn_mem_zalloc(1, sizeof *c);
-	if (c)
-		c->group = tarn_mem_zalloc(groups, sizeof *c->group);
-	CHECK_GOTO(fail, c && c->group, TARN_NOMEM, "out of memory packing a convolution");
+	if (!c)
+		return tarn_err_nomem(sizeof *c);
 	c->spec = *spec;
-	for (size_t g = 0; g < groups; g++)
-		TRY_GOTO(fail, tarn_panels_init(depth, (size_t)spec->oc / groups, from, &c->group[g]));
+	tarn_err err = tarn_conv_panels_new(spec, from, &c->group);
+	if (err != TARN_OK) {
+		tarn_conv_f32_free(c);
+		return err;
+	}
 	*conv = c;
 	return TARN_OK;
-fail:
-	tarn_conv_f32_free(c);
-	return err;
 }
 
 tarn_err tarn_conv_f32_pack(const tarn_conv_spec *spec, const float *weights, const float *bias, tarn_conv_f32 **conv)
 {
-	tarn_conv_f32 *c;
+	tarn_conv_f32 *c = NULL;
 	TRY(tarn_conv_f32_open(spec, NULL, &c));
-	size_t groups = (size_t)spec->groups, ocg = (size_t)spec->oc / groups, icg = (size_t)spec->ic / groups;
-	size_t taps = (size_t)spec->kh * (size_t)spec->kw;
-	float *columns = tarn_mem_zalloc(taps * icg, TARN_TILE_COLS * sizeof(float));
-	if (!columns) {
+	size_t taps = (size_t)spec->kh * (size_t)spec->kw, icg = (size_t)(spec->ic / spec->groups);
+	tarn_err err = tarn_conv_panels_fill(spec, weights, icg * taps, taps, bias, c->group);
+	if (err != TARN_OK) {
 		tarn_conv_f32_free(c);
-		return tarn_err_nomem(taps * icg * TARN_TILE_COLS * sizeof(float));
+		return err;
 	}
-	for (size_t g = 0; g < groups; g++) {
-		tarn_panels *b = &c->group[g];
-		for (int p = 0; p < b->count; p++) {
-			float *at;
-			size_t col, cols = tarn_panel_cols(b, p, &col, &at);
-			const float *w = weights + (g * ocg + col) * icg * taps;
-			for (size_t o = 0; o < cols; o++) /* [ic][taps] -> [taps][ic] */
-				tarn_transpose_2d(sizeof(float), w + o * icg * taps, taps, columns + o * taps * icg, icg, icg,
-						  taps);
-			tarn_panels_set_columns(b, p, columns, taps * icg);
-		}
-		if (bias)
-			memcpy(b->bias, bias + g * ocg, ocg * sizeof(float));
-	}
-	tarn_mem_free(columns);
 	*conv = c;
 	return TARN_OK;
 }
 
 void tarn_conv_f32_save(const tarn_conv_f32 *conv, tarn_str *out)
 {
-	for (int g = 0; g < conv->spec.groups; g++)
-		tarn_panels_save(&conv->group[g], out);
+	tarn_conv_panels_save(&conv->spec, conv->group, out);
 }
 
 void tarn_conv_f32_free(tarn_conv_f32 *conv)
 {
 	if (!conv)
 		return;
-	for (int g = 0; conv->group && g < conv->spec.groups; g++)
-		tarn_panels_fini(&conv->group[g]);
-	tarn_mem_free(conv->group);
+	tarn_conv_panels_free(&conv->spec, conv->group);
 	tarn_mem_free(conv);
 }
 

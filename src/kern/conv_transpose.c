@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kern/conv_transpose.h"
 
-#include <string.h>
-
 #include "base/mem.h"
-#include "kern/layout.h"
-#include "kern/panel.h"
+#include "kern/conv_panels.h"
 
 #define TABLE 4096 /* tap pointers, on the stack */
 #define MAX_TAPS (TABLE / TARN_TILE_ROWS)
@@ -24,16 +21,13 @@ tarn_err tarn_conv_transpose_f32_open(const tarn_conv_spec *s, tarn_store *from,
 	      TARN_SHAPE, "kernel size, stride and dilation of a transposed convolution must be positive");
 	CHECK((long long)s->kh * s->kw <= MAX_TAPS, TARN_UNSUPPORTED,
 	      "transposed convolution with a %d x %d kernel: at most %d taps are supported", s->kh, s->kw, MAX_TAPS);
-	size_t groups = (size_t)s->groups, icg = (size_t)s->ic / groups, taps = (size_t)s->kh * (size_t)s->kw;
 	tarn_err err = TARN_OK;
 	tarn_conv_transpose_f32 *c = tarn_mem_zalloc(1, sizeof *c);
-	if (c)
-		c->group = tarn_mem_zalloc(groups, sizeof *c->group);
-	CHECK_GOTO(fail, c && c->group, TARN_NOMEM, "out of memory packing a transposed convolution");
+	if (!c)
+		return tarn_err_nomem(sizeof *c);
 	c->spec = *s;
-	for (size_t g = 0; g < groups; g++)
-		TRY_GOTO(fail, tarn_panels_init(taps * icg, (size_t)s->oc / groups, from, &c->group[g]));
-	c->zero = tarn_mem_zalloc(icg, sizeof(float));
+	TRY_GOTO(fail, tarn_conv_panels_new(s, from, &c->group));
+	c->zero = tarn_mem_zalloc((size_t)(s->ic / s->groups), sizeof(float));
 	CHECK_GOTO(fail, c->zero, TARN_NOMEM, "out of memory packing a transposed convolution");
 	*conv = c;
 	return TARN_OK;
@@ -45,47 +39,28 @@ fail:
 tarn_err tarn_conv_transpose_f32_pack(const tarn_conv_spec *s, const float *weights, const float *bias,
 				      tarn_conv_transpose_f32 **conv)
 {
-	tarn_conv_transpose_f32 *c;
+	tarn_conv_transpose_f32 *c = NULL;
 	TRY(tarn_conv_transpose_f32_open(s, NULL, &c));
-	size_t groups = (size_t)s->groups, icg = (size_t)s->ic / groups, ocg = (size_t)s->oc / groups;
-	size_t taps = (size_t)s->kh * (size_t)s->kw;
-	float *columns = tarn_mem_zalloc(taps * icg, TARN_TILE_COLS * sizeof(float));
-	if (!columns) {
+	size_t taps = (size_t)s->kh * (size_t)s->kw, ocg = (size_t)(s->oc / s->groups);
+	tarn_err err = tarn_conv_panels_fill(s, weights, taps, ocg * taps, bias, c->group);
+	if (err != TARN_OK) {
 		tarn_conv_transpose_f32_free(c);
-		return tarn_err_nomem(taps * icg * TARN_TILE_COLS * sizeof(float));
+		return err;
 	}
-	for (size_t g = 0; g < groups; g++) {
-		tarn_panels *b = &c->group[g];
-		for (int p = 0; p < b->count; p++) {
-			float *at;
-			size_t col, cols = tarn_panel_cols(b, p, &col, &at);
-			const float *w = weights + (g * icg * ocg + col) * taps; /* [ic][oc][taps] -> [oc][taps][ic] */
-			for (size_t o = 0; o < cols; o++)
-				tarn_transpose_2d(sizeof(float), w + o * taps, ocg * taps, columns + o * taps * icg, icg, icg,
-						  taps);
-			tarn_panels_set_columns(b, p, columns, taps * icg);
-		}
-		if (bias)
-			memcpy(c->group[g].bias, bias + g * ocg, ocg * sizeof(float));
-	}
-	tarn_mem_free(columns);
 	*conv = c;
 	return TARN_OK;
 }
 
 void tarn_conv_transpose_f32_save(const tarn_conv_transpose_f32 *conv, tarn_str *out)
 {
-	for (int g = 0; g < conv->spec.groups; g++)
-		tarn_panels_save(&conv->group[g], out);
+	tarn_conv_panels_save(&conv->spec, conv->group, out);
 }
 
 void tarn_conv_transpose_f32_free(tarn_conv_transpose_f32 *conv)
 {
 	if (!conv)
 		return;
-	for (int g = 0; conv->group && g < conv->spec.groups; g++)
-		tarn_panels_fini(&conv->group[g]);
-	tarn_mem_free(conv->group);
+	tarn_conv_panels_free(&conv->spec, conv->group);
 	tarn_mem_free(conv->zero);
 	tarn_mem_free(conv);
 }

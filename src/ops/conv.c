@@ -2,7 +2,6 @@
 /* Conv and GroupConvolution (OpenVINO's: weights [G, O/G, I/G, k..], no bias): 1 to 3 spatial axes. */
 #include "ops/convolve.h"
 
-#include "base/mem.h"
 #include "ops/ops.h"
 #include "ops/padding.h"
 
@@ -37,30 +36,12 @@ static tarn_err infer_group(tarn_infer *c)
 
 static tarn_err eval_with(tarn_eval *e, int64_t group, const int64_t *kernel)
 {
-	const tarn_tensor *x = e->in[0], *bias = tarn_eval_in(e, 2);
-	tarn_tensor *y = &e->out[0];
+	const tarn_tensor *x = e->in[0], *y = &e->out[0];
 	tarn_convolve c = {0};
-	double *vx = NULL, *vk = NULL, *vb = NULL, *vy = NULL;
 	TRY(tarn_window_read(e->node, x->rank - 2, kernel, &c.w));
 	tarn_window_resolve(&c.w, x->dim + 2, y->dim + 2);
 	tarn_convolve_setup(&c, x, y, group);
-	tarn_err err;
-	TRY_GOTO(done, tarn_real_load(x, &vx));
-	TRY_GOTO(done, tarn_real_load(e->in[1], &vk));
-	TRY_GOTO(done, tarn_real_load(bias, &vb));
-	TRY_GOTO(done, tarn_real_zeros(tarn_tensor_count(y), &vy));
-	c.x = vx;
-	c.k = vk;
-	c.y = vy;
-	tarn_convolve_bias(&c, vb);
-	tarn_convolve_forward(&c);
-	tarn_real_put(y, 0, tarn_tensor_count(y), vy);
-done:
-	tarn_mem_free(vx);
-	tarn_mem_free(vk);
-	tarn_mem_free(vb);
-	tarn_mem_free(vy);
-	return err;
+	return tarn_convolve_eval(e, &c, true);
 }
 
 static tarn_err eval_conv(tarn_eval *e)

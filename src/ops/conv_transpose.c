@@ -2,7 +2,6 @@
 /* ConvTranspose: weights [I, O/group, k..]; output_padding, output_shape, auto_pad, groups. */
 #include <inttypes.h>
 
-#include "base/mem.h"
 #include "ops/convolve.h"
 #include "ops/padding.h"
 
@@ -111,30 +110,12 @@ static void resolve(const tarn_node *n, tarn_window *w, const int64_t *in, const
 
 static tarn_err eval(tarn_eval *e)
 {
-	const tarn_tensor *x = e->in[0];
-	tarn_tensor *y = &e->out[0];
+	const tarn_tensor *x = e->in[0], *y = &e->out[0];
 	tarn_convolve c = {0};
-	double *vx = NULL, *vk = NULL, *vb = NULL, *vy = NULL;
 	TRY(tarn_window_read(e->node, x->rank - 2, e->in[1]->dim + 2, &c.w));
 	resolve(e->node, &c.w, x->dim + 2, y->dim + 2);
 	tarn_convolve_setup(&c, x, y, tarn_attr_i(e->node, GROUP));
-	tarn_err err;
-	TRY_GOTO(done, tarn_real_load(x, &vx));
-	TRY_GOTO(done, tarn_real_load(e->in[1], &vk));
-	TRY_GOTO(done, tarn_real_load(tarn_eval_in(e, 2), &vb));
-	TRY_GOTO(done, tarn_real_zeros(tarn_tensor_count(y), &vy));
-	c.x = vx;
-	c.k = vk;
-	c.y = vy;
-	tarn_convolve_bias(&c, vb);
-	tarn_convolve_transposed(&c);
-	tarn_real_put(y, 0, tarn_tensor_count(y), vy);
-done:
-	tarn_mem_free(vx);
-	tarn_mem_free(vk);
-	tarn_mem_free(vb);
-	tarn_mem_free(vy);
-	return err;
+	return tarn_convolve_eval(e, &c, false);
 }
 
 static tarn_err grad(tarn_grad *g)

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 void tarn_convolve_setup(tarn_convolve *c, const tarn_tensor *x, const tarn_tensor *y, int64_t group)
 {
 	c->batch = x->dim[0];
@@ -134,12 +136,7 @@ void tarn_convolve_forward(const tarn_convolve *c)
 	run(c, true);
 }
 
-void tarn_convolve_transposed(const tarn_convolve *c)
-{
-	run(c, false);
-}
-
-/* Back to x: y (read as dy) meets the weights, added to x_grad. `forward` as in tarn_convolve_forward and _transposed. */
+/* Back to x: y (read as dy) meets the weights, added to x_grad. `forward`: of a Conv, else of a transposed one. */
 static void grad_x(const tarn_convolve *c, bool forward, double *x_grad)
 {
 	tarn_convolve back = *c;
@@ -196,6 +193,29 @@ static void grad_k(const tarn_convolve *c, bool forward, double *k_grad)
 					kernel_dots(c, forward, c->x + ((n * c->group + g) * c->ci + i) * in,
 						    c->y + ((n * c->group + g) * c->co + o) * out, k_grad + k * area);
 				}
+}
+
+tarn_err tarn_convolve_eval(tarn_eval *e, tarn_convolve *c, bool forward)
+{
+	tarn_tensor *y = &e->out[0];
+	double *x = NULL, *k = NULL, *bias = NULL, *sum = NULL;
+	tarn_err err;
+	TRY_GOTO(done, tarn_real_load(e->in[0], &x));
+	TRY_GOTO(done, tarn_real_load(e->in[1], &k));
+	TRY_GOTO(done, tarn_real_load(tarn_eval_in(e, 2), &bias));
+	TRY_GOTO(done, tarn_real_zeros(tarn_tensor_count(y), &sum));
+	c->x = x;
+	c->k = k;
+	c->y = sum;
+	tarn_convolve_bias(c, bias);
+	run(c, forward);
+	tarn_real_put(y, 0, tarn_tensor_count(y), sum);
+done:
+	tarn_mem_free(x);
+	tarn_mem_free(k);
+	tarn_mem_free(bias);
+	tarn_mem_free(sum);
+	return err;
 }
 
 tarn_err tarn_convolve_grad(tarn_grad *g, tarn_convolve *c, bool forward)

@@ -19,9 +19,11 @@ void tarn_convolve_setup(tarn_convolve *c, const tarn_tensor *x, const tarn_tens
 /* y[n,o,..] = bias[o] (0 when NULL). */
 void tarn_convolve_bias(tarn_convolve *c, const double *bias);
 void tarn_convolve_forward(const tarn_convolve *c);
-void tarn_convolve_transposed(const tarn_convolve *c);
 
-/* The grad slot once the window is resolved and the sizes are set: inputs x, weights and bias. */
+/* The eval slot once the window is resolved and the sizes are set: inputs x, weights and bias of a Conv (forward) or a
+ * ConvTranspose. */
+TARN_MUST tarn_err tarn_convolve_eval(tarn_eval *e, tarn_convolve *c, bool forward);
+/* The grad slot of the same. */
 TARN_MUST tarn_err tarn_convolve_grad(tarn_grad *g, tarn_convolve *c, bool forward);
 
 /* Shape inference of Conv and its relatives: weights w of shape [O, I/group, k..] (or, with `grouped`, [G, O/G, I/G, k..]).

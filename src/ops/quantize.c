@@ -117,7 +117,13 @@ static double quotient(double x, double s, bool wide)
 	return wide ? rint(x / s) : (double)rintf((float)x / (float)s);
 }
 
-static tarn_err eval_quantize(tarn_eval *e)
+static double product(double d, double s, bool wide)
+{
+	return wide ? d * s : (double)((float)d * (float)s);
+}
+
+/* Codes of reals, or (back) reals of codes. */
+static tarn_err eval_codes(tarn_eval *e, bool back)
 {
 	const tarn_tensor *x = e->in[0], *s = e->in[1], *z = tarn_eval_in(e, 2);
 	tarn_shape sx = tarn_tensor_shape(x), ss = tarn_tensor_shape(s);
@@ -133,7 +139,8 @@ static tarn_err eval_quantize(tarn_eval *e)
 	TRY_GOTO(done, tarn_real_load(z, &vz));
 	for (int64_t i = 0; i < count; i++) {
 		int64_t at = scale_at(&l, i);
-		v[i] = quotient(v[i], vs[at], wide) + (vz ? vz[at] : 0);
+		double zero = vz ? vz[at] : 0;
+		v[i] = back ? product(v[i] - zero, vs[at], wide) : quotient(v[i], vs[at], wide) + zero;
 	}
 	tarn_real_put(&e->out[0], 0, count, v);
 done:
@@ -143,31 +150,14 @@ done:
 	return err;
 }
 
+static tarn_err eval_quantize(tarn_eval *e)
+{
+	return eval_codes(e, false);
+}
+
 static tarn_err eval_dequantize(tarn_eval *e)
 {
-	const tarn_tensor *x = e->in[0], *s = e->in[1], *z = tarn_eval_in(e, 2);
-	tarn_shape sx = tarn_tensor_shape(x), ss = tarn_tensor_shape(s);
-	layout l;
-	double *v, *vs = NULL, *vz = NULL;
-	bool wide = s->type == TARN_F64;
-	int64_t count = tarn_tensor_count(x);
-	TRY(layout_of(e->node, &sx, &ss, &l));
-	TRY(zeros_check(s, z));
-	TRY(tarn_real_load(x, &v));
-	tarn_err err;
-	TRY_GOTO(done, tarn_real_load(s, &vs));
-	TRY_GOTO(done, tarn_real_load(z, &vz));
-	for (int64_t i = 0; i < count; i++) {
-		int64_t at = scale_at(&l, i);
-		double d = v[i] - (vz ? vz[at] : 0);
-		v[i] = wide ? d * vs[at] : (double)((float)d * (float)vs[at]);
-	}
-	tarn_real_put(&e->out[0], 0, count, v);
-done:
-	tarn_mem_free(v);
-	tarn_mem_free(vs);
-	tarn_mem_free(vz);
-	return err;
+	return eval_codes(e, true);
 }
 
 /* The integers a type holds. */
