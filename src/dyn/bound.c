@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "dyn/dyn.h"
-#include "ops/window.h"
 #include "pass/pass.h"
 #include "pass/rewrite.h"
 
@@ -330,30 +329,6 @@ static tarn_err index_symbols(tarn_dyn *d)
 	return TARN_OK;
 }
 
-/* A convolution runs only where its window fits, so no length is shorter than that. Sizes become simpler. */
-static tarn_err fit_windows(tarn_dyn *d, const tarn_node *n, bool *changed)
-{
-	tarn_window w;
-	tarn_dim sym;
-	const tarn_tensor *k = !strcmp(n->op->name, "Conv") ? n->in[1]->konst : NULL;
-	int nd = n->n_in ? n->in[0]->shape.rank - 2 : 0;
-	if (!k || k->rank != nd + 2 || nd < 1 || nd > TARN_WINDOW_MAX)
-		return TARN_OK;
-	TRY(tarn_window_read(n, nd, k->dim + 2, &w));
-	for (int i = 0; i < nd && (w.auto_pad == TARN_PAD_NOTSET || w.auto_pad == TARN_PAD_VALID); i++) {
-		tarn_dim in = n->in[0]->shape.dim[i + 2];
-		int64_t least = tarn_window_extent(&w, i) - w.begin[i] - w.end[i];
-		if (!tarn_dyn_depends(d, in) || tarn_dim_least(&d->m->syms, in) >= least)
-			continue;
-		int64_t first = tarn_dyn_first(d, in, least, &sym);
-		if (first <= 0 || first <= tarn_dim_lo(&d->m->syms, sym))
-			continue;
-		tarn_symtab_limit(&d->m->syms, sym, first, tarn_dim_hi(&d->m->syms, sym));
-		*changed = true;
-	}
-	return TARN_OK;
-}
-
 enum { MOST_ROUNDS = 16 };
 static tarn_err prepare(tarn_dyn *d, const tarn_bound_spec *spec, int n)
 {
@@ -378,8 +353,8 @@ static tarn_err prepare(tarn_dyn *d, const tarn_bound_spec *spec, int n)
 		TRY(tarn_rewrite_run(d->m, settle, 2));
 		TRY(index_symbols(d));
 		changed = false;
-		for (size_t i = 0; i < d->g->node.len && round < MOST_ROUNDS - 1; i++)
-			TRY(fit_windows(d, d->g->node.at[i], &changed));
+		if (round < MOST_ROUNDS - 1)
+			TRY(tarn_dyn_fit(d, &changed));
 	}
 	return TARN_OK;
 }

@@ -67,6 +67,7 @@ int64_t tarn_dyn_first(tarn_dyn *d, tarn_dim x, int64_t least, tarn_dim *sym);
 /* The largest length (of the one bounded dimension x hangs on) up to which x == number has one answer; false when that is its
  * maximum, or nothing of the kind. */
 bool tarn_dyn_same_until(tarn_dyn *d, tarn_dim x, int64_t number, tarn_dim *sym, int64_t *last);
+bool tarn_dyn_always(tarn_dyn *d, tarn_dim x, int64_t number);  /* that, at any length at which there is such a size at all */
 bool tarn_dyn_never_above(tarn_dyn *d, tarn_dim x, tarn_dim y); /* x certainly at most y, at any lengths within the bounds */
 bool tarn_dyn_opaque(const tarn_dyn *d, tarn_dim x);            /* computed from data: a symbol that no input has is in it */
 /* Can x be 1 while y is something else, at any lengths within the bounds? Then a broadcast may stretch it. */
@@ -133,6 +134,8 @@ TARN_MUST tarn_err tarn_dyn_flow(tarn_dyn *d, const tarn_node *n);
 
 /* ---- the rewrite (rewrite.c) and operators that are written anew (place_*.c) ---- */
 
+/* What operators demand of sizes (fit.c): true in *changed when sizes have become simpler and are to be inferred again. */
+TARN_MUST tarn_err tarn_dyn_fit(tarn_dyn *d, bool *changed);
 /* Everything between the inputs and the static model; lengths and bounds stand in d. */
 TARN_MUST tarn_err tarn_dyn_rewrite(tarn_dyn *d);
 /* Operators written as others, which are then repaired one by one; before anything else. */

@@ -130,6 +130,18 @@ bool tarn_dyn_never_above(tarn_dyn *d, tarn_dim x, tarn_dim y)
 	return false;
 }
 
+static bool differs(int64_t x, int64_t y, int64_t *state)
+{
+	(void)state;
+	return x >= 0 && x != y;
+}
+
+bool tarn_dyn_always(tarn_dyn *d, tarn_dim x, int64_t number)
+{
+	bool tried;
+	return number >= 0 && !any_length(d, x, number, differs, &tried) && tried;
+}
+
 static bool grows_by_form(tarn_dyn *d, tarn_dim x)
 {
 	const tarn_sym *s = tarn_sym_get(&d->m->syms, x);

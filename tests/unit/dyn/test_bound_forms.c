@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ways in which models cut, fold and resize a sequence whose sizes hang on the length in more than one place. */
+#include "unit/dyn/padded.h"
+
+enum { MOST = 24 };
+
+static tarn_model *model;
+static tarn_graph *g;
+static tarn_value *x; /* f32 [2,length,3] */
+static const tarn_bound_spec spec[] = {{"length", MOST}};
+
+static int setup(void **state)
+{
+	(void)state;
+	seed = 7;
+	assert_ok(tarn_model_new(&model));
+	g = model->main;
+	tarn_shape s = dims(3, 2, 0, 3);
+	assert_ok(tarn_symtab_named(&model->syms, "length", &s.dim[1]));
+	x = input(g, s);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	tarn_model_unref(model);
+	return 0;
+}
+
+static tarn_value *op2(const char *op, tarn_value *a, tarn_value *b)
+{
+	return node(g, op, a, b, NULL);
+}
+
+/* int64 [1] */
+static tarn_value *length(void)
+{
+	return op2("Gather", op2("Shape", x, NULL), ints(g, 1, 1));
+}
+
+static tarn_value *joined(tarn_value *a, tarn_value *b, tarn_value *c)
+{
+	tarn_value *v = node(g, "Concat", a, b, c);
+	set_int(v, "axis", 0);
+	return v;
+}
+
+/* Along the axis of length. */
+static tarn_value *cut(tarn_value *v, tarn_value *start, tarn_value *end)
+{
+	tarn_node *n;
+	assert_ok(tarn_node_new(g, tarn_op_find(NULL, "Slice"), NULL, 4, 1, -1, &n));
+	n->in[0] = v;
+	n->in[1] = start;
+	n->in[2] = end;
+	n->in[3] = ints(g, 1, 1);
+	return n->out[0];
+}
+
+/* Every length from `least` in steps: those at which the original runs. */
+static void equal(int least, int step)
+{
+	tarn_model *b = tarn_model_ref(model);
+	assert_ok(tarn_graph_infer(g));
+	assert_ok(tarn_model_bound_all(&b, spec, 1, NULL));
+	for (int64_t n = least; n <= MOST; n += step) {
+		double e = padded_error(model, b, spec, &n, 1);
+		if (!(e >= 0 && e <= 1e-5))
+			print_error("%lld: %g\n", (long long)n, e);
+		assert_true(e >= 0 && e <= 1e-5);
+	}
+	tarn_model_unref(b);
+}
+
+static void refused(const char *why)
+{
+	tarn_model *b = tarn_model_ref(model);
+	assert_ok(tarn_graph_infer(g));
+	assert_err(TARN_UNSUPPORTED, tarn_model_bound_all(&b, spec, 1, NULL));
+	if (!strstr(tarn_err_text(), why))
+		print_error("%s\n", tarn_err_text());
+	assert_non_null(strstr(tarn_err_text(), why));
+	tarn_model_unref(b);
+}
+
+/* [2, length / steps, -1] */
+static tarn_value *folded(int steps)
+{
+	return op2("Reshape", x, joined(ints(g, 1, 2), op2("Div", length(), ints(g, 1, steps)), ints(g, 1, -1)));
+}
+
+/* ---- steps folded into channels: -1 is what the weights behind it take ---- */
+
+static void folded_for_a_product(void **state)
+{
+	(void)state;
+	output(g, op2("MatMul", folded(4), weights(g, dims(2, 12, 5))));
+	equal(4, 4);
+}
+
+static void folded_for_a_sum_and_a_convolution(void **state)
+{
+	(void)state;
+	tarn_value *y = node(g, "Relu", folded(3), NULL, NULL);
+	y = op2("Mul", y, weights(g, dims(1, 9)));
+	output(g, op2("ReduceMean", y, NULL));
+	tarn_value *turned = op2("Transpose", folded(2), NULL);
+	set_ints(g, turned, "perm", 3, 0, 2, 1);
+	output(g, op2("Conv", turned, weights(g, dims(3, 4, 6, 1))));
+	equal(6, 6);
+}
+
+static void folded_after_the_rest_is_cut_off(void **state)
+{
+	(void)state;
+	tarn_value *four = ints(g, 1, 4), *whole = op2("Mul", op2("Div", length(), four), four);
+	tarn_value *shape = joined(ints(g, 1, 2), op2("Div", whole, four), ints(g, 1, -1));
+	output(g, op2("Reshape", cut(x, ints(g, 1, 0), whole), shape));
+	equal(4, 1);
+}
+
+/* Nothing says how wide it is: at 21 it is 12 and at 24, too, but at 5 it is 15. */
+static void folded_for_nothing(void **state)
+{
+	(void)state;
+	output(g, folded(4));
+	refused("its result");
+}
+
+static void folded_at_a_maximum_that_does_not_fit(void **state)
+{
+	(void)state;
+	output(g, op2("MatMul", folded(5), weights(g, dims(2, 15, 5))));
+	refused("its -1 is 18 at the maximum");
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(folded_for_a_product), T(folded_for_a_sum_and_a_convolution),    T(folded_after_the_rest_is_cut_off),
+		T(folded_for_nothing),   T(folded_at_a_maximum_that_does_not_fit),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
