@@ -154,6 +154,7 @@ tarn_err tarn_dyn_split(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
 tarn_err tarn_dyn_pad(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
 tarn_err tarn_dyn_tile(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
 tarn_err tarn_dyn_gather(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
+tarn_err tarn_dyn_gather_nd(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
 tarn_err tarn_dyn_range(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
 tarn_err tarn_dyn_view(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
 tarn_err tarn_dyn_window(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);

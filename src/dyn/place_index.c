@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Operators whose indices or coordinates say where: Scatter, whose padded updates must go nowhere, and GridSample, whose
- * coordinates are fractions of the true size.
+ * Operators whose indices or coordinates say where: Scatter, whose padded updates must go nowhere, GatherND, and GridSample,
+ * whose coordinates are fractions of the true size.
  */
 #include <string.h>
 
@@ -79,6 +79,28 @@ tarn_err tarn_dyn_scatter(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done)
 	TRY(tarn_dyn_done(d));
 	tarn_dyn_replace(d, y, z, z->def);
 	return TARN_OK;
+}
+
+/* ---- GatherND: indices from the end count from the valid one ---- */
+
+tarn_err tarn_dyn_gather_nd(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done)
+{
+	const tarn_shape *data = &n->in[0]->shape, at = n->in[1]->shape;
+	int batch = (int)tarn_attr_i(n, tarn_attr_index(n->op, "batch_dims"));
+	int64_t depth = at.rank > 0 ? at.dim[at.rank - 1] : 0;
+	(void)axes;
+	if (depth < 1 || batch + depth > data->rank)
+		return TARN_OK;
+	for (int k = 0; k < depth && d->err == TARN_OK; k++)
+		if (tarn_dyn_is_per_sample(d, tarn_dyn_length(d, data->dim[batch + k])))
+			return tarn_dyn_done(d);
+	tarn_value *i = counted_from_front(d, tarn_dyn_cast(d, n->in[1], TARN_I32), data, batch, (int)depth);
+	TRY(tarn_dyn_done(d));
+	i->shape = at;
+	n->in[1] = tarn_dyn_cast(d, i, n->in[1]->type);
+	d->cost.numbers++;
+	*done = true;
+	return tarn_dyn_done(d);
 }
 
 /* ---- GridSample: where a coordinate lies is said anew, as a fraction of the maximum ---- */

@@ -473,6 +473,7 @@ static tarn_dyn_place place_of(const tarn_node *n)
 		{"GRU", tarn_dyn_recurrent},
 		{"RNN", tarn_dyn_recurrent},
 		{"GatherElements", tarn_dyn_gather},
+		{"GatherND", tarn_dyn_gather_nd},
 		{"ScatterElements", tarn_dyn_scatter},
 		{"ScatterND", tarn_dyn_scatter},
 		{"GridSample", tarn_dyn_sample},

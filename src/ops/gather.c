@@ -241,7 +241,7 @@ static void pad_gather_nd(tarn_pad *p)
 		counted = tarn_tensor_i64(index, i) >= 0;
 	const tarn_shape *s = &p->node->in[1]->shape;
 	bool reached = p->axis < tarn_attr_i(p->node, 0) + (s->rank > 0 ? s->dim[s->rank - 1] : 0);
-	p->need = p->input == 1 ? TARN_PAD_ZERO : counted || !reached ? TARN_PAD_ANY : TARN_PAD_UNSAFE;
+	p->need = p->input == 1 ? TARN_PAD_ZERO : counted || !reached ? TARN_PAD_ANY : TARN_PAD_PLACE;
 	p->why = "its indices may count from the end";
 }
 

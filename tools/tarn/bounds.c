@@ -39,7 +39,7 @@ static int rewrite(session *s, bounds *b)
 	ov_status_e status = n ? tarn_bound_model_dims(s->model, dim, n, &b->repairs) : OK;
 	int code = status == OK ? 0 : fail_last(s->command);
 	if (status == NOT_IMPLEMENTED)
-		note("one size instead, without padding: --fix '%s=SIZE'", dim[0].name);
+		note("one size instead, without padding: --fix NAME=SIZE");
 	return code;
 }
 

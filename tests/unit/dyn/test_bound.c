@@ -333,6 +333,21 @@ static void last_element(void **state)
 	equal_from(2, 0, 1);
 }
 
+/* x[b, at[b] - 1]: -1, the last one, where at is 0. */
+static void element_by_index(void **state)
+{
+	(void)state;
+	tarn_value *at;
+	assert_ok(tarn_value_input(g, "at", TARN_I64, &(tarn_shape){.rank = 2, .dim = {2, 1}}, &at));
+	output(g, attr(node(g, "GatherND", x, node(g, "Sub", at, ints(g, 1, 1), NULL), NULL), "batch_dims", 1));
+	tarn_model *b = tarn_model_ref(model);
+	assert_ok(tarn_graph_infer(g));
+	assert_ok(tarn_model_bound_all(&b, spec, 1, NULL));
+	for (int i = 0; i < 4; i++)
+		equal_lengths(b, padded_ints, 0);
+	tarn_model_unref(b);
+}
+
 static void halves(void **state)
 {
 	(void)state;
@@ -565,6 +580,7 @@ int main(void)
 		T(concatenations),
 		T(slices),
 		T(last_element),
+		T(element_by_index),
 		T(halves),
 		T(borders),
 		T(written_places),
