@@ -97,8 +97,9 @@ typedef struct tarn_quantize_options {
 	void (*progress)(void *ctx, const char *what, size_t done, size_t total);
 	bool (*stop)(void *ctx);
 	void *ctx;
-	/* Training afterwards, on the same samples (of which some 300 to 600, spread evenly, calibrate); NULL: none. Stopped
-	 * while it trains, the best so far is the result. */
+	/* Training afterwards, on the same samples (of which some 300 to 600, spread evenly, calibrate; those kept out of
+	 * training do not calibrate what it starts from); NULL: none. Stopped while it trains, the best so far is the result.
+	 */
 	const tarn_training_options *training;
 	const tarn_quantize_control *control; /* NULL: no limit. With training: layers of what was trained return to float */
 	bool layers;                          /* report on each layer, from a few samples */

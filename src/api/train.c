@@ -3,6 +3,7 @@
 
 #include "api/feed.h"
 #include "api/training.h"
+#include "base/mem.h"
 #include "quant/plan.h"
 #include "quant/qat/qat.h"
 
@@ -58,9 +59,10 @@ static tarn_err training_in(const tarn_training_options *o, const tarn_quant_opt
 	return TARN_OK;
 }
 
-/* Every step-th sample when there are many: 300 to 600 are enough to calibrate on. */
+/* Some of the samples, every step-th when there are many: 300 to 600 are enough to calibrate on. */
 typedef struct thinned {
 	const tarn_quant_options *all;
+	const size_t *order; /* NULL: 0, 1, ... */
 	size_t step;
 } thinned;
 enum { CALIBRATE_ON = 300 };
@@ -68,7 +70,8 @@ enum { CALIBRATE_ON = 300 };
 static tarn_err thinned_sample(void *ctx, size_t i, tarn_tensor *in)
 {
 	const thinned *t = ctx;
-	return t->all->sample(t->all->ctx, i * t->step, in);
+	i *= t->step;
+	return t->all->sample(t->all->ctx, t->order ? t->order[i] : i, in);
 }
 
 static void thinned_progress(void *ctx, const char *what, size_t done, size_t total)
@@ -102,29 +105,68 @@ static tarn_err control_trained(const tarn_model *m, const tarn_quant_options *a
 	return TARN_OK;
 }
 
-tarn_err tarn_quantize_and_train(const tarn_model *m, const tarn_quant_options *all, const tarn_training_options *o,
-				 tarn_quant_report *r, tarn_training_report *trained, tarn_model **q)
+/* Calibration's options for n samples of t's order. */
+static tarn_quant_options thinned_options(thinned *t, size_t n)
 {
-	thinned t = {all, all->n_sample < 4 * CALIBRATE_ON ? 1 : all->n_sample / CALIBRATE_ON};
-	tarn_quant_options some = *all;
-	tarn_qat_options qat;
-	tarn_qat_report qr;
-	tarn_model *start = NULL;
-	TRY(training_in(o, all, &qat));
-	some.n_sample = all->n_sample / t.step;
+	tarn_quant_options some = *t->all;
+	t->step = n < 4 * CALIBRATE_ON ? 1 : n / CALIBRATE_ON;
+	some.n_sample = n / t->step;
 	some.sample = thinned_sample;
 	some.progress = thinned_progress;
 	some.stop = thinned_stop;
-	some.ctx = &t;
+	some.ctx = t;
 	some.control = NULL;
-	TRY(tarn_quant_ptq(m, &some, &start, r));
-	tarn_err err = tarn_qat_train(m, start, &qat, q, &qr);
-	tarn_model_unref(start);
-	if (err == TARN_OK && all->control && !qr.interrupted)
-		err = control_trained(m, all, &some, r, q);
-	else if (err == TARN_OK && qr.improved)
-		err = tarn_quant_compare(m, *q, &some, r); /* of what leaves */
-	*trained = training_out(&qr);
+	some.subset = t->all->control ? 0 : some.subset; /* as where the limit is measured */
+	return some;
+}
+
+/* Two calibrations: training starts from one that has not seen the samples that judge it, and must beat one that has seen all.
+ */
+typedef struct course {
+	thinned part, whole;
+	tarn_quant_options seen, all; /* samples of the two */
+	tarn_quant_report r;          /* of the rival */
+	tarn_model *start, *rival;
+	tarn_qat_report trained;
+} course;
+
+static tarn_err course_run(course *c, const tarn_model *m, tarn_qat_options *qat, size_t *order, tarn_quant_report *r,
+			   tarn_model **q)
+{
+	const tarn_quant_options *all = qat->data;
+	c->part = (thinned){.all = all, .order = order};
+	c->whole = (thinned){.all = all};
+	c->seen = thinned_options(&c->part, tarn_qat_split(qat, order));
+	c->all = thinned_options(&c->whole, all->n_sample);
+	TRY(tarn_quant_ptq(m, &c->seen, &c->start, r));
+	TRY(tarn_quant_ptq(m, &c->all, &c->rival, &c->r));
+	qat->rival = c->rival;
+	TRY(tarn_qat_train(m, c->start, qat, q, &c->trained));
+	if (!c->trained.improved) {
+		tarn_quant_report of_start = *r;
+		*r = c->r;
+		c->r = of_start;
+	}
+	const tarn_quant_options *plan = c->trained.improved ? &c->seen : &c->all;
+	if (all->control && !c->trained.interrupted)
+		return control_trained(m, all, plan, r, q);
+	return c->trained.improved ? tarn_quant_compare(m, *q, &c->all, r) : TARN_OK; /* of what leaves */
+}
+
+tarn_err tarn_quantize_and_train(const tarn_model *m, const tarn_quant_options *all, const tarn_training_options *o,
+				 tarn_quant_report *r, tarn_training_report *trained, tarn_model **q)
+{
+	course c = {0};
+	tarn_qat_options qat;
+	TRY(training_in(o, all, &qat));
+	TRY(tarn_qat_check(m));
+	size_t *order = tarn_mem_zalloc(all->n_sample + 1, sizeof *order);
+	tarn_err err = order ? course_run(&c, m, &qat, order, r, q) : tarn_err_nomem(all->n_sample * sizeof *order);
+	*trained = training_out(&c.trained);
+	tarn_quant_report_fini(&c.r);
+	tarn_model_unref(c.start);
+	tarn_model_unref(c.rival);
+	tarn_mem_free(order);
 	return err;
 }
 

@@ -33,6 +33,36 @@ static void progress(void *ctx, const char *what, size_t done, size_t total)
 	told++;
 }
 
+/* How much was done, by calls of progress, before so many different samples had been asked for. */
+enum { SAMPLES = 20, TRAINED_ON = 16 };
+static struct {
+	bool known[SAMPLES];
+	size_t different, told_at[SAMPLES + 1];
+} seen;
+
+static ov_status_e watched(void *ctx, size_t i, size_t input, ov_tensor_t **tensor)
+{
+	if (!seen.known[i])
+		seen.told_at[++seen.different] = told;
+	seen.known[i] = true;
+	return sample(ctx, i, input, tensor);
+}
+
+/* What training starts from is calibrated on the samples it trains on, many times through, before any other is looked at. */
+static void judges_stay_unseen(ov_core_t *core, const ov_model_t *m)
+{
+	tarn_training_options training = {.epochs = 1, .threads = 1};
+	tarn_quantize_options o = {.sample = watched, .n_sample = SAMPLES, .progress = progress, .training = &training};
+	tarn_quantize_report r;
+	ov_model_t *q;
+	told = 0;
+	EXPECT_OK(tarn_quantize_model(core, m, &o, &q, &r));
+	EXPECT(r.trained && r.training.trained_on == TRAINED_ON && r.training.held_out == SAMPLES - TRAINED_ON);
+	EXPECT(seen.told_at[TRAINED_ON] < TRAINED_ON && seen.told_at[TRAINED_ON + 1] >= 2 * TRAINED_ON);
+	tarn_free_quantize_report(&r);
+	ov_model_free(q);
+}
+
 static bool stop(void *ctx)
 {
 	(void)ctx;
@@ -55,6 +85,7 @@ int main(void)
 	tarn_free_quantize_report(&r);
 	ov_model_free(q);
 
+	judges_stay_unseen(core, m);
 	told = 0;
 	o.stop = stop;
 	EXPECT(tarn_quantize_model(core, m, &o, &q, &r) == INFER_CANCELLED && told == 3);

@@ -37,6 +37,9 @@ typedef struct tarn_qat_options {
 	const char *checkpoint; /* file written after every epoch; NULL: none */
 	bool resume;            /* goes on from that file when it is there */
 	bool fresh;             /* float constants start at random (by the seed), not at what the model holds */
+	/* What leaves unless training beats it over all samples; NULL: start. It may have seen the samples kept out, start must
+	 * not have: it would look better there than it is. */
+	const tarn_model *rival;
 } tarn_qat_options;
 
 /* How a model does on the holdout. */
@@ -57,8 +60,15 @@ typedef struct tarn_qat_report {
 	int threads;
 } tarn_qat_report;
 
+/* Can this model, float or quantized, be trained at all? Asked before any work; TARN_UNSUPPORTED names what cannot. */
+TARN_MUST tarn_err tarn_qat_check(const tarn_model *m);
+
+/* order: room for the n_sample numbers of the samples: those trained on first, then those that judge. How many the first are.
+ */
+size_t tarn_qat_split(const tarn_qat_options *o, size_t *order);
+
 /* teacher: the float model; NULL: labels decide alone. start: what to train; stays as it is. *out is a new model, a copy of
- * start when nothing better was found. TARN_UNSUPPORTED names an operator without gradient; being stopped is no error. */
+ * the rival when nothing better was found. TARN_UNSUPPORTED names an operator without gradient; being stopped is no error. */
 TARN_MUST tarn_err tarn_qat_train(const tarn_model *teacher, const tarn_model *start, const tarn_qat_options *o,
 				  tarn_model **out, tarn_qat_report *r);
 

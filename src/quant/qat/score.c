@@ -76,27 +76,33 @@ static tarn_err ask_teacher(qat_data *d, const tarn_model *teacher)
 	return run_tapped(d, teacher, q, "asking the float model", note_teacher, d);
 }
 
-/* Few samples serve for both. */
+size_t tarn_qat_split(const tarn_qat_options *o, size_t *order)
+{
+	size_t n = o->data->n_sample, hold = (size_t)((o->holdout > 0 ? o->holdout : 0.2) * (double)n + 0.5);
+	uint64_t state = o->seed ^ 0x686f6c64u;
+	for (size_t i = 0; i < n; i++)
+		order[i] = i;
+	qat_shuffle(order, n, &state);
+	if (n == 1)
+		return 1;
+	return n - (hold < 1 ? 1 : hold >= n ? n - 1 : hold);
+}
+
+/* The real samples as tarn_qat_split has them, with the mixtures between the two parts. */
 static tarn_err split(qat_data *d, qat_mix *mix)
 {
 	size_t n = mix->from->n_sample, all = d->o->data->n_sample;
-	uint64_t state = d->o->seed ^ 0x686f6c64u;
-	double share = d->o->holdout > 0 ? d->o->holdout : 0.2;
+	tarn_qat_options real = *d->o;
+	real.data = mix->from;
 	CHECK(n, TARN_BAD_FILE, "there are no samples to train on");
 	d->order = tarn_arena_zalloc(&d->arena, all, sizeof *d->order);
 	d->size = tarn_arena_zalloc(&d->arena, all, sizeof *d->size);
 	if (!d->order || !d->size)
 		return tarn_err_nomem(n * sizeof *d->size);
-	for (size_t i = 0; i < n; i++)
-		d->order[i] = i;
-	qat_shuffle(d->order, n, &state);
-	d->n_hold = (size_t)(share * (double)n + 0.5);
-	d->n_hold = d->n_hold < 1 ? 1 : d->n_hold >= n ? n - 1 : d->n_hold;
-	d->n_train = n - d->n_hold;
-	if (n == 1)
-		d->n_train = d->n_hold = 1;
+	d->n_train = tarn_qat_split(&real, d->order);
+	d->n_hold = n == 1 ? 1 : n - d->n_train;
 	mix->train = d->order;
-	mix->n_train = d->n_train;
+	mix->n_train = d->n_real = d->n_train;
 	d->mixed = mix->mixed;
 	if (d->mixed)
 		memmove(d->order + d->n_train + d->mixed, d->order + d->n_train, d->n_hold * sizeof *d->order);
@@ -183,7 +189,7 @@ typedef struct holdout {
 static size_t held(const holdout *h, size_t i)
 {
 	size_t real = h->d->o->data->n_sample - h->d->mixed, at = real - h->n + i;
-	return h->d->order[at < h->d->n_train - h->d->mixed ? at : at + h->d->mixed];
+	return h->d->order[at < h->d->n_real ? at : at + h->d->n_train - h->d->n_real];
 }
 
 static tarn_err held_sample(void *ctx, size_t i, tarn_tensor *in)

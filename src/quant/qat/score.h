@@ -7,10 +7,10 @@
 
 typedef struct qat_data {
 	const tarn_qat_options *o;
-	size_t *order;          /* a permutation of the samples: training first, then the holdout */
-	size_t n_train, n_hold; /* n_train: with the mixtures, which come last of them */
-	size_t mixed;
-	size_t rows; /* labels of one sample */
+	size_t *order;         /* a permutation of the samples: training first, then the holdout */
+	size_t n_real, n_hold; /* real samples to train on, and to judge by */
+	size_t n_train, mixed; /* n_train: with the mixtures, and with real samples that come again */
+	size_t rows;           /* labels of one sample */
 	/* The teacher's outputs, f32, side by side. */
 	float **teacher; /* by sample; NULL: no teacher */
 	size_t *size;    /* by sample: numbers of all outputs; offsets follow from the outputs' sizes */

@@ -27,6 +27,7 @@ typedef struct trainer {
 	qat_data data;
 	qat_state state;
 	const tarn_qat_options *o;
+	tarn_qat_score rival; /* over all samples */
 	double first_rate;
 	tarn_qat_options own; /* with the mixtures among the samples */
 	qat_mix mix;
@@ -127,17 +128,37 @@ static tarn_err learn_batch(trainer *t, const size_t *order, size_t n, double *l
 	return TARN_OK;
 }
 
+/* Where the rival gets as many samples right as the trained model there is little to win and chance decides on others: then the
+ * loss must have fallen by so much. */
+#define CLEARLY 0.5
+
+/* Over all samples (a holdout is small) nearer than the rival, and no fewer right. */
+static tarn_err beats_rival(const trainer *t, const tarn_model *m, const tarn_qat_score *s, bool *beats)
+{
+	tarn_qat_score all;
+	*beats = true;
+	if (t->o->fresh)
+		return TARN_OK;
+	TRY(qat_score(&t->data, m, true, &all));
+	bool chance = t->data.teacher && !qat_state_few_bits(&t->net) && all.n && all.right == t->rival.right;
+	*beats = all.right >= t->rival.right && all.loss < t->rival.loss && (!chance || s->loss <= CLEARLY * t->r->before.loss);
+	return TARN_OK;
+}
+
 /* Judges theta as an exported model; keeps it when it is the best so far. */
 static tarn_err judge(trainer *t, const float *theta, double *loss)
 {
 	tarn_model *m;
 	tarn_qat_score s;
+	bool better = false;
 	TRY(qat_net_export(&t->net, theta, &m));
 	tarn_err err = qat_score(&t->data, m, false, &s);
+	if (err == TARN_OK && qat_score_better(&s, &t->state.best_score, &t->r->before))
+		err = beats_rival(t, m, &s, &better);
 	tarn_model_unref(m);
 	TRY(err);
 	*loss = fmin(*loss, s.loss);
-	if (qat_score_better(&s, &t->state.best_score, &t->r->before)) {
+	if (better) {
 		t->state.best_score = s;
 		memcpy(t->state.best, theta, t->net.n_theta * sizeof *theta);
 		t->r->improved = true;
@@ -378,42 +399,33 @@ static tarn_err check_gradients(const qat_net *net)
 	return TARN_OK;
 }
 
-/* What training must beat: the model that came, or the random one it starts from. */
-static tarn_err score_start(trainer *t, const tarn_model *start)
+tarn_err tarn_qat_check(const tarn_model *m)
 {
-	tarn_model *m;
-	if (!t->o->fresh)
-		return qat_score(&t->data, start, false, &t->r->before);
-	TRY(qat_net_export(&t->net, t->state.theta, &m));
-	tarn_err err = qat_score(&t->data, m, false, &t->r->before);
-	tarn_model_unref(m);
+	qat_net net;
+	tarn_err err = qat_net_init(&net, m);
+	if (err == TARN_OK)
+		err = check_gradients(&net);
+	qat_net_fini(&net);
 	return err;
 }
 
-/* Where the calibrated model gets as many samples right as the trained one there is little to win and chance decides on others:
- * then its loss must have fallen by so much. */
-#define CLEARLY 0.5
-
-static bool clearly_better(const trainer *t, const tarn_qat_score *was, const tarn_qat_score *is)
+/* What leaves when training finds nothing better. */
+static const tarn_model *rival_of(const trainer *t, const tarn_model *start)
 {
-	bool chance = t->data.teacher && !qat_state_few_bits(&t->net) && is->n && is->right == was->right;
-	return is->right >= was->right && (!chance || t->state.best_score.loss <= CLEARLY * t->r->before.loss);
+	return t->o->rival ? t->o->rival : start;
 }
 
-/* The best as a model, unless over all samples (a holdout is small) it is no better than the start. */
-static tarn_err accept(trainer *t, const tarn_model *start, tarn_model **out)
+/* What training must beat: the model that came and its rival, or the random one it starts from. */
+static tarn_err score_start(trainer *t, const tarn_model *start)
 {
-	tarn_qat_score was = {0}, is = {0};
 	tarn_model *m;
-	TRY(qat_net_export(&t->net, t->state.best, &m));
-	tarn_err err = t->o->fresh ? TARN_OK : qat_score(&t->data, start, true, &was);
-	if (err == TARN_OK && !t->o->fresh)
-		err = qat_score(&t->data, m, true, &is);
-	t->r->improved = err == TARN_OK && (t->o->fresh || clearly_better(t, &was, &is));
-	if (t->r->improved)
-		*out = m;
-	else
-		tarn_model_unref(m);
+	if (!t->o->fresh) {
+		TRY(qat_score(&t->data, rival_of(t, start), true, &t->rival));
+		return qat_score(&t->data, start, false, &t->r->before);
+	}
+	TRY(qat_net_export(&t->net, t->state.theta, &m));
+	tarn_err err = qat_score(&t->data, m, false, &t->r->before);
+	tarn_model_unref(m);
 	return err;
 }
 
@@ -451,7 +463,7 @@ static tarn_err train(trainer *t, const tarn_model *teacher, const tarn_model *s
 		TRY(score_start(t, start));
 	t->first_rate = t->state.rate;
 	t->r->parameters = t->net.n_theta;
-	t->r->trained_on = t->data.n_train - t->data.mixed;
+	t->r->trained_on = t->data.n_real;
 	t->r->mixed = t->data.mixed;
 	t->r->holdout = t->data.n_hold;
 	t->state.best_score = t->r->before;
@@ -461,10 +473,8 @@ static tarn_err train(trainer *t, const tarn_model *teacher, const tarn_model *s
 	t->r->improved = t->r->resumed && qat_score_better(&t->state.best_score, &t->r->before, &t->r->before);
 	TRY(loop(t));
 	count_bytes(t);
-	if (t->r->improved)
-		TRY(accept(t, start, out));
 	t->r->after = t->r->improved ? t->state.best_score : t->r->before;
-	return t->r->improved ? TARN_OK : tarn_model_clone(start, out);
+	return t->r->improved ? qat_net_export(&t->net, t->state.best, out) : tarn_model_clone(rival_of(t, start), out);
 }
 
 tarn_err tarn_qat_train(const tarn_model *teacher, const tarn_model *start, const tarn_qat_options *o, tarn_model **out,

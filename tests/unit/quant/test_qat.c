@@ -477,6 +477,53 @@ static void budgets_change_nothing(void **state)
 	tarn_quant_report_fini(&report);
 }
 
+/* Which samples judge follows from the seed; all are used, none twice. */
+static void samples_are_split(void **state)
+{
+	(void)state;
+	tarn_quant_options d = {0};
+	tarn_qat_options o = {.data = &d, .seed = 5};
+	size_t order[50];
+	const struct {
+		size_t n;
+		double holdout;
+		size_t train;
+	} row[] = {{1, 0, 1}, {2, 0, 1}, {10, 0, 8}, {50, 0, 40}, {50, 0.9, 5}, {50, 0.999, 1}};
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		bool seen[50] = {0};
+		d.n_sample = row[i].n;
+		o.holdout = row[i].holdout;
+		assert_int_equal(tarn_qat_split(&o, order), row[i].train);
+		for (size_t k = 0; k < row[i].n; k++) {
+			assert_true(order[k] < row[i].n && !seen[order[k]]);
+			seen[order[k]] = true;
+		}
+	}
+}
+
+/* A rival nearer to the teacher than training gets (the teacher itself) leaves instead, however much was learned. */
+static void rival_leaves(void **state)
+{
+	(void)state;
+	tarn_quant_report report = {0};
+	tarn_qat_report r;
+	tarn_model *out, *copy;
+	network();
+	tarn_quant_options d = samples(48);
+	d.weight_bits = 4;
+	tarn_model *q;
+	assert_ok(tarn_quant_ptq(model, &d, &q, &report));
+	tarn_qat_options o = {.data = &d, .epochs = 4, .batch = 8, .threads = 2, .rival = model};
+	assert_ok(tarn_qat_train(model, q, &o, &out, &r));
+	assert_false(r.improved);
+	assert_ok(tarn_model_clone(model, &copy));
+	assert_true(weight_sum(out) == weight_sum(copy));
+	tarn_model_unref(out);
+	tarn_model_unref(copy);
+	tarn_model_unref(q);
+	tarn_quant_report_fini(&report);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -486,6 +533,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(export_without_training, setup, teardown),
 		cmocka_unit_test_setup_teardown(learns_from_the_teacher, setup, teardown),
 		cmocka_unit_test_setup_teardown(four_bits, setup, teardown),
+		cmocka_unit_test(samples_are_split),
+		cmocka_unit_test_setup_teardown(rival_leaves, setup, teardown),
 		cmocka_unit_test_setup_teardown(never_worse, setup, teardown),
 		cmocka_unit_test_setup_teardown(mixtures, setup, teardown),
 		cmocka_unit_test_setup_teardown(budgets_change_nothing, setup, teardown),
