@@ -4,7 +4,7 @@
  *
  * A data set is a folder of images (JPEG, PNG, BMP; sorted by name), an npy whose first axis counts samples, or an idx(.gz)
  * file. Its samples are made to fit a model's input: array samples by casting and by reshaping when the number of elements is
- * right; images by resizing, cropping, (value - mean) / scale, and layout.
+ * right; images by resizing, cropping, (value - mean) / scale, and layout; arrays of floats by (value - mean) / scale.
  *
  * A data set belongs to one thread at a time; open it again for another thread. Status codes, text and handles follow the rules
  * of openvino/c/ov_common.h; error sentences name file, row and column.

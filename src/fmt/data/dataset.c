@@ -24,6 +24,8 @@ struct tarn_dataset {
 	/* the target */
 	tarn_dtype type;
 	int64_t want;
+	int rank;
+	int64_t dim[TARN_MAX_RANK];
 };
 
 static bool is_image(const char *name)
@@ -205,6 +207,8 @@ tarn_err tarn_dataset_target(tarn_dataset *d, tarn_dtype type, int rank, const i
 	TRY(tarn_shape_count(&s, &n));
 	d->type = type;
 	d->want = n;
+	d->rank = rank;
+	memcpy(d->dim, dim, (size_t)rank * sizeof *dim);
 	if (d->images)
 		return target_image(d, rank, dim);
 	if (n != d->each) {
@@ -229,13 +233,20 @@ tarn_err tarn_dataset_bytes(const tarn_dataset *d, size_t *bytes)
 	return TARN_OK;
 }
 
+static tarn_err read_row(const tarn_dataset *d, size_t row, void *dst)
+{
+	tarn_tensor t = {.type = d->type, .rank = d->rank, .data = dst};
+	memcpy(t.dim, d->dim, (size_t)d->rank * sizeof *d->dim);
+	TRY(tarn_data_cast(&d->t, (int64_t)row * d->each, d->each, d->type, dst));
+	return tarn_data_normalize(&d->o, d->layout, &t);
+}
+
 tarn_err tarn_dataset_read(tarn_dataset *d, size_t i, void *dst)
 {
 	CHECK(i < d->count, TARN_USAGE, "sample %zu of %zu", i, d->count);
 	CHECK(d->type != TARN_DTYPE_NONE, TARN_USAGE, "the data set was not told what the input takes");
 	if (!d->images)
-		return tarn_err_note(tarn_data_cast(&d->t, (int64_t)(d->skip + i) * d->each, d->each, d->type, dst),
-				     "in row %zu of '%s'", d->skip + i, d->path);
+		return tarn_err_note(read_row(d, d->skip + i, dst), "in row %zu of '%s'", d->skip + i, d->path);
 	if (!d->name)
 		return tarn_prep_file(d->prep, d->path, dst);
 	d->full.len = 0;

@@ -23,4 +23,8 @@ void tarn_csv_fini(tarn_csv *c);
 /* The next record that is not an empty line into c->field; *more is false at the end. */
 TARN_MUST tarn_err tarn_csv_next(tarn_csv *c, bool *more);
 
+/* Takes o's mean off a float array and divides it by o's scale; integers stay as they are. Values for each of three channels
+ * need an axis of three channels, told by the layout (NULL: by the sizes). */
+TARN_MUST tarn_err tarn_data_normalize(const tarn_prep_options *o, const char *layout, tarn_tensor *t);
+
 #endif

@@ -133,7 +133,7 @@ static tarn_err fit_sizes(const char *path, const tarn_tensor *from, int rank, c
 
 /* `sound`: a WAV file in memory; NULL: the file is an array. */
 static tarn_err load_array(const char *path, const tarn_file_map *sound, tarn_dtype type, int rank, const int64_t *dim,
-			   tarn_tensor *t)
+			   const tarn_data_options *o, tarn_tensor *t)
 {
 	tarn_tensor from, r = {0};
 	int64_t size[TARN_MAX_RANK];
@@ -145,6 +145,7 @@ static tarn_err load_array(const char *path, const tarn_file_map *sound, tarn_dt
 	TRY_GOTO(out, fit_sizes(path, &from, rank, dim, size));
 	TRY_GOTO(out, tarn_tensor_new(type, rank, size, &r));
 	TRY_GOTO(out, tarn_err_note(tarn_data_cast(&from, 0, tarn_tensor_count(&from), type, r.data), "in '%s'", path));
+	TRY_GOTO(out, tarn_err_note(tarn_data_normalize(&o->prep, o->layout, &r), "in '%s'", path));
 	*t = r;
 	r = (tarn_tensor){0};
 out:
@@ -189,9 +190,9 @@ tarn_err tarn_data_load(const char *path, tarn_dtype type, int rank, const int64
 	if (image && !tarn_str_ends_with(path, ".bin") && !tarn_str_ends_with(path, ".raw"))
 		err = load_image(path, type, rank, dim, o, t);
 	else if (npy || idx)
-		err = load_array(path, NULL, type, rank, dim, t);
+		err = load_array(path, NULL, type, rank, dim, o, t);
 	else if (tarn_wav_probe(map.at, map.size) && !tarn_str_ends_with(path, ".bin") && !tarn_str_ends_with(path, ".raw"))
-		err = load_array(path, &map, type, rank, dim, t);
+		err = load_array(path, &map, type, rank, dim, o, t);
 	else
 		err = load_raw(path, &map, type, rank, dim, t);
 	tarn_file_map_close(&map);

@@ -143,6 +143,48 @@ static void arrays_are_reshaped_and_cast(void **state)
 	tarn_dataset_close(d);
 }
 
+/* Values 0, 1, 2 ... of two rows [3, 2]: mean and scale as for images, one for all or by channel; integers stay. */
+static void arrays_get_mean_and_scale(void **state)
+{
+	(void)state;
+	tarn_dataset *d;
+	float x[6];
+	put_npy("three.npy", TARN_U8, 3, (int64_t[]){2, 3, 2}, 0);
+	tarn_data_options o = {.prep = {.mean = {2, 2, 2}, .scale = {4, 4, 4}}};
+	assert_ok(tarn_dataset_open(in("three.npy"), &o, &d));
+	assert_ok(tarn_dataset_target(d, TARN_F32, 4, (int64_t[]){1, 3, 1, 2}));
+	assert_ok(tarn_dataset_read(d, 1, x));
+	for (int i = 0; i < 6; i++)
+		assert_true(x[i] == (float)(6 + i - 2) / 4);
+	uint8_t codes[6];
+	assert_ok(tarn_dataset_target(d, TARN_U8, 2, (int64_t[]){3, 2}));
+	assert_ok(tarn_dataset_read(d, 1, codes));
+	assert_true(codes[0] == 6 && codes[5] == 11);
+	tarn_dataset_close(d);
+	o.prep = (tarn_prep_options){.mean = {1, 2, 3}, .scale = {0, 2, 4}};
+	assert_ok(tarn_dataset_open(in("three.npy"), &o, &d));
+	assert_ok(tarn_dataset_target(d, TARN_F32, 4, (int64_t[]){1, 3, 1, 2}));
+	assert_ok(tarn_dataset_read(d, 0, x));
+	const float channels_first[] = {-1, 0, 0, 0.5f, 0.25f, 0.5f};
+	assert_memory_equal(x, channels_first, sizeof x);
+	assert_ok(tarn_dataset_target(d, TARN_F32, 4, (int64_t[]){1, 1, 2, 3}));
+	assert_err(TARN_SHAPE, tarn_dataset_read(d, 0, x));
+	tarn_dataset_close(d);
+	o.layout = "NHWC";
+	assert_ok(tarn_dataset_open(in("three.npy"), &o, &d));
+	assert_ok(tarn_dataset_target(d, TARN_F32, 4, (int64_t[]){1, 1, 2, 3}));
+	assert_ok(tarn_dataset_read(d, 0, x));
+	const float channels_last[] = {-1, -0.5f, -0.25f, 2, 1, 0.5f};
+	assert_memory_equal(x, channels_last, sizeof x);
+	tarn_dataset_close(d);
+	tarn_tensor t;
+	put_npy("one.npy", TARN_F32, 2, (int64_t[]){1, 4}, 10);
+	assert_ok(tarn_data_load(in("one.npy"), TARN_F32, 2, (int64_t[]){1, 4},
+				 &(tarn_data_options){.prep = {.mean = {10, 10, 10}, .scale = {2, 2, 2}}}, &t));
+	assert_true(tarn_tensor_f64(&t, 0) == 0 && tarn_tensor_f64(&t, 3) == 1.5);
+	tarn_tensor_fini(&t);
+}
+
 static void casts_keep_values(void **state)
 {
 	(void)state;
@@ -271,6 +313,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_folder_of_images),
 		cmocka_unit_test(arrays_are_reshaped_and_cast),
+		cmocka_unit_test(arrays_get_mean_and_scale),
 		cmocka_unit_test(casts_keep_values),
 		cmocka_unit_test(labels_of_rows),
 		cmocka_unit_test(layouts),
