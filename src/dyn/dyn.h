@@ -62,6 +62,9 @@ bool tarn_dyn_mentions(const tarn_dyn *d, tarn_dim x, tarn_dim sym);
 uint32_t tarn_dyn_axes(tarn_dyn *d, const tarn_value *v); /* bit a: axis a is padded */
 int64_t tarn_dyn_max(const tarn_dyn *d, tarn_dim x);      /* at the maxima; -1 when it cannot be told */
 bool tarn_dyn_grows(tarn_dyn *d, tarn_dim x);             /* certainly never falls when a bounded dimension grows */
+/* Is x never above what it is at the maxima? Otherwise *longer is the first length at which it is, -1 when that is not known.
+ */
+bool tarn_dyn_longest(tarn_dyn *d, tarn_dim x, int64_t *longer);
 /* The least value of the one bounded dimension (*sym) that x hangs on for which x is at least that; -1 when there is none. */
 int64_t tarn_dyn_first(tarn_dyn *d, tarn_dim x, int64_t least, tarn_dim *sym);
 /* The largest length (of the one bounded dimension x hangs on) up to which x == number has one answer; false when that is its

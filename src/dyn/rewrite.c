@@ -54,8 +54,19 @@ static bool padded(tarn_dyn *d, const tarn_node *n)
 	return false;
 }
 
+static tarn_err refuse_longer(tarn_dyn *d, const tarn_node *n, int axis, int64_t length)
+{
+	char why[120];
+	if (length < 0)
+		return tarn_dyn_refuse(d, n, axis, "its result shrinks as the length grows");
+	snprintf(why, sizeof why, "its result shrinks as the length grows: it is longer at %lld than at the maximum",
+		 (long long)length);
+	return tarn_dyn_refuse(d, n, axis, why);
+}
+
 static tarn_err check_outputs(tarn_dyn *d, const tarn_node *n)
 {
+	int64_t length;
 	for (int i = 0; i < n->n_out; i++) {
 		const tarn_value *v = n->out[i];
 		if (!v)
@@ -66,8 +77,8 @@ static tarn_err check_outputs(tarn_dyn *d, const tarn_node *n)
 			tarn_dim x = v->shape.dim[k];
 			if (tarn_dyn_opaque(d, x))
 				return tarn_dyn_refuse(d, n, k, "the size of its result depends on data");
-			if (!tarn_dyn_grows(d, x))
-				return tarn_dyn_refuse(d, n, k, "its result shrinks as the length grows");
+			if (!tarn_dyn_longest(d, x, &length))
+				return refuse_longer(d, n, k, length);
 			if (tarn_dyn_depends(d, x) && tarn_dyn_max(d, x) < 0)
 				return tarn_dyn_refuse(d, n, k,
 						       "its size also depends on another free dimension; bound that too");

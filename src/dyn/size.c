@@ -114,6 +114,12 @@ static bool stretched(int64_t x, int64_t y, int64_t *state)
 	return x == 1 && y != 1;
 }
 
+static bool larger(int64_t x, int64_t y, int64_t *state)
+{
+	(void)state;
+	return x > y;
+}
+
 static bool above(int64_t x, int64_t y, int64_t *state)
 {
 	(void)state;
@@ -162,6 +168,20 @@ bool tarn_dyn_grows(tarn_dyn *d, tarn_dim x)
 {
 	bool tried;
 	return !tarn_dyn_depends(d, x) || grows_by_form(d, x) || (!any_length(d, x, x, falls, &tried) && tried);
+}
+
+bool tarn_dyn_longest(tarn_dyn *d, tarn_dim x, int64_t *longer)
+{
+	tarn_dim sym;
+	bool tried;
+	*longer = -1;
+	if (tarn_dyn_grows(d, x))
+		return true;
+	int64_t most = tarn_dyn_max(d, x);
+	bool any = most < 0 || any_length(d, x, most, larger, &tried);
+	if (any && most >= 0)
+		*longer = tarn_dyn_first(d, x, most + 1, &sym);
+	return !any && tried;
 }
 
 int64_t tarn_dyn_first(tarn_dyn *d, tarn_dim x, int64_t least, tarn_dim *sym)

@@ -37,6 +37,16 @@ tarn_err tarn_shape_count(const tarn_shape *s, int64_t *n)
 	return TARN_OK;
 }
 
+/* Of two sizes that may be 0: so is the result then, whichever is larger. */
+static tarn_err or_empty(tarn_symtab *t, tarn_dim x, tarn_dim y, tarn_dim *out)
+{
+	tarn_dim most, some;
+	TRY(tarn_dim_op(t, TARN_SYM_MAX, x, y, &most));
+	TRY(tarn_dim_op(t, TARN_SYM_MIN, x, y, &some));
+	TRY(tarn_dim_op(t, TARN_SYM_MIN, some, 1, &some));
+	return tarn_dim_op(t, TARN_SYM_MUL, most, some, out);
+}
+
 tarn_err tarn_shape_broadcast(tarn_symtab *t, const tarn_shape *a, const tarn_shape *b, tarn_shape *out)
 {
 	if (a->rank < 0 || b->rank < 0) {
@@ -63,8 +73,8 @@ tarn_err tarn_shape_broadcast(tarn_symtab *t, const tarn_shape *a, const tarn_sh
 			*d = x >= 0 ? x : y; /* above 1: the symbol is 1 or the same */
 		else if (tarn_dim_lo(t, x) > 0 && tarn_dim_lo(t, y) > 0)
 			TRY(tarn_dim_op(t, TARN_SYM_MAX, x, y, d));
-		else /* one may be 0, and so is the result then, whichever is larger: both are kept */
-			TRY(tarn_sym_intern(t, TARN_SYM_MAX, x < y ? y : x, x < y ? x : y, d));
+		else
+			TRY(or_empty(t, x, y, d));
 	}
 	*out = r;
 	return TARN_OK;

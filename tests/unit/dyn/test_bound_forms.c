@@ -135,12 +135,58 @@ static void folded_at_a_maximum_that_does_not_fit(void **state)
 	refused("its -1 is 18 at the maximum");
 }
 
+/* ---- parts of a size that varies ---- */
+
+/* What torch makes of chunk(2): the first half is the longer one. */
+static void halves(tarn_value **a, tarn_value **b)
+{
+	tarn_value *half = op2("Div", op2("Add", length(), ints(g, 1, 1)), ints(g, 1, 2));
+	*a = cut(x, ints(g, 1, 0), half);
+	*b = cut(x, half, length());
+}
+
+/* Of an even size; of three, where the lone element of the second half meets two; of one, where it is empty. */
+static void halves_that_meet(void **state)
+{
+	(void)state;
+	tarn_value *a, *b;
+	halves(&a, &b);
+	tarn_value *y = op2("Mul", a, op2("Sigmoid", b, NULL));
+	output(g, y);
+	output(g, op2("ReduceSum", y, ints(g, 1, 1)));
+	equal(2, 2);
+	equal(1, MOST);
+	equal(3, MOST);
+}
+
+/* The last of three parts shrinks when the others grow. */
+static void thirds(void **state)
+{
+	(void)state;
+	tarn_value *third = op2("Div", op2("Add", length(), ints(g, 1, 2)), ints(g, 1, 3)), *two = op2("Add", third, third);
+	tarn_value *a = cut(x, ints(g, 1, 0), third), *b = cut(x, third, two), *c = cut(x, two, length());
+	output(g, c);
+	output(g, node(g, "Concat", c, a, b));
+	set_int(g->output.at[1], "axis", 1);
+	equal(3, 1);
+	static const tarn_bound_spec less[] = {{"length", 22}}; /* 6 are left of it, and 7 of 21 */
+	tarn_model *bounded = tarn_model_ref(model);
+	assert_err(TARN_UNSUPPORTED, tarn_model_bound_all(&bounded, less, 1, NULL));
+	assert_non_null(strstr(tarn_err_text(), "it is longer at 21 than at the maximum"));
+	tarn_model_unref(bounded);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(folded_for_a_product), T(folded_for_a_sum_and_a_convolution),    T(folded_after_the_rest_is_cut_off),
-		T(folded_for_nothing),   T(folded_at_a_maximum_that_does_not_fit),
+		T(folded_for_a_product),
+		T(folded_for_a_sum_and_a_convolution),
+		T(folded_after_the_rest_is_cut_off),
+		T(folded_for_nothing),
+		T(folded_at_a_maximum_that_does_not_fit),
+		T(halves_that_meet),
+		T(thirds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
