@@ -28,7 +28,9 @@ typedef struct tarn_bucket_bound {
 /* Of all sizes together; 0: no limit. */
 typedef struct tarn_bucket_limit {
 	size_t count;      /* of sizes */
-	double megabytes;  /* 1e6 bytes: weights, and what each size needs for its inputs, outputs and intermediate results */
+	double megabytes;  /* 1e6 bytes: weights, and what each size needs for its inputs, outputs and intermediate results; on
+			    * devices that hold each size as a program of its own (NPU), those programs, which are compiled then
+			    */
 	double compile_ms; /* to compile all sizes; then compiling is measured */
 } tarn_bucket_limit;
 
@@ -58,7 +60,7 @@ typedef struct tarn_bucket_way_info {
 typedef struct tarn_bucket_size_info {
 	int64_t size;
 	bool chosen;
-	double ms, memory_bytes, compile_ms; /* compile_ms 0: not measured */
+	double ms, memory_bytes, compile_ms; /* memory, compile_ms 0: not known */
 } tarn_bucket_size_info;
 /* Borrowed from the plan. */
 typedef struct tarn_buckets_info {
@@ -73,6 +75,8 @@ typedef struct tarn_buckets_info {
 	 * planning for new sizes not counted. Where it is less than the plan's, leave the plan out. 0: fixed sizes only, or a
 	 * plan from a file. */
 	double free_ms;
+	bool own_weights; /* the device holds each size as a program of its own: weight_bytes is 0, memory_bytes of those chosen
+			   * is what they were compiled to, their room for activations, inputs and outputs */
 	const tarn_bucket_size_info *size; /* all that were looked at, ascending */
 	size_t n_size;
 } tarn_buckets_info;

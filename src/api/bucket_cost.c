@@ -23,23 +23,38 @@ static tarn_err at_size(const tarn_cost_question *q, int64_t size, tarn_model **
 	return err;
 }
 
-/* Inputs, outputs and intermediate results. */
-static tarn_err find_memory(const tarn_model *m, double *bytes, double *weights)
+static double io_bytes(const tarn_graph *g)
 {
-	tarn_facts f;
-	TRY(tarn_facts_find(m->main, &f));
-	*weights = (double)f.weight_bytes;
-	*bytes = f.activation_bytes > 0 ? (double)f.activation_bytes : 0;
-	const tarn_graph *g = m->main;
+	double sum = 0;
 	for (size_t i = 0; i < g->input.len + g->output.len; i++) {
 		const tarn_value *v = i < g->input.len ? g->input.at[i] : g->output.at[i - g->input.len];
 		int64_t n;
 		size_t size = 0;
 		if (tarn_shape_is_static(&v->shape) && !tarn_shape_count(&v->shape, &n) &&
 		    tarn_dtype_bytes(v->type, (size_t)n, &size))
-			*bytes += (double)size;
+			sum += (double)size;
 	}
+	return sum;
+}
+
+/* Inputs, outputs and intermediate results; weights by themselves, as sizes share them. */
+static tarn_err plan_memory(const tarn_model *m, double *bytes, double *weights)
+{
+	tarn_facts f;
+	TRY(tarn_facts_find(m->main, &f));
+	*weights = (double)f.weight_bytes;
+	*bytes = (f.activation_bytes > 0 ? (double)f.activation_bytes : 0) + io_bytes(m->main);
 	return TARN_OK;
+}
+
+/* A program that the device holds as a whole: what it was compiled to, weights included, and its room for activations. */
+static tarn_err find_memory(tarn_program *p, const tarn_model *m, double *bytes)
+{
+	tarn_str blob = {0};
+	tarn_err err = tarn_program_export(p, &blob);
+	*bytes = (double)blob.len + (p->account ? (double)p->account->ddr_arena_bytes : 0) + io_bytes(m->main);
+	tarn_str_fini(&blob);
+	return err;
 }
 
 /* Values that are harmless as indices and as numbers: 0 and 1, floats between; the last input is the valid length. */
@@ -109,7 +124,24 @@ static tarn_err compile(const tarn_cost_question *q, const tarn_model *m, tarn_b
 	s->compile_ms = (double)(tarn_clock_ns() - begin) * 1e-6;
 	TRY(tarn_request_new(c->c->p, &c->r));
 	fill_inputs(c->r, (int)q->model->main->input.len, s->size);
-	return TARN_OK;
+	return q->whole ? find_memory(c->c->p, m, &s->bytes) : TARN_OK;
+}
+
+static void release(candidate *c)
+{
+	tarn_request_free(c->r);
+	ov_compiled_model_free(c->c);
+}
+
+tarn_err tarn_cost_compile(const tarn_cost_question *q, tarn_bucket_size *size)
+{
+	tarn_model *m;
+	candidate c = {0};
+	TRY(at_size(q, size->size, &m));
+	tarn_err err = compile(q, m, size, &c);
+	release(&c);
+	tarn_model_unref(m);
+	return tarn_err_note(err, "with '%s' at %lld", q->dimension, (long long)size->size);
 }
 
 static tarn_err prepare(const tarn_cost_question *q, bool modelled, tarn_bucket_size *s, candidate *c, double *band,
@@ -118,8 +150,9 @@ static tarn_err prepare(const tarn_cost_question *q, bool modelled, tarn_bucket_
 	tarn_model *m;
 	tarn_estimate e = {.want_layers = false};
 	TRY(at_size(q, s->size, &m));
-	tarn_err err;
-	TRY_GOTO(done, find_memory(m, &s->bytes, weights));
+	tarn_err err = TARN_OK;
+	if (!q->whole)
+		TRY_GOTO(done, plan_memory(m, &s->bytes, weights));
 	if (modelled) {
 		TRY_GOTO(done, tarn_core_estimate(q->core, m, q->device, &q->props, &e));
 		s->ms = e.ms;
@@ -137,7 +170,7 @@ tarn_err tarn_cost_find(const tarn_cost_question *q, bool modelled, tarn_bucket_
 {
 	candidate list[TARN_BUCKET_CANDIDATES] = {0};
 	tarn_err err = TARN_OK;
-	*band = 0;
+	*band = *weights = 0;
 	for (int i = 0; i < n && !err; i++)
 		err = prepare(q, modelled, &size[i], &list[i], band, weights);
 	if (!err && !modelled)
@@ -145,9 +178,7 @@ tarn_err tarn_cost_find(const tarn_cost_question *q, bool modelled, tarn_bucket_
 	/* What takes longer than a larger size was measured at bad moments, or is no use: the larger serves it as well. */
 	for (int i = n - 1; i-- > 0 && !err && !modelled;)
 		size[i].ms = fmin(size[i].ms, size[i + 1].ms);
-	for (int i = 0; i < n; i++) {
-		tarn_request_free(list[i].r);
-		ov_compiled_model_free(list[i].c);
-	}
+	for (int i = 0; i < n; i++)
+		release(&list[i]);
 	return err;
 }

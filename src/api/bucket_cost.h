@@ -13,14 +13,18 @@ typedef struct tarn_cost_question {
 	tarn_props props;        /* for compiling; no cache */
 	const tarn_model *model; /* every dimension but one is static */
 	const char *dimension;
-	bool compile; /* how long compiling takes matters, even if the time is modelled */
+	bool compile; /* what compiling gives matters, even if the time is modelled */
+	bool whole;   /* the device holds each size as a program of its own, weights included: bytes are its own */
 } tarn_cost_question;
 
 /* size[i].size, ascending, is given, the rest is filled. *modelled: the device told, without running anything, and its times
- * are good within *band. */
+ * are good within *band. With `whole`, bytes are 0 (not known) unless it was compiled, and *weight_bytes is 0. */
 TARN_MUST tarn_err tarn_cost_is_modelled(const tarn_cost_question *q, int64_t size, bool *modelled);
 TARN_MUST tarn_err tarn_cost_find(const tarn_cost_question *q, bool modelled, tarn_bucket_size *size, int n, double *band,
 				  double *weight_bytes);
+
+/* Compiling measured by itself: compile_ms and, with `whole`, bytes. */
+TARN_MUST tarn_err tarn_cost_compile(const tarn_cost_question *q, tarn_bucket_size *size);
 
 /* buckets.c: free dimensions but the first bound's become static: at their bounds, or, a batch, at 1. What TARN_BUCKETS says of
  * them is appended, each with a ';' in front. */

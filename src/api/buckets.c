@@ -14,6 +14,7 @@ enum { MOST_MEASURED = 12, MOST_MODELLED = 32, MAX_LENGTHS = 1 << 26 };
 struct tarn_buckets {
 	tarn_bucket_plan plan;
 	tarn_bucket_size_info size[TARN_BUCKET_CANDIDATES]; /* as the public header has them */
+	bool whole;
 };
 
 /* ---- planning ---- */
@@ -101,6 +102,7 @@ static tarn_err plan_counted(tarn_cost_question *q, const tarn_bucket_bound *bou
 	TRY_GOTO(done, tarn_buckets_fix_others(m, bound, n_bound, &rest));
 	q->model = m;
 	q->dimension = bound->name;
+	q->compile |= q->whole && limit && limit->megabytes > 0;
 	TRY_GOTO(done, find_costs(q, p, length, n, bound->max));
 	tarn_bucket_limits l = {limit ? (int)limit->count : 0, 0, limit ? limit->compile_ms : 0};
 	if (limit && limit->megabytes > 0) {
@@ -109,6 +111,9 @@ static tarn_err plan_counted(tarn_cost_question *q, const tarn_bucket_bound *bou
 			   p->weight_bytes * 1e-6, limit->megabytes);
 	}
 	TRY_GOTO(done, tarn_bucket_plan_fill(p, length, n, &l));
+	for (int i = 0; i < p->n; i++)
+		if (q->whole && p->chosen[i] && !(p->size[i].bytes > 0))
+			TRY_GOTO(done, tarn_cost_compile(q, &p->size[i]));
 	err = name_sizes(p, bound->name, &rest);
 done:
 	tarn_model_unref(m);
@@ -131,6 +136,10 @@ static tarn_err plan(tarn_cost_question *q, const tarn_bucket_bound *bound, size
 	size_t n_counted;
 	bool fixed = true;
 	TRY(name_device(q->core, q->device, &b->plan, &fixed));
+	q->whole = b->whole = fixed;
+	const char *bypass = "NPU_BYPASS_UMD_CACHING"; /* compiling is measured: the driver's cache shall not answer */
+	if (fixed && !tarn_props_find(&q->props, bypass))
+		TRY(tarn_props_set(&q->props, bypass, "YES"));
 	TRY(tarn_lengths_count(length, n, &counted, &n_counted));
 	tarn_err err = plan_counted(q, bound, n_bound, counted, n_counted, limit, &b->plan);
 	if (!err && !fixed)
@@ -229,6 +238,7 @@ ov_status_e tarn_get_buckets_info(const tarn_buckets_t *plan, tarn_buckets_info 
 				    .mean_length = p->mean_length,
 				    .weight_bytes = p->weight_bytes,
 				    .free_ms = p->free_ms,
+				    .own_weights = plan->whole,
 				    .size = plan->size,
 				    .n_size = (size_t)p->n};
 	for (int i = 0; i < TARN_WAYS; i++)

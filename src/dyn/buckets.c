@@ -189,10 +189,11 @@ tarn_err tarn_buckets_choose(const tarn_length_count *length, size_t n, const ta
 		if (a->at == n_size - 1 && (!best || a->ms < best->ms || (a->ms <= best->ms && a->count < best->count)))
 			best = a;
 	}
-	CHECK_GOTO(
-		done, best, TARN_LIMIT,
-		"no set of sizes meets the limits: the largest alone takes %.3g MB beside the weights and %.3g ms to compile",
-		size[n_size - 1].bytes * 1e-6, size[n_size - 1].compile_ms);
+	CHECK_GOTO(done, best, TARN_LIMIT,
+		   "no set of sizes meets the limits: the largest alone takes %.3g MB (what sizes share not counted) and %.3g "
+		   "ms to "
+		   "compile; give more",
+		   size[n_size - 1].bytes * 1e-6, size[n_size - 1].compile_ms);
 	memset(chosen, 0, (size_t)n_size * sizeof *chosen);
 	for (const label *a = best; a; a = a->rest >= 0 ? &s.list.at[a->rest] : NULL)
 		chosen[a->at] = true;

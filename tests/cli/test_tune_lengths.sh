@@ -13,8 +13,10 @@ expect_exit 3 "$TARN" tune -m text.onnx --lengths bad.txt --bound length=128
 expect_stderr_contains "line 2"
 expect_exit 3 "$TARN" tune -m text.onnx --lengths lengths.txt --bound length=32
 expect_stderr_contains "the bound is 32"
-expect_exit 5 "$TARN" tune -m text.onnx --sim 4000 -d NPU --lengths lengths.txt --bound length=128 --max-memory 0.001
+expect_exit 5 "$TARN" tune -m text.onnx --lengths lengths.txt --bound length=128 --max-memory 0.001
 expect_stderr_contains "weights alone"
+expect_exit 5 "$TARN" tune -m text.onnx --sim 4000 -d NPU --lengths lengths.txt --bound length=128 --max-memory 0.001
+expect_stderr_contains "the largest alone"
 
 # modelled: exact, so the plan is never worse than what it is compared with
 expect_exit 0 "$TARN" tune -m text.onnx --sim 4000 -d NPU --lengths lengths.txt --bound length=128 -json -o npu.json
@@ -30,6 +32,23 @@ expect_json_number ways[1].padding ">" "$pad"
 expect_json_number ways[2].padding ">" "$pad"
 expect_exit 0 "$TARN" tune -m text.onnx --sim 4000 -d NPU --lengths lengths.txt --bound length=128 --max-buckets 2 -json -o two.json
 expect_json ways[0].sizes 2
+
+# memory on the NPU: each size is a program of its own, as large as the file it is compiled to, its inputs and outputs beside it
+expect_exit 0 "$TARN" convert -m text.onnx --fix batch=1 --bound length=128 -o whole.onnx
+expect_exit 0 "$TARN" compile -m whole.onnx -d NPU --sim 4000 -o whole.blob
+file=$(wc -c <whole.blob)
+for megabytes in 0.3 0.45 0.7 2; do
+	expect_exit 0 "$TARN" tune -m text.onnx --sim 4000 -d NPU --lengths lengths.txt --bound length=128 --max-memory $megabytes --max-buckets 9 -json -o fits.json
+	expect_json own_weights true
+	limit=$(awk "BEGIN { print $megabytes * 1e6 }")
+	expect_json_number memory_bytes "<=" "$limit"
+	largest=$(tr ',' '\n' <fits.json | sed -n 's/.*"memory_bytes": *\([0-9]*\).*/\1/p' | tail -1)
+	[ "$largest" -ge "$((file - 4096))" ] && [ "$largest" -le "$((file + 65536))" ] ||
+		fail "the largest size takes $largest bytes; compiled, its file has $file"
+	expect_json_number ways[0].sizes ">=" "${sizes:-1}"
+	sizes=$(json ways[0].sizes)
+done
+[ "$sizes" -gt 3 ] || fail "2 MB hold more than $sizes sizes"
 
 # lengths as an array: any integers from 1 on will do
 "$BUILD/bin/examples/text-lengths" --arrays "$SRC/examples/text/samples.tsv" 4 4 small || fail "no data"

@@ -84,7 +84,11 @@ static void show(const session *s, const tarn_buckets_info *p, const char *path)
 	if (p->modelled)
 		printf(" within %.0f %%", 100 * p->band);
 	printf("; padding: share of all elements)\n");
-	printf("memory: %.2f MB, of which weights, once, %.2f (planned)", memory_of(p) * 1e-6, p->weight_bytes * 1e-6);
+	if (p->own_weights)
+		printf("memory: %.2f MB: each size as compiled, with weights of its own, and room to run (%s)",
+		       memory_of(p) * 1e-6, source);
+	else
+		printf("memory: %.2f MB, of which weights, once, %.2f (planned)", memory_of(p) * 1e-6, p->weight_bytes * 1e-6);
 	if (compile_of(p) > 0)
 		printf("; compiling: %.0f ms (measured)", compile_of(p));
 	if (p->free_ms > 0)
@@ -128,11 +132,12 @@ static void show_json(const session *s, const tarn_buckets_info *p, const char *
 		json_int(&j, "size", (long long)p->size[i].size);
 		json_bool(&j, "chosen", p->size[i].chosen);
 		json_figure(&j, "ms", p->size[i].ms, "ms", source, band);
-		json_num(&j, "memory_bytes", p->size[i].memory_bytes);
+		json_num(&j, "memory_bytes", p->size[i].memory_bytes > 0 ? p->size[i].memory_bytes : NAN);
 		json_figure(&j, "compile_ms", p->size[i].compile_ms > 0 ? p->size[i].compile_ms : NAN, "ms", "measured", -1);
 		json_end(&j, '}');
 	}
 	json_end(&j, ']');
+	json_bool(&j, "own_weights", p->own_weights);
 	json_num(&j, "weight_bytes", p->weight_bytes);
 	json_num(&j, "memory_bytes", memory_of(p));
 	json_end(&j, '}');
