@@ -80,7 +80,7 @@ typedef struct tarn_quantize_options {
 	/* Values whose rounding harms the outputs most stand in two codes, coarse and rest, where the products that read them
 	 * are cheap. TRY: only while the outputs are not good. */
 	tarn_quantize_repair fine;
-	size_t subset; /* calibrate on so many samples, drawn by `seed`; 0: on all. Not with a control. */
+	size_t subset; /* calibrate on so many samples, drawn by `seed`; 0: on all. A control measures on all. */
 	uint64_t seed;
 	int weight_bits;           /* 8 (or 0), or 4: sixteen values for each weight, stored in bytes */
 	const char *const *ignore; /* names of nodes that stay float */

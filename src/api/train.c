@@ -116,7 +116,6 @@ static tarn_quant_options thinned_options(thinned *t, size_t n)
 	some.stop = thinned_stop;
 	some.ctx = t;
 	some.control = NULL;
-	some.subset = t->all->control ? 0 : some.subset; /* as where the limit is measured */
 	return some;
 }
 

@@ -37,6 +37,21 @@ static void range_of(const tarn_tensor *t, double *lo, double *hi)
 	*hi = (double)b[0];
 }
 
+static bool all_finite(const tarn_tensor *t)
+{
+	const float *x = t->data;
+	float off[LANES] = {0}; /* zeros, and no number from what is not finite */
+	int64_t n = t->type == TARN_F32 ? tarn_tensor_count(t) : 0, i = 0;
+	for (; i + LANES <= n; i += LANES)
+		for (int k = 0; k < LANES; k++)
+			off[k] += x[i + k] * 0;
+	for (; i < n; i++)
+		off[0] += x[i] * 0;
+	for (int k = 1; k < LANES; k++)
+		off[0] += off[k];
+	return off[0] == 0;
+}
+
 static double sum_of(const float *x, int64_t n)
 {
 	double s[4] = {0};
@@ -111,9 +126,13 @@ typedef struct watch {
 
 static tarn_err see(void *ctx, size_t i, tarn_request *r)
 {
-	(void)i;
 	const watch *w = ctx;
 	const tarn_graph *g = w->p->m->main;
+	for (size_t k = 0; k < g->input.len; k++)
+		CHECK(all_finite(&r->in[k]), TARN_BAD_FILE,
+		      "sample %zu (from 0) of those calibrated on holds a value that is no number or infinite, for "
+		      "input '%s'; leave it out, or repair the data",
+		      i, g->input.at[k]->name);
 	for (size_t k = 0; k < g->input.len; k++)
 		if (w->p->marked[g->input.at[k]->id])
 			TRY(note(w->p, (int)g->input.at[k]->id, &r->in[k]));

@@ -55,18 +55,41 @@ out:
 	return err;
 }
 
-tarn_err tarn_quant_ptq(const tarn_model *m, const tarn_quant_options *o, tarn_model **out, tarn_quant_report *r)
+static tarn_err run_cached(quant_plan *p, const tarn_model *m, const tarn_quant_options *o, tarn_quant_report *r,
+			   tarn_model **out)
 {
 	quant_cache c;
-	quant_plan p = {0};
-	tarn_model *q = NULL;
 	tarn_err err = tarn_quant_cache_init(&c, o, m->main->input.len);
 	if (err == TARN_OK)
-		err = tarn_quant_plan_init(&p, m, &c.o);
+		err = tarn_quant_plan_init(p, m, &c.o);
 	if (err == TARN_OK)
-		err = run_stages(&p, &c.o, r, &q);
-	tarn_quant_plan_fini(&p);
+		err = run_stages(p, &c.o, r, out);
+	tarn_quant_plan_fini(p);
 	tarn_quant_cache_fini(&c);
+	return err;
+}
+
+tarn_err tarn_quant_ptq(const tarn_model *m, const tarn_quant_options *o, tarn_model **out, tarn_quant_report *r)
+{
+	quant_plan p = {0};
+	tarn_model *q = NULL;
+	tarn_err err;
+	if (o->control && o->subset && !o->control->on) { /* calibrated on some, measured on all */
+		quant_cache all;
+		tarn_quant_options whole = *o, some;
+		tarn_quant_control limit = *o->control;
+		whole.subset = 0;
+		err = tarn_quant_cache_init(&all, &whole, m->main->input.len);
+		some = all.o;
+		some.subset = o->subset;
+		some.control = &limit;
+		limit.on = &all.o;
+		if (err == TARN_OK)
+			err = run_cached(&p, m, &some, r, &q);
+		tarn_quant_cache_fini(&all);
+	} else {
+		err = run_cached(&p, m, o, r, &q);
+	}
 	if (err == TARN_OK)
 		*out = q;
 	else

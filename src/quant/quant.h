@@ -104,7 +104,7 @@ typedef struct tarn_quant_options {
 	/* Fills in[0 .. inputs-1] with new tensors (own buffers) for sample i. */
 	tarn_err (*sample)(void *ctx, size_t i, tarn_tensor *in);
 	size_t n_sample;
-	/* Calibrate on so many of them, drawn by `seed`; 0: on all. Not with a limit, which is measured on all. */
+	/* Calibrate on so many of them, drawn by `seed`; 0: on all. A limit is measured on all. */
 	size_t subset;
 	uint64_t seed;
 	void (*progress)(void *ctx, const char *what, size_t done, size_t total); /* may be NULL */

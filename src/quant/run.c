@@ -78,7 +78,7 @@ tarn_err tarn_quant_cache_init(quant_cache *c, const tarn_quant_options *o, size
 	c->o.sample = cached_sample;
 	c->o.progress = cached_progress;
 	c->o.stop = cached_stop;
-	if (o->subset && o->subset < o->n_sample && !o->control)
+	if (o->subset && o->subset < o->n_sample)
 		TRY(draw(c));
 	c->kept = tarn_mem_zalloc(o->n_sample * n_in + 1, sizeof *c->kept);
 	return c->kept ? TARN_OK : tarn_err_nomem(o->n_sample * n_in * sizeof *c->kept);

@@ -54,6 +54,10 @@ expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy -o q2.onnx --equalize
 expect_json equalized false
 expect_json bias fast
 expect_json rounding nearest
+# A limit is measured on all samples, whatever the model is calibrated on.
+expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy -o q2.onnx --subset 16 -seed 5 --max-drop 50 --json
+expect_json samples 16
+expect_json met true
 # A subset is drawn the same way each time.
 expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy -o q2.onnx --subset 16 -seed 5 --json
 expect_json samples 16
@@ -145,3 +149,21 @@ expect_exit 0 "$TARN" quantize -m text.onnx -shape 'input_ids[1,?],attention_mas
 expect_json samples 16
 expect_json_number sqnr_db.scores ">" 20
 expect_file bounded.onnx
+
+# Data that cannot be right is refused by sample and input; data that tells little is said to.
+cp data.npy nan.npy
+at=$(($(wc -c <nan.npy) - 33 * 64 * 4)) # of 40 samples of 64 values, the eighth
+printf '\000\000\300\177' | dd of=nan.npy bs=1 seek=$at conv=notrunc 2>dd.log
+expect_exit 3 "$TARN" quantize -m net.onnx --data nan.npy -o q2.onnx
+expect_stderr_contains "sample 7 (from 0)"
+expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy --first 3 -o q2.onnx
+expect_stdout_contains "3 samples: too few"
+printf 'row,class\n' >some.csv
+for i in 0 1 2 3 4 5 6 7 8 9 10 11; do printf '%s,%s\n' $i $((i % 3 == 1 ? 2 : 0)) >>some.csv; done
+expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy --first 12 --labels some.csv -o q2.onnx
+expect_stdout_contains "data: 2 of the model's 5 classes, 4 to 8 samples each"
+expect_stdout_contains "data: no sample of class 1, 3, 4"
+expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy --first 12 --labels some.csv -o q2.onnx --json
+expect_json data.classes_of_model 5
+expect_json data.classes_missing 3
+expect_json data.too_few_samples false

@@ -13,6 +13,8 @@
 
 /* ---- options ---- */
 
+enum { FEW_SAMPLES = 10 };
+
 static const char *const estimators[] = {"auto", "sqnr", "mean-min-max", "min-max", "percentile", "mse", "entropy", NULL};
 static const char *const biases[] = {"auto", "off", "fast", "full", NULL};
 static const char *const roundings[] = {"auto", "nearest", "adaptive", NULL};
@@ -148,6 +150,44 @@ static void count_classes(int64_t *label, size_t n, quantized_classes *c)
 	c->known = true;
 }
 
+/* Scores of the model's only output for one sample; 0: several outputs, or sizes that are not known. */
+static size_t model_classes(const session *s)
+{
+	ov_output_const_port_t *port = NULL;
+	ov_partial_shape_t shape = {0};
+	size_t n = 1, outputs = 0;
+	if (ov_model_outputs_size(s->model, &outputs) != OK || outputs != 1 || ov_model_const_output(s->model, &port) != OK)
+		return 0;
+	if (ov_port_get_partial_shape(port, &shape) != OK || shape.rank.min != shape.rank.max)
+		n = 0;
+	for (int64_t i = 1; n && i < shape.rank.max; i++)
+		n = shape.dims[i].min == shape.dims[i].max ? n * (size_t)shape.dims[i].max : 0;
+	n = shape.rank.max < 2 ? 0 : n;
+	ov_partial_shape_free(&shape);
+	ov_output_const_port_free(port);
+	return n;
+}
+
+/* label: sorted, as the model numbers classes. */
+static void find_missing(const session *s, const int64_t *label, size_t n, quantized_classes *c)
+{
+	int64_t offset = s->o->class_offset > 0 ? s->o->class_offset : 0, classes = (int64_t)model_classes(s);
+	const size_t room = sizeof c->absent / sizeof *c->absent;
+	size_t at = 0;
+	if (classes < 2 || classes <= offset || !n || label[n - 1] >= classes)
+		return;
+	c->of_model = (size_t)(classes - offset);
+	for (int64_t k = offset; k < classes; k++) {
+		while (at < n && label[at] < k)
+			at++;
+		if (at < n && label[at] == k)
+			continue;
+		if (c->missing < room)
+			c->absent[c->missing] = k - offset;
+		c->missing++;
+	}
+}
+
 int quantized_classes_read(const session *s, quantized_classes *c)
 {
 	const options *o = s->o;
@@ -167,14 +207,29 @@ int quantized_classes_read(const session *s, quantized_classes *c)
 	if (tarn_open_dataset(calibrate_path(s, o->sources.at[0], name, sizeof name), &prep, &data) != OK)
 		return fail_last(s->command);
 	code = labels_read(s, data, &label, &n);
-	if (!code)
+	if (!code) {
 		count_classes((int64_t *)(uintptr_t)label, n, c);
+		find_missing(s, label, n, c);
+	}
 	free((int64_t *)(uintptr_t)label);
 	tarn_close_dataset(data);
 	return code;
 }
 
 /* ---- text ---- */
+
+static void print_missing(const quantized_classes *k)
+{
+	const size_t room = sizeof k->absent / sizeof *k->absent;
+	if (!k->missing)
+		return;
+	printf("data: no sample of class");
+	for (size_t i = 0; i < k->missing && i < room; i++)
+		printf("%s %lld", i ? "," : "", (long long)k->absent[i]);
+	if (k->missing > room)
+		printf(" and %zu more", k->missing - room);
+	printf("\n");
+}
 
 static void print_data(const tarn_quantize_report *r, const quantized_classes *k)
 {
@@ -189,8 +244,15 @@ static void print_data(const tarn_quantize_report *r, const quantized_classes *k
 	}
 	if (r->duplicates)
 		printf("data: %zu samples are equal to another one\n", r->duplicates);
-	if (k->known)
+	if (r->samples < FEW_SAMPLES)
+		printf("data: %zu sample%s: too few to tell what the model will see; give a hundred\n", r->samples,
+		       r->samples > 1 ? "s" : "");
+	if (k->known && k->of_model)
+		printf("data: %zu of the model's %zu classes, %zu to %zu samples each\n", k->classes, k->of_model, k->fewest,
+		       k->most);
+	else if (k->known)
 		printf("data: %zu classes, %zu to %zu samples each\n", k->classes, k->fewest, k->most);
+	print_missing(k);
 }
 
 void quantized_text(const tarn_quantize_report *r, const quantized_costs *c, const quantized_classes *k)
@@ -221,10 +283,15 @@ static void json_data(json *j, const tarn_quantize_report *r, const quantized_cl
 {
 	json_begin(j, "data", '{');
 	json_int(j, "duplicates", (long long)r->duplicates);
+	json_bool(j, "too_few_samples", r->samples < FEW_SAMPLES);
 	if (k->known) {
 		json_int(j, "classes", (long long)k->classes);
 		json_int(j, "samples_of_rarest_class", (long long)k->fewest);
 		json_int(j, "samples_of_commonest_class", (long long)k->most);
+		if (k->of_model) {
+			json_int(j, "classes_of_model", (long long)k->of_model);
+			json_int(j, "classes_missing", (long long)k->missing);
+		}
 	}
 	json_begin(j, "inputs", '[');
 	for (size_t i = 0; i < r->n_data; i++) {

@@ -24,6 +24,8 @@ void quantized_costs_fini(quantized_costs *c);
 typedef struct quantized_classes {
 	bool known;
 	size_t classes, fewest, most; /* classes that occur; samples of the rarest and of the most common of them */
+	size_t of_model, missing;     /* classes the labels could name; how many of them do not occur. 0: not known */
+	int64_t absent[16];           /* the first of the missing, as labels name them */
 } quantized_classes;
 int quantized_classes_read(const session *s, quantized_classes *c);
 
