@@ -169,13 +169,14 @@ static bool is_bound(const tarn_dyn *d, tarn_dim x)
 }
 
 /* Names of ports of one bound; first_size is the index of the first output that says a size. */
-static void add_ports(tarn_dyn *d, tarn_str *s, tarn_dim sym, size_t outputs)
+static void add_ports(tarn_dyn *d, tarn_str *s, const tarn_dyn_bound *b, size_t outputs)
 {
 	const tarn_graph *g = d->g;
 	size_t size_output = outputs;
+	tarn_dim sym = b->sym;
 	for (size_t i = 0; i < g->input.len; i++)
 		for (int k = 0; k < g->input.at[i]->shape.rank; k++)
-			if (g->input.at[i]->shape.dim[k] == sym)
+			if (g->input.at[i]->shape.dim[k] == sym || (b->follows && g->input.at[i]->shape.dim[k] == b->follows))
 				tarn_str_addf(s, ";in:%d:%s", k, g->input.at[i]->name);
 	for (size_t i = 0; i < outputs; i++) {
 		const tarn_value *v = g->output.at[i];
@@ -223,7 +224,7 @@ static tarn_err describe(tarn_dyn *d)
 	}
 	for (int i = 0; i < d->n_bound; i++) {
 		tarn_str ports = {0};
-		add_ports(d, &ports, d->bound[i].sym, outputs);
+		add_ports(d, &ports, &d->bound[i], outputs);
 		tarn_err err = tarn_str_done(&ports);
 		if (err == TARN_OK)
 			err = add_meta(d->m, &d->bound[i], ports.at ? ports.at : "");
@@ -330,7 +331,24 @@ static tarn_err index_symbols(tarn_dyn *d)
 }
 
 enum { MOST_ROUNDS = 16 };
-static tarn_err prepare(tarn_dyn *d, const tarn_bound_spec *spec, int n)
+
+/* Shapes with the bounds; branches that other sizes decide are taken, and what they compute stands there as a number. */
+static tarn_err infer(tarn_dyn *d)
+{
+	static const tarn_rewrite_fn settle[] = {tarn_inline_round, tarn_fold_round};
+	bool changed = true;
+	for (int round = 0; changed && round < MOST_ROUNDS; round++) { /* sizes behind a window may be known only now */
+		TRY(tarn_graph_infer(d->g));
+		TRY(tarn_rewrite_run(d->m, settle, 2));
+		TRY(index_symbols(d));
+		changed = false;
+		if (round < MOST_ROUNDS - 1)
+			TRY(tarn_dyn_fit(d, &changed));
+	}
+	return TARN_OK;
+}
+
+static tarn_err prepare(tarn_dyn *d, const tarn_bound_spec *spec, int n, bool follow)
 {
 	d->bound = tarn_arena_zalloc(&d->arena, (size_t)n + 1, sizeof *d->bound);
 	if (!d->bound)
@@ -345,16 +363,14 @@ static tarn_err prepare(tarn_dyn *d, const tarn_bound_spec *spec, int n)
 	}
 	d->n_bound = n;
 	TRY(find_samples(d, spec));
-	/* Branches that other sizes decide are taken, and what they compute stands there as a number. */
-	static const tarn_rewrite_fn settle[] = {tarn_inline_round, tarn_fold_round};
-	bool changed = true;
-	for (int round = 0; changed && round < MOST_ROUNDS; round++) { /* sizes behind a window may be known only now */
-		TRY(tarn_graph_infer(d->g));
-		TRY(tarn_rewrite_run(d->m, settle, 2));
-		TRY(index_symbols(d));
-		changed = false;
-		if (round < MOST_ROUNDS - 1)
-			TRY(tarn_dyn_fit(d, &changed));
+	TRY(infer(d));
+	for (int i = 0; i < n && follow; i++) {
+		bool found;
+		TRY(tarn_dyn_follow(d, &found));
+		CHECK(found || i, TARN_UNSUPPORTED, "no size follows from others");
+		if (!found)
+			break;
+		TRY(infer(d));
 	}
 	return TARN_OK;
 }
@@ -405,14 +421,16 @@ static tarn_err keep_origin(tarn_dyn *d, const tarn_model *was)
 	return err;
 }
 
-static tarn_err rewrite(const tarn_model *was, tarn_model *m, const tarn_bound_spec *spec, int n, tarn_bound_cost *cost)
+static tarn_err rewrite(const tarn_model *was, tarn_model *m, const tarn_bound_spec *spec, int n, bool follow,
+			tarn_bound_cost *cost)
 {
 	tarn_dyn d = {.m = m, .g = m->main};
 	tarn_err err;
-	TRY_GOTO(out, prepare(&d, spec, n));
+	TRY_GOTO(out, prepare(&d, spec, n, follow));
 	TRY_GOTO(out, tarn_dyn_expand(&d));
 	TRY_GOTO(out, add_lengths(&d));
 	TRY_GOTO(out, tarn_dyn_rewrite(&d));
+	TRY_GOTO(out, tarn_dyn_refit(&d));
 	TRY_GOTO(out, describe(&d));
 	TRY_GOTO(out, make_static(&d));
 	if (!d.sample)
@@ -424,6 +442,28 @@ out:
 	return err;
 }
 
+static tarn_err try_bound(const tarn_model *m, const tarn_bound_spec *spec, int n, bool follow, tarn_bound_cost *cost,
+			  tarn_model **out)
+{
+	tarn_model *copy;
+	TRY(tarn_model_clone(m, &copy));
+	tarn_err err = rewrite(m, copy, spec, n, follow, cost);
+	if (err != TARN_OK)
+		tarn_model_unref(copy);
+	else
+		*out = copy;
+	return err;
+}
+
+/* What was refused is tried with sizes that follow from others; the first reason is the one to tell. */
+static tarn_err try_following(const tarn_model *m, const tarn_bound_spec *spec, int n, tarn_bound_cost *cost, tarn_model **out)
+{
+	char why[1024];
+	snprintf(why, sizeof why, "%s", tarn_err_text());
+	tarn_err err = try_bound(m, spec, n, true, cost, out);
+	return err == TARN_OK || err == TARN_NOMEM ? err : tarn_err_set(TARN_UNSUPPORTED, "%s", why);
+}
+
 tarn_err tarn_model_bound_all(tarn_model **m, const tarn_bound_spec *spec, int n, tarn_bound_cost *cost)
 {
 	tarn_model *copy;
@@ -431,12 +471,10 @@ tarn_err tarn_model_bound_all(tarn_model **m, const tarn_bound_spec *spec, int n
 	for (int i = 0; i < n; i++)
 		CHECK(spec[i].max >= 1 && spec[i].max <= 1 << 24, TARN_USAGE,
 		      "a bound of %lld for '%s' is out of range; give 1 to 16777216", (long long)spec[i].max, spec[i].name);
-	TRY(tarn_model_clone(*m, &copy));
-	tarn_err err = rewrite(*m, copy, spec, n, &sum);
-	if (err != TARN_OK) {
-		tarn_model_unref(copy);
-		return err;
-	}
+	tarn_err err = try_bound(*m, spec, n, false, &sum, &copy);
+	if (err == TARN_UNSUPPORTED && n > 1)
+		err = try_following(*m, spec, n, &sum, &copy);
+	TRY(err);
 	tarn_model_unref(*m);
 	*m = copy;
 	if (cost)

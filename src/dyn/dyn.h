@@ -21,6 +21,7 @@ typedef struct tarn_dyn_bound {
 	tarn_dim sym;
 	int64_t max;
 	bool per_sample;
+	tarn_dim follows;           /* 0: free; else what it always is, made of others (follow.c) */
 	tarn_value *input, *length; /* int64 as given; int32 [1], or [samples, 1] */
 } tarn_dyn_bound;
 
@@ -82,6 +83,13 @@ void tarn_dyn_charge(tarn_dyn *d, const tarn_value *v);
 
 /* The axis of v along which the samples lie; -1 when there is none, or several. */
 int tarn_dyn_batch(const tarn_dyn *d, const tarn_value *v);
+
+/* ---- sizes of inputs that follow from others (follow.c) ---- */
+
+/* Finds one more, and puts its sum into the shapes of the inputs; inference has to run again. */
+TARN_MUST tarn_err tarn_dyn_follow(tarn_dyn *d, bool *found);
+/* Inputs get the maxima that were asked for, where their sums have others. */
+TARN_MUST tarn_err tarn_dyn_refit(tarn_dyn *d);
 
 /* ---- building (build.c) ---- */
 

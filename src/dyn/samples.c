@@ -35,8 +35,18 @@ static bool moves(const tarn_node *n, int at)
 	       pads[at] != 0;
 }
 
+/* Elements put at given places are their own sample's when the places have the axis of samples, or come before it. */
+static bool puts_elsewhere(const tarn_dyn *d, const tarn_node *n, int at)
+{
+	const tarn_shape *place = &n->in[1]->shape;
+	if (!strcmp(n->op->name, "ScatterElements"))
+		return along(n->in[0], number_of(n, "axis"), at) || tarn_dyn_batch(d, n->in[1]) != at;
+	return !strcmp(n->op->name, "ScatterND") &&
+	       (place->rank < 1 || at < place->dim[place->rank - 1] || place->dim[place->rank - 1] < 0);
+}
+
 /* Does the node read elements of others along this axis of an input, though it needs nothing of the padding behind them? */
-static bool reaches(const tarn_node *n, int i, int at)
+static bool reaches(const tarn_dyn *d, const tarn_node *n, int i, int at)
 {
 	const char *op = n->op->name;
 	const tarn_value *v = n->in[i], *second = n->n_in > 1 ? n->in[1] : NULL;
@@ -54,6 +64,8 @@ static bool reaches(const tarn_node *n, int i, int at)
 		return at >= number_of(n, "batch_dims");
 	if (!strcmp(op, "Pad"))
 		return moves(n, at);
+	if (!strncmp(op, "Scatter", 7))
+		return puts_elsewhere(d, n, at);
 	return slides(n) && at >= 2;
 }
 
@@ -81,7 +93,7 @@ tarn_err tarn_dyn_check_samples(tarn_dyn *d, const tarn_node *n)
 		for (int k = 0; k < n->n_out; k++)
 			kept &= !n->out[k] || tarn_dyn_batch(d, n->out[k]) >= 0;
 		bool needs = !index && tarn_dyn_need(&d->m->syms, n, i, at).need != TARN_PAD_ANY;
-		if (!kept || needs || reaches(n, i, at) || meets_another(d, n, i, at))
+		if (!kept || needs || reaches(d, n, i, at) || meets_another(d, n, i, at))
 			return tarn_dyn_refuse(d, n, at, "it mixes samples, which have lengths of their own");
 	}
 	return TARN_OK;

@@ -194,6 +194,17 @@ static void mixing_samples_is_refused(void **state)
 	refused(v->def->name, "mixes samples");
 }
 
+/* "All samples" are the only one where each is run alone. */
+static void writing_to_one_sample_is_refused(void **state)
+{
+	(void)state;
+	tarn_value *at = node(g, "Reshape", ints(g, 2, 0, 3), ints(g, 3, 1, 1, 2), NULL);
+	tarn_value *v = node(g, "ScatterElements", x, at, weights(g, dims(3, 1, 1, 2)));
+	set_int(v, "axis", 1);
+	output(g, v);
+	refused(v->def->name, "mixes samples");
+}
+
 static void one_number_for_all_is_refused(void **state)
 {
 	(void)state;
@@ -220,13 +231,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(attention_and_means),
-		T(convolutions_and_norms),
-		T(backward_recurrences),
-		T(ends_and_joins),
-		T(mixing_samples_is_refused),
-		T(one_number_for_all_is_refused),
-		T(batch_must_be_bounded_together),
+		T(attention_and_means),           T(convolutions_and_norms),
+		T(backward_recurrences),          T(ends_and_joins),
+		T(mixing_samples_is_refused),     T(writing_to_one_sample_is_refused),
+		T(one_number_for_all_is_refused), T(batch_must_be_bounded_together),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
