@@ -4,6 +4,7 @@
 #ifndef TARN_TESTS_UNIT_DYN_RANDOM_GRAPH_H
 #define TARN_TESTS_UNIT_DYN_RANDOM_GRAPH_H
 
+#include "ir/dump.h"
 #include "unit/dyn/random_blocks.h"
 #include "unit/dyn/random_forms.h"
 #include "unit/dyn/random_types.h"
@@ -156,6 +157,19 @@ static bool step_with(maker make_one)
 static void step(void)
 {
 	(void)step_with(makers[between(0, MAKERS - 1)]);
+}
+
+/* The graph as text, on stderr. */
+static inline void dump(void)
+{
+	tarn_str s = {0};
+	assert_ok(tarn_graph_infer(g));
+	tarn_graph_dump(g, &s);
+	for (char *line = s.at ? s.at : NULL, *next; line && *line; line = next) { /* print_error cuts long texts */
+		next = line + strcspn(line, "\n") + (line[strcspn(line, "\n")] != 0);
+		print_error("%.*s", (int)(next - line), line);
+	}
+	tarn_str_fini(&s);
 }
 
 #endif

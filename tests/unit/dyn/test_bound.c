@@ -1,32 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sequences of free length: bounded models against the original at every length; and what must be refused. */
+#include "devices/fixture.h"
 #include "unit/dyn/padded.h"
 
 enum { MAX = 13 };
 
-static tarn_model *model;
-static tarn_graph *g;
 static tarn_value *x; /* f32 [2,length,8] */
 static const tarn_bound_spec spec[] = {{"length", MAX}};
 
 static int setup(void **state)
 {
 	(void)state;
-	seed = 4711;
-	assert_ok(tarn_model_new(&model));
-	g = model->main;
+	fixture_start(4711);
 	tarn_dim n;
 	assert_ok(tarn_symtab_named(&model->syms, "length", &n));
 	tarn_shape s = dims(3, 2, 0, 8);
 	s.dim[1] = n;
 	x = input(g, s);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	tarn_model_unref(model);
 	return 0;
 }
 
@@ -561,7 +551,7 @@ static void metadata_tells_who_is_padded(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		T(attention_without_a_mask),
 		T(attention_as_one_operator),

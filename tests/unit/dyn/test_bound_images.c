@@ -1,32 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Images of free height, width and number, and tensors that hang on two lengths at once. */
+#include "devices/fixture.h"
 #include "unit/dyn/padded.h"
 
 enum { NUMBER, HEIGHT, WIDTH, DIMS };
 
-static tarn_model *model;
-static tarn_graph *g;
 static tarn_value *x; /* f32 [number,3,height,width] */
 static const tarn_bound_spec spec[] = {{"number", 3}, {"height", 9}, {"width", 11}};
 
 static int setup(void **state)
 {
 	(void)state;
-	seed = 99;
-	assert_ok(tarn_model_new(&model));
-	g = model->main;
+	fixture_start(99);
 	tarn_shape s = dims(4, 0, 3, 0, 0);
 	assert_ok(tarn_symtab_named(&model->syms, "number", &s.dim[0]));
 	assert_ok(tarn_symtab_named(&model->syms, "height", &s.dim[2]));
 	assert_ok(tarn_symtab_named(&model->syms, "width", &s.dim[3]));
 	x = input(g, s);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	tarn_model_unref(model);
 	return 0;
 }
 
@@ -260,7 +250,7 @@ static void points_that_cannot_be_said_anew_are_refused(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		T(pooled_classifier),
 		T(gates_and_pyramid),

@@ -1,31 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A batch whose samples have lengths of their own: each row equals the original run on that sample alone. */
+#include "devices/fixture.h"
 #include "unit/dyn/padded.h"
 
 enum { BATCH = 4, MAX = 9, WIDTH = 8, ROUNDS = 12 };
 
-static tarn_model *model;
-static tarn_graph *g;
 static tarn_value *x; /* f32 [batch,length,8] */
 static const tarn_bound_spec spec[] = {{.name = "batch", .max = BATCH}, {.name = "length", .max = MAX, .per = "batch"}};
 
 static int setup(void **state)
 {
 	(void)state;
-	seed = 17;
-	assert_ok(tarn_model_new(&model));
-	g = model->main;
+	fixture_start(17);
 	tarn_shape s = dims(3, 0, 0, WIDTH);
 	assert_ok(tarn_symtab_named(&model->syms, "batch", &s.dim[0]));
 	assert_ok(tarn_symtab_named(&model->syms, "length", &s.dim[1]));
 	x = input(g, s);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	tarn_model_unref(model);
 	return 0;
 }
 
@@ -229,7 +219,7 @@ static void batch_must_be_bounded_together(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		T(attention_and_means),           T(convolutions_and_norms),
 		T(backward_recurrences),          T(ends_and_joins),

@@ -1,34 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sizes that the model computes: what exporters write for padding to a multiple, for tables cut or resized to fit, for
  * positions counted in floating point. */
+#include "devices/fixture.h"
 #include "unit/dyn/padded.h"
 
 #include "dyn/dims.h"
 
 enum { HEIGHT, WIDTH, DIMS };
 
-static tarn_model *model;
-static tarn_graph *g;
 static tarn_value *x; /* f32 [2,height,width] */
 static const tarn_bound_spec spec[] = {{"height", 12}, {"width", 10}};
 
 static int setup(void **state)
 {
 	(void)state;
-	seed = 99;
-	assert_ok(tarn_model_new(&model));
-	g = model->main;
+	fixture_start(99);
 	tarn_shape s = dims(3, 2, 0, 0);
 	assert_ok(tarn_symtab_named(&model->syms, "height", &s.dim[1]));
 	assert_ok(tarn_symtab_named(&model->syms, "width", &s.dim[2]));
 	x = input(g, s);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	tarn_model_unref(model);
 	return 0;
 }
 
@@ -309,7 +299,7 @@ static void needs_are_tried_at_sizes_that_fit(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		T(padded_to_the_size_of_another),
 		T(padded_to_a_multiple),

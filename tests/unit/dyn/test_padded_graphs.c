@@ -6,8 +6,6 @@
 #include "unit/dyn/coverage.h"
 #include "unit/dyn/random_graph.h"
 
-#include "ir/dump.h"
-
 /* NaN has no place among numbers in order, nor beside the infinities that padding is. */
 static bool has_order(void)
 {
@@ -34,18 +32,6 @@ typedef struct tally {
 
 static bool verbose;
 static uint32_t current;
-
-static void dump(void)
-{
-	tarn_str s = {0};
-	assert_ok(tarn_graph_infer(g));
-	tarn_graph_dump(g, &s);
-	for (char *line = s.at ? s.at : NULL, *next; line && *line; line = next) { /* print_error cuts long texts */
-		next = line + strcspn(line, "\n") + (line[strcspn(line, "\n")] != 0);
-		print_error("%.*s", (int)(next - line), line);
-	}
-	tarn_str_fini(&s);
-}
 
 /* The first value, in the order of nodes, that differs when it is the only output. */
 static void blame(const int64_t *len)

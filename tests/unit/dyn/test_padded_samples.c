@@ -8,25 +8,11 @@
 
 #include "unit/dyn/random_graph.h"
 
-#include "ir/dump.h"
-
 typedef struct tally {
 	long equal, refused, never, steps, wrong;
 } tally;
 
 static bool verbose;
-
-static void dump(void)
-{
-	tarn_str s = {0};
-	assert_ok(tarn_graph_infer(g));
-	tarn_graph_dump(g, &s);
-	for (char *line = s.at ? s.at : NULL, *next; line && *line; line = next) { /* print_error cuts long texts */
-		next = line + strcspn(line, "\n") + (line[strcspn(line, "\n")] != 0);
-		print_error("%.*s", (int)(next - line), line);
-	}
-	tarn_str_fini(&s);
-}
 
 /* Rounding may become a step: then the original jumps as far for one of the lengths. */
 static bool jumps(const int64_t *len, int64_t count, double e)

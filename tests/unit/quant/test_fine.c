@@ -6,19 +6,6 @@
 #include "quant/judge.h"
 #include "quant/layer_report.h"
 
-static tarn_err sample(void *ctx, size_t i, tarn_tensor *in)
-{
-	(void)ctx;
-	seed = (uint32_t)(31 * i + 7);
-	in[0] = filled(dims(4, 2, 6, 9, 7));
-	return TARN_OK;
-}
-
-static tarn_quant_options options(void)
-{
-	return (tarn_quant_options){.preset = TARN_QUANT_MIXED, .sample = sample, .n_sample = 8, .device = &cpu};
-}
-
 /* Groups, a border, a depthwise product behind a ReLU, a matrix product. */
 static tarn_model *network(void)
 {
@@ -26,13 +13,7 @@ static tarn_model *network(void)
 	assert_ok(tarn_model_new(&m));
 	seed = 12;
 	tarn_graph *g = m->main;
-	tarn_value *x = input(g, dims(4, 2, 6, 9, 7));
-	tarn_value *a = node(g, "Conv", x, weights(g, dims(4, 20, 3, 3, 3)), weights(g, dims(1, 20)));
-	set_ints(g, a, "pads", 4, 1, 1, 1, 1);
-	set_int(a, "group", 2);
-	tarn_value *b = node(g, "Conv", node(g, "Relu", a, NULL, NULL), weights(g, dims(4, 20, 1, 3, 3)), NULL);
-	set_ints(g, b, "pads", 4, 1, 1, 1, 1);
-	set_int(b, "group", 20);
+	tarn_value *b = grouped_depthwise(g);
 	tarn_value *c = node(g, "Conv", node(g, "Relu", b, NULL, NULL), weights(g, dims(4, 12, 20, 1, 1)), NULL);
 	tarn_value *flat = node(g, "Reshape", c, ints(g, 2, (int64_t)2, (int64_t)(12 * 9 * 7)), NULL);
 	output(g, node(g, "MatMul", flat, weights(g, dims(2, 12 * 9 * 7, 6)), NULL));
@@ -54,7 +35,7 @@ static void an_eighth_of_a_step(void **state)
 {
 	(void)state;
 	tarn_model *m = network();
-	tarn_quant_options o = options();
+	tarn_quant_options o = noise_options();
 	tarn_quant_report r = {0};
 	quant_plan p;
 	plan_of(&p, m, &o, &r);
@@ -79,7 +60,7 @@ static void the_worst_value_is_found(void **state)
 {
 	(void)state;
 	tarn_model *m = network(), *q;
-	tarn_quant_options o = options();
+	tarn_quant_options o = noise_options();
 	tarn_quant_report r = {0};
 	quant_plan p;
 	quant_judge j;

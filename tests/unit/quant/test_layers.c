@@ -8,26 +8,20 @@
 #include "rt/program.h"
 #include "rt/request.h"
 
-static tarn_model *model;
-static tarn_graph *g;
+#include "devices/fixture.h"
+
 static tarn_quant_report report;
 
 static int setup(void **state)
 {
 	(void)state;
-	seed = 12;
-	assert_ok(tarn_model_new(&model));
-	g = model->main;
-	return 0;
+	return fixture_start(12);
 }
 
 static int teardown(void **state)
 {
-	(void)state;
 	tarn_quant_report_fini(&report);
-	tarn_model_unref(model);
-	model = NULL;
-	return 0;
+	return fixture_teardown(state);
 }
 
 static tarn_err random_sample(void *ctx, size_t i, tarn_tensor *in)

@@ -7,19 +7,6 @@
 #include "quant/precise.h"
 #include "rt/program.h"
 
-static tarn_err sample(void *ctx, size_t i, tarn_tensor *in)
-{
-	(void)ctx;
-	seed = (uint32_t)(31 * i + 7);
-	in[0] = filled(dims(4, 2, 6, 9, 7));
-	return TARN_OK;
-}
-
-static tarn_quant_options options(void)
-{
-	return (tarn_quant_options){.preset = TARN_QUANT_MIXED, .sample = sample, .n_sample = 8, .device = &cpu};
-}
-
 /* Groups, a border, a depthwise product behind a ReLU, a value that a sum reads too, a matrix product as output. */
 static tarn_model *network(void)
 {
@@ -27,13 +14,7 @@ static tarn_model *network(void)
 	assert_ok(tarn_model_new(&m));
 	seed = 12;
 	tarn_graph *g = m->main;
-	tarn_value *x = input(g, dims(4, 2, 6, 9, 7));
-	tarn_value *a = node(g, "Conv", x, weights(g, dims(4, 20, 3, 3, 3)), weights(g, dims(1, 20)));
-	set_ints(g, a, "pads", 4, 1, 1, 1, 1);
-	set_int(a, "group", 2);
-	tarn_value *b = node(g, "Conv", node(g, "Relu", a, NULL, NULL), weights(g, dims(4, 20, 1, 3, 3)), NULL);
-	set_ints(g, b, "pads", 4, 1, 1, 1, 1);
-	set_int(b, "group", 20);
+	tarn_value *b = grouped_depthwise(g);
 	tarn_value *c = node(g, "Conv", b, weights(g, dims(4, 20, 20, 1, 1)), NULL);
 	tarn_value *flat = node(g, "Reshape", node(g, "Add", b, c, NULL), ints(g, 2, (int64_t)2, (int64_t)(20 * 9 * 7)), NULL);
 	output(g, node(g, "MatMul", flat, weights(g, dims(2, 20 * 9 * 7, 6)), NULL));
@@ -48,7 +29,7 @@ static tarn_quant_report r;
 static int setup(void **state)
 {
 	(void)state;
-	tarn_quant_options o = options();
+	tarn_quant_options o = noise_options();
 	model = network();
 	r = (tarn_quant_report){0};
 	assert_ok(tarn_quant_plan_init(&p, model, &o));
@@ -73,7 +54,7 @@ static int teardown(void **state)
 
 static double with(int rests)
 {
-	tarn_quant_options o = options();
+	tarn_quant_options o = noise_options();
 	for (size_t i = 0; i < p.m->main->node.len; i++)
 		p.precise[i] = (uint8_t)rests;
 	tarn_quant_shift_weights(&p);
@@ -101,7 +82,7 @@ static void devices_agree(void **state)
 	tarn_tensor in, *out[2];
 	with(3);
 	assert_ok(tarn_quant_write(&p, &q));
-	assert_ok(sample(NULL, 3, &in));
+	assert_ok(noise_sample(NULL, 3, &in));
 	tarn_request *request[2];
 	for (int i = 0; i < 2; i++) {
 		assert_ok(tarn_program_compile(i ? &ref : &cpu, q, NULL, &prog[i]));
@@ -139,7 +120,7 @@ static bool none_taken(void)
 static void taken_where_needed(void **state)
 {
 	(void)state;
-	tarn_quant_options o = options();
+	tarn_quant_options o = noise_options();
 	quant_judge j;
 	tarn_model *q;
 	double db;

@@ -6,25 +6,20 @@
 #include "dev/ref/ref.h"
 #include "quant/plan.h"
 
-static tarn_model *model;
-static tarn_graph *g;
+#include "devices/fixture.h"
+
 static tarn_quant_report report;
 
 static int setup(void **state)
 {
 	(void)state;
-	seed = 99;
-	assert_ok(tarn_model_new(&model));
-	g = model->main;
-	return 0;
+	return fixture_start(99);
 }
 
 static int teardown(void **state)
 {
-	(void)state;
 	tarn_quant_report_fini(&report);
-	tarn_model_unref(model);
-	return 0;
+	return fixture_teardown(state);
 }
 
 /* Every range: the grid covers it but for half a step, zero is a code, and that widens it by less than half. */

@@ -5,26 +5,21 @@
 #include "dev/cpu/device.h"
 #include "quant/weight_only.h"
 
-static tarn_model *model;
-static tarn_graph *g;
+#include "devices/fixture.h"
+
 static tarn_weight_report report;
 
 static int setup(void **state)
 {
 	(void)state;
-	seed = 5;
 	report = (tarn_weight_report){0};
-	assert_ok(tarn_model_new(&model));
-	g = model->main;
-	return 0;
+	return fixture_start(5);
 }
 
 static int teardown(void **state)
 {
-	(void)state;
 	tarn_weight_report_fini(&report);
-	tarn_model_unref(model);
-	return 0;
+	return fixture_teardown(state);
 }
 
 /* ---- scales ---- */
