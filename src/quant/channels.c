@@ -106,9 +106,9 @@ bool tarn_quant_channels_norm(const quant_channels *c, const tarn_node *n)
 }
 
 static const char *const same_axis[] = {
-	"Relu",          "LeakyRelu", "PRelu",   "Clip",   "MaxPool", "AveragePool", "GlobalAveragePool",
-	"GlobalMaxPool", "Identity",  "Dropout", "Resize", "Pad",     "ReduceMean",  "ReduceMax",
-	"Slice",         "Split",     NULL};
+	"Relu",          "LeakyRelu", "PRelu",   "Clip",         "MaxPool",      "AveragePool", "GlobalAveragePool",
+	"GlobalMaxPool", "Identity",  "Dropout", "Resize",       "Pad",          "ReduceMean",  "ReduceMax",
+	"Slice",         "Split",     "Gather",  "DepthToSpace", "SpaceToDepth", NULL};
 static const char *const sums[] = {"Add", "Sub", "Max", "Min", "Mul", "Div", "Concat", NULL};
 
 static bool moves_shape(const tarn_node *n)
@@ -273,13 +273,89 @@ static bool turns_around(const tarn_node *n)
 	return !steps->konst;
 }
 
+/* The slice's first index and step along the channels, from constants. False when they are not known. */
+static bool slice_of(const quant_channels *c, const tarn_node *n, int64_t *from, int64_t *step)
+{
+	const tarn_tensor *in[5] = {0};
+	int rank = shape_of(c, n->in[0])->rank, axis = c->axis[n->in[0]->id];
+	int64_t size = c->n[n->in[0]->id];
+	for (int k = 1; k < n->n_in && k < 5; k++)
+		if (n->in[k] && !(in[k] = n->in[k]->konst))
+			return false;
+	*from = 0;
+	*step = 1;
+	for (int64_t i = 0; in[1] && i < tarn_tensor_count(in[1]); i++) {
+		int64_t at = in[3] ? tarn_tensor_i64(in[3], i) : i;
+		if ((at < 0 ? at + rank : at) != axis)
+			continue;
+		*from = tarn_tensor_i64(in[1], i);
+		*step = in[4] ? tarn_tensor_i64(in[4], i) : 1;
+	}
+	*from = *from < 0 ? *from + size : *from;
+	*from = *from < 0 ? 0 : *from;
+	return *step > 0;
+}
+
+/* Some of the channels, or whole channels cut shorter. */
+static bool link_slice(quant_channels *c, const tarn_node *n)
+{
+	const tarn_value *x = n->in[0], *y = n->out[0];
+	int64_t from = 0, step = 1;
+	if (!counts(x) || !counts(y) || !c->n[x->id] || !c->n[y->id] || c->axis[x->id] != c->axis[y->id])
+		return false;
+	if ((c->n[x->id] != c->n[y->id] || turns_around(n)) && !slice_of(c, n, &from, &step))
+		return false;
+	if (from + (c->n[y->id] - 1) * step >= c->n[x->id])
+		return false;
+	for (int64_t i = 0; i < c->n[y->id]; i++)
+		link_channels(c, x, from + i * step, y, i);
+	return true;
+}
+
+/* Channels picked by constant numbers, or whole channels of picked positions. */
+static bool link_gather(quant_channels *c, const tarn_node *n)
+{
+	const tarn_value *x = n->in[0], *y = n->out[0];
+	const tarn_tensor *which = n->in[1] ? n->in[1]->konst : NULL;
+	int64_t axis = tarn_attr_i(n, tarn_attr_index(n->op, "axis"));
+	if (!which || which->rank != 1 || !counts(x) || !counts(y) || !c->n[x->id] || c->axis[x->id] != c->axis[y->id])
+		return false;
+	if ((axis < 0 ? axis + shape_of(c, x)->rank : axis) != c->axis[x->id])
+		return link_at(c, x, y, 0);
+	if (c->n[y->id] != tarn_tensor_count(which))
+		return false;
+	for (int64_t i = 0; i < c->n[y->id]; i++) {
+		int64_t k = tarn_tensor_i64(which, i);
+		k = k < 0 ? k + c->n[x->id] : k;
+		if (k < 0 || k >= c->n[x->id])
+			return false;
+		link_channels(c, x, k, y, i);
+	}
+	return true;
+}
+
+/* DepthToSpace, SpaceToDepth: several channels of `deep` are one of `wide`. */
+static bool link_blocks(quant_channels *c, const tarn_node *n)
+{
+	bool widens = tarn_quant_is(n, "DepthToSpace");
+	const tarn_value *deep = widens ? n->in[0] : n->out[0], *wide = widens ? n->out[0] : n->in[0];
+	if (!counts(deep) || !counts(wide) || !c->n[deep->id] || !c->n[wide->id] || c->axis[deep->id] != 1 ||
+	    c->axis[wide->id] != 1 || c->n[deep->id] % c->n[wide->id])
+		return false;
+	int64_t each = c->n[deep->id] / c->n[wide->id];
+	bool together = widens && tarn_attr_word_is(n, tarn_attr_index(n->op, "mode"), "CRD");
+	for (int64_t i = 0; i < c->n[deep->id]; i++)
+		link_channels(c, wide, together ? i / each : i % c->n[wide->id], deep, i);
+	return true;
+}
+
 static bool link_same(quant_channels *c, const tarn_node *n)
 {
 	for (int k = 1; k < n->n_in; k++)
 		if (n->in[k])
 			fix(c, n->in[k]); /* slopes, bounds: not what passes through */
 	bool reduce = tarn_quant_is(n, "ReduceMean") || tarn_quant_is(n, "ReduceMax");
-	if ((reduce && reduces_channels(c, n)) || turns_around(n) || (tarn_quant_is(n, "Pad") && !pads_zeros(n)) ||
+	if ((reduce && reduces_channels(c, n)) || (tarn_quant_is(n, "Pad") && !pads_zeros(n)) ||
 	    !same_channels(c, n->in[0], n->out[0]))
 		return false;
 	return link_at(c, n->in[0], n->out[0], 0);
@@ -301,8 +377,8 @@ static bool vector_for(const quant_channels *c, const tarn_tensor *t, const tarn
 
 int tarn_quant_channels_constant(const quant_channels *c, const tarn_node *n)
 {
-	if (!(tarn_quant_is(n, "Add") || tarn_quant_is(n, "Mul") || tarn_quant_is(n, "Sub") || tarn_quant_is(n, "Div")) ||
-	    !counts(n->out[0]))
+	static const char *const with[] = {"Add", "Mul", "Sub", "Div", "Min", "Max", NULL};
+	if (!tarn_quant_any_of(n, with) || n->n_in != 2 || !counts(n->out[0]))
 		return -1;
 	for (int k = 0; k < 2; k++)
 		if (n->in[k]->konst && (k == 1 || !tarn_quant_is(n, "Div")) && vector_for(c, n->in[k]->konst, n->out[0]) &&
@@ -409,6 +485,12 @@ static bool link_node(quant_channels *c, const tarn_node *n)
 		return link_sum(c, n);
 	if (tarn_quant_is(n, "Clip"))
 		return link_clip(c, n);
+	if (tarn_quant_is(n, "Slice"))
+		return link_slice(c, n);
+	if (tarn_quant_is(n, "Gather"))
+		return link_gather(c, n);
+	if (tarn_quant_is(n, "DepthToSpace") || tarn_quant_is(n, "SpaceToDepth"))
+		return link_blocks(c, n);
 	if (tarn_quant_any_of(n, same_axis))
 		return link_same(c, n);
 	if (tarn_quant_is(n, "Transpose"))

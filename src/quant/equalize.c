@@ -437,7 +437,7 @@ static tarn_err scale_constant(const magnitudes *m, tarn_graph *g, tarn_node *n,
 	const tarn_value *x = n->in[!slot], *y = n->out[0];
 	int64_t channels = m->c.n[y->id], dim[TARN_MAX_RANK], count = tarn_tensor_count(k);
 	int rank = m->c.p->sized->main->value.at[y->id]->shape.rank - m->c.axis[y->id];
-	bool sum = tarn_quant_is(n, "Add") || tarn_quant_is(n, "Sub"), quotient = tarn_quant_is(n, "Div");
+	bool quotient = tarn_quant_is(n, "Div"), sum = !quotient && !tarn_quant_is(n, "Mul");
 	tarn_tensor t;
 	for (int i = 0; i < rank; i++)
 		dim[i] = i ? 1 : channels;

@@ -242,6 +242,90 @@ static void normalizations_take_factors(void **state)
 	}
 }
 
+/* Which channel of sixteen each channel of the picked value is. */
+typedef struct pick {
+	const char *op, *mode;
+	int n;
+	int from[64];
+} pick;
+
+static tarn_value *picked(tarn_graph *g, const pick *t, tarn_value *x, const float *k)
+{
+	tarn_node *n;
+	int constants = !strcmp(t->op, "Slice") ? 4 : !strcmp(t->op, "Gather") || !strcmp(t->op, "Min");
+	assert_ok(tarn_node_new(g, tarn_op_find(NULL, t->op), t->op, 1 + constants, 1, -1, &n));
+	n->in[0] = x;
+	if (!strcmp(t->op, "Slice")) {
+		n->in[1] = ints(g, 2, 1, -12);
+		n->in[2] = ints(g, 2, 9, 1000);
+		n->in[3] = ints(g, 2, 2, -3);
+		n->in[4] = ints(g, 2, 2, 3);
+	} else if (!strcmp(t->op, "Gather")) {
+		n->in[1] = ints(g, 5, 5, -1, 5, 0, 9);
+		set_int(n->out[0], "axis", 1);
+	} else if (!strcmp(t->op, "Min")) {
+		n->in[1] = weights(g, dims(3, 16, 1, 1));
+		for (int c = 0; c < 16; c++)
+			((float *)n->in[1]->konst->data)[c] = 0.7f * k[c];
+	} else {
+		set_int(n->out[0], "blocksize", 2);
+		if (t->mode)
+			assert_ok(tarn_attr_set_i(n, tarn_attr_index(n->op, "mode"), !strcmp(t->mode, "CRD")));
+	}
+	return n->out[0];
+}
+
+/* Channels scaled by k, some of them picked; `k` has to be what the picks leave possible. */
+static tarn_model *with_pick(const pick *t, const float *k)
+{
+	tarn_model *m;
+	float at[64];
+	seed = 12;
+	assert_ok(tarn_model_new(&m));
+	tarn_graph *g = m->main;
+	tarn_value *first = conv(g, input(g, dims(4, 1, 3, 10, 10)), 3, 16, 1, 3);
+	tarn_value *last = conv(g, picked(g, t, node(g, "Relu", first, NULL, NULL), k), t->n, 12, 1, 1);
+	for (int i = 0; i < t->n; i++)
+		at[i] = k[t->from[i]];
+	scale_outputs(first, k);
+	scale_inputs(last->def, 0, t->n, at);
+	output(g, last);
+	assert_ok(tarn_graph_infer(g));
+	return m;
+}
+
+static void factors_follow_picked_channels(void **state)
+{
+	(void)state;
+	pick picks[] = {
+		{"Slice", NULL, 4, {4, 7, 10, 13}},       {"Gather", NULL, 5, {5, 15, 5, 0, 9}},
+		{"DepthToSpace", "DCR", 4, {0, 1, 2, 3}}, {"DepthToSpace", "CRD", 4, {0, 4, 8, 12}},
+		{"SpaceToDepth", NULL, 64, {0}},          {"Min", NULL, 16, {0}},
+	};
+	float k[16], one[16];
+	for (size_t i = 0; i < sizeof picks / sizeof *picks; i++) {
+		pick *t = &picks[i];
+		seed = 8;
+		factors(k, 16);
+		for (int c = 0; c < 16; c++) {
+			one[c] = 1;
+			if (!strcmp(t->op, "DepthToSpace")) /* phases of one channel */
+				k[c] = k[!strcmp(t->mode, "CRD") ? c / 4 * 4 : c % 4];
+		}
+		for (int c = 0; c < t->n && t->n >= 16; c++)
+			t->from[c] = c % 16;
+		tarn_model *plain = with_pick(t, one), *bad = with_pick(t, k), *e = equalized(bad, 0.5);
+		assert_true(sqnr(plain, bad) > 100);
+		assert_true(sqnr(bad, e) > 100);
+		double good = quantized(plain, TARN_QUANT_OFF);
+		assert_true(quantized(bad, TARN_QUANT_OFF) < good - 6);
+		assert_true(quantized(bad, TARN_QUANT_TRY) > good - 1);
+		tarn_model_unref(e);
+		tarn_model_unref(bad);
+		tarn_model_unref(plain);
+	}
+}
+
 /* A product read by products alone: its channels lie far from zero, one grid for all is coarse; shifted, they fit. */
 static void channels_are_shifted(void **state)
 {
@@ -367,7 +451,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_function_stays),          cmocka_unit_test(random_factors_do_not_matter),
 		cmocka_unit_test(normalizations_take_factors), cmocka_unit_test(channels_are_shifted),
-		cmocka_unit_test(grids_tell_the_factors),
+		cmocka_unit_test(grids_tell_the_factors),      cmocka_unit_test(factors_follow_picked_channels),
 	};
 	return cmocka_run_group_tests(tests, NULL, close_device);
 }
