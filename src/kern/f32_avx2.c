@@ -1,22 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The f32 kernels compiled for this level. */
-#include "kern/eltwise_body.inc.h"
-#include "kern/rows_body.inc.h"
-#include "kern/depthwise_body.inc.h"
-#include "kern/pool2d_body.inc.h"
-#include "kern/winograd_body.inc.h"
+#include "kern/f32_set.inc.h"
 
-const tarn_f32_set tarn_f32_avx2 = {
-	.unary = unary,
-	.binary_vv = binary_vv,
-	.binary_vs = binary_vs,
-	.softmax_row = softmax_row,
-	.softmax_cols = softmax_cols,
-	.layernorm_row = layernorm_row,
-	.reduce_row = reduce_row,
-	.reduce_cols = reduce_cols,
-	.pool_row = pool_row,
-	.depthwise_row = depthwise_row,
-	.winograd_in = winograd_in,
-	.winograd_out = winograd_out,
-};
+const tarn_f32_set tarn_f32_avx2 = F32_SET;

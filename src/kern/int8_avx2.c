@@ -7,18 +7,4 @@ QTILES_6(1)
 QTILES_6(2)
 
 const tarn_int8_set tarn_int8_avx2 = {
-	.isa = TARN_ISA_AVX2,
-	.lanes = VL,
-	.wide = QWIDE,
-	.max_rows = 6,
-	.tile = QTILE_TABLE(6),
-	.dw_row = dw_row,
-	.quantize = quantize,
-	.dequantize = dequantize,
-	.lut = lut,
-	.binary = binary,
-	.max = max,
-	.interleave_3 = interleave_3,
-	.sum = sum,
-	.mean = mean,
-};
+	.isa = TARN_ISA_AVX2, .lanes = VL, .wide = QWIDE, .max_rows = 6, .tile = QTILE_TABLE(6), QSET_ROWS};

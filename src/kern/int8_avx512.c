@@ -7,18 +7,4 @@ QTILES_10(1)
 QTILES_10(2)
 
 const tarn_int8_set tarn_int8_avx512 = {
-	.isa = TARN_ISA_AVX512,
-	.lanes = VL,
-	.wide = QWIDE,
-	.max_rows = 10,
-	.tile = QTILE_TABLE(10),
-	.dw_row = dw_row,
-	.quantize = quantize,
-	.dequantize = dequantize,
-	.lut = lut,
-	.binary = binary,
-	.max = max,
-	.interleave_3 = interleave_3,
-	.sum = sum,
-	.mean = mean,
-};
+	.isa = TARN_ISA_AVX512, .lanes = VL, .wide = QWIDE, .max_rows = 10, .tile = QTILE_TABLE(10), QSET_ROWS};

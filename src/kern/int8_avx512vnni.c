@@ -7,18 +7,4 @@ QTILES_14(1)
 QTILES_14(2)
 
 const tarn_int8_set tarn_int8_avx512vnni = {
-	.isa = TARN_ISA_AVX512VNNI,
-	.lanes = VL,
-	.wide = QWIDE,
-	.max_rows = 14,
-	.tile = QTILE_TABLE(14),
-	.dw_row = dw_row,
-	.quantize = quantize,
-	.dequantize = dequantize,
-	.lut = lut,
-	.binary = binary,
-	.max = max,
-	.interleave_3 = interleave_3,
-	.sum = sum,
-	.mean = mean,
-};
+	.isa = TARN_ISA_AVX512VNNI, .lanes = VL, .wide = QWIDE, .max_rows = 14, .tile = QTILE_TABLE(14), QSET_ROWS};

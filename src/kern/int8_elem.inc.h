@@ -219,3 +219,17 @@ static void mean(const int32_t *x, int32_t bias, float count, const tarn_qpool *
 			code[i + k] = b[k / 4 * 16 + k % 4];
 	}
 }
+
+/* clang-format off */
+/* What a level's table holds besides its tiles. */
+#define QSET_ROWS \
+	.dw_row = dw_row, \
+	.quantize = quantize, \
+	.dequantize = dequantize, \
+	.lut = lut, \
+	.binary = binary, \
+	.max = max, \
+	.interleave_3 = interleave_3, \
+	.sum = sum, \
+	.mean = mean,
+/* clang-format on */
