@@ -123,6 +123,8 @@ typedef struct tarn_learn_info {
 	char *why;             /* the last plan failed: why; else NULL. For ov_free */
 } tarn_learn_info;
 TARN_API ov_status_e tarn_get_learn_info(tarn_learner_t *learner, tarn_learn_info *info);
+/* The plan that the model in use was compiled by, as tarn_save_buckets does. NOT_FOUND: it is still the first one. */
+TARN_API ov_status_e tarn_save_learned(tarn_learner_t *learner, const char *path);
 TARN_API void tarn_free_learner(tarn_learner_t *learner);
 
 #ifdef __cplusplus

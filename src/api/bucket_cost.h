@@ -26,7 +26,10 @@ TARN_MUST tarn_err tarn_cost_find(const tarn_cost_question *q, bool modelled, ta
 /* Compiling measured by itself: compile_ms and, with `whole`, bytes. */
 TARN_MUST tarn_err tarn_cost_compile(const tarn_cost_question *q, tarn_bucket_size *size);
 
-/* buckets.c: free dimensions but the first bound's become static: at their bounds, or, a batch, at 1. What TARN_BUCKETS says of
+/* buckets.c: the symbol of a dimension that may be called "input[axis]", as TARN_BUCKETS has it; the name itself where it has
+ * none. Lives as long as model and name. */
+const char *tarn_buckets_dim_name(const tarn_model *m, const char *name);
+/* Free dimensions but the first bound's become static: at their bounds, or, a batch, at 1. What TARN_BUCKETS says of
  * them is appended, each with a ';' in front. */
 TARN_MUST tarn_err tarn_buckets_fix_others(tarn_model *m, const tarn_bucket_bound *bound, size_t n, tarn_str *rest);
 

@@ -6,6 +6,7 @@
 #include "api/bucket_cost.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "dyn/bound.h"
 #include "dyn/fix.h"
 #include "fmt/npy/npy.h"
 
@@ -14,16 +15,27 @@ enum { MOST_MEASURED = 12, MOST_MODELLED = 32, MAX_LENGTHS = 1 << 26 };
 struct tarn_buckets {
 	tarn_bucket_plan plan;
 	tarn_bucket_size_info size[TARN_BUCKET_CANDIDATES]; /* as the public header has them */
-	bool whole;
 };
 
 /* ---- planning ---- */
 
+const char *tarn_buckets_dim_name(const tarn_model *m, const char *name)
+{
+	tarn_dim sym;
+	if (tarn_model_find_dim(m, name, &sym) != TARN_OK) {
+		tarn_err_clear(); /* who uses the name says what there is */
+		return name;
+	}
+	const char *word = tarn_sym_get(&m->syms, sym)->name;
+	return word ? word : name;
+}
+
 tarn_err tarn_buckets_fix_others(tarn_model *m, const tarn_bucket_bound *bound, size_t n, tarn_str *rest)
 {
 	for (size_t i = 1; i < n; i++) {
+		const char *name = tarn_buckets_dim_name(m, bound[i].name);
 		TRY(tarn_model_fix(m, bound[i].name, bound[i].max));
-		tarn_str_addf(rest, ";%s=%lld", bound[i].name, (long long)bound[i].max);
+		tarn_str_addf(rest, ";%s=%lld", name, (long long)bound[i].max);
 	}
 	const tarn_graph *g = m->main;
 	for (size_t i = 0; i < g->input.len; i++) {
@@ -101,7 +113,7 @@ static tarn_err plan_counted(tarn_cost_question *q, const tarn_bucket_bound *bou
 	TRY_GOTO(done, tarn_model_clone(q->model, &m));
 	TRY_GOTO(done, tarn_buckets_fix_others(m, bound, n_bound, &rest));
 	q->model = m;
-	q->dimension = bound->name;
+	q->dimension = tarn_buckets_dim_name(m, bound->name);
 	q->compile |= q->whole && limit && limit->megabytes > 0;
 	TRY_GOTO(done, find_costs(q, p, length, n, bound->max));
 	tarn_bucket_limits l = {limit ? (int)limit->count : 0, 0, limit ? limit->compile_ms : 0};
@@ -114,7 +126,7 @@ static tarn_err plan_counted(tarn_cost_question *q, const tarn_bucket_bound *bou
 	for (int i = 0; i < p->n; i++)
 		if (q->whole && p->chosen[i] && !(p->size[i].bytes > 0))
 			TRY_GOTO(done, tarn_cost_compile(q, &p->size[i]));
-	err = name_sizes(p, bound->name, &rest);
+	err = name_sizes(p, q->dimension, &rest);
 done:
 	tarn_model_unref(m);
 	tarn_str_fini(&rest);
@@ -136,10 +148,7 @@ static tarn_err plan(tarn_cost_question *q, const tarn_bucket_bound *bound, size
 	size_t n_counted;
 	bool fixed = true;
 	TRY(name_device(q->core, q->device, &b->plan, &fixed));
-	q->whole = b->whole = fixed;
-	const char *bypass = "NPU_BYPASS_UMD_CACHING"; /* compiling is measured: the driver's cache shall not answer */
-	if (fixed && !tarn_props_find(&q->props, bypass))
-		TRY(tarn_props_set(&q->props, bypass, "YES"));
+	q->whole = b->plan.whole = fixed;
 	TRY(tarn_lengths_count(length, n, &counted, &n_counted));
 	tarn_err err = plan_counted(q, bound, n_bound, counted, n_counted, limit, &b->plan);
 	if (!err && !fixed)
@@ -238,7 +247,7 @@ ov_status_e tarn_get_buckets_info(const tarn_buckets_t *plan, tarn_buckets_info 
 				    .mean_length = p->mean_length,
 				    .weight_bytes = p->weight_bytes,
 				    .free_ms = p->free_ms,
-				    .own_weights = plan->whole,
+				    .own_weights = p->whole,
 				    .size = plan->size,
 				    .n_size = (size_t)p->n};
 	for (int i = 0; i < TARN_WAYS; i++)

@@ -22,6 +22,7 @@ struct tarn_learner {
 	/* under the lock */
 	tarn_mutex lock;
 	ov_compiled_model_t *now;
+	tarn_buckets_t *plan;      /* what it was compiled by; NULL: none yet */
 	uint64_t generation, next; /* requests at which to plan */
 	tarn_learn_info info;      /* plans, switches, times; why is owned */
 	bool running;              /* the thread was started and not joined */
@@ -129,8 +130,8 @@ static tarn_err use_plan(tarn_learner_t *l, const tarn_buckets_info *plan, const
 	return then <= now * (1 - l->options.gain) ? compile(l, plan->buckets, out) : TARN_OK;
 }
 
-/* On success with a new model in *out, its list in *buckets. */
-static ov_status_e plan_anew(tarn_learner_t *l, ov_compiled_model_t **out, char **buckets)
+/* On success with a new model in *out, its list in *buckets and its plan in *kept. */
+static ov_status_e plan_anew(tarn_learner_t *l, ov_compiled_model_t **out, char **buckets, tarn_buckets_t **kept)
 {
 	ov_property_t property[MOST_PROPERTIES];
 	size_t n_property = 0, n;
@@ -150,12 +151,12 @@ static ov_status_e plan_anew(tarn_learner_t *l, ov_compiled_model_t **out, char 
 		status = tarn_status(use_plan(l, &info, length, n, out));
 	if (!status && *out && copy_text(buckets, info.buckets))
 		status = tarn_status(tarn_err_nomem(64));
-	tarn_free_buckets(plan);
+	*kept = plan;
 	ov_free((const char *)length);
 	return status;
 }
 
-static void take(tarn_learner_t *l, ov_status_e status, ov_compiled_model_t *made, char *buckets)
+static void take(tarn_learner_t *l, ov_status_e status, ov_compiled_model_t *made, char *buckets, tarn_buckets_t *plan)
 {
 	ov_compiled_model_t *old = NULL;
 	const char *why = status ? ov_get_last_err_msg() : NULL;
@@ -164,8 +165,11 @@ static void take(tarn_learner_t *l, ov_status_e status, ov_compiled_model_t *mad
 	tarn_mem_free(l->info.why);
 	l->info.why = (char *)(uintptr_t)why;
 	if (!status && made) {
+		tarn_buckets_t *last = l->plan;
 		old = l->now;
 		l->now = made;
+		l->plan = plan;
+		plan = last;
 		tarn_mem_free(l->info.buckets);
 		l->info.buckets = buckets;
 		l->info.switches++;
@@ -178,6 +182,7 @@ static void take(tarn_learner_t *l, ov_status_e status, ov_compiled_model_t *mad
 	}
 	l->info.busy = false;
 	tarn_mutex_unlock(&l->lock);
+	tarn_free_buckets(plan);
 	ov_compiled_model_free(old);
 }
 
@@ -186,8 +191,9 @@ static void *work(void *arg)
 	tarn_learner_t *l = arg;
 	ov_compiled_model_t *made = NULL;
 	char *buckets = NULL;
-	ov_status_e status = plan_anew(l, &made, &buckets);
-	take(l, status, made, buckets);
+	tarn_buckets_t *plan = NULL;
+	ov_status_e status = plan_anew(l, &made, &buckets, &plan);
+	take(l, status, made, buckets, plan);
 	return NULL;
 }
 
@@ -229,7 +235,8 @@ static tarn_err set_up(tarn_learner_t *l, const ov_model_t *model, const char *d
 	for (size_t i = 0; i < n_property; i++)
 		TRY(tarn_props_set(&l->props, property[i].key, property[i].value));
 	for (size_t i = 0; i < n_bound; i++) {
-		l->bound[i] = (tarn_bucket_bound){tarn_mem_strdup(bound[i].name), bound[i].max};
+		const char *name = tarn_buckets_dim_name(l->model.m, bound[i].name);
+		l->bound[i] = (tarn_bucket_bound){tarn_mem_strdup(name), bound[i].max};
 		l->n_bound++;
 		if (!l->bound[i].name)
 			return tarn_err_nomem(strlen(bound[i].name));
@@ -330,12 +337,23 @@ ov_status_e tarn_get_learn_info(tarn_learner_t *learner, tarn_learn_info *info)
 	return tarn_status(err);
 }
 
+ov_status_e tarn_save_learned(tarn_learner_t *learner, const char *path)
+{
+	NEED(learner && path);
+	tarn_mutex_lock(&learner->lock);
+	ov_status_e status = learner->plan ? tarn_save_buckets(learner->plan, path)
+					   : tarn_status(tarn_err_set(TARN_NOT_FOUND, "no plan was taken into use yet"));
+	tarn_mutex_unlock(&learner->lock);
+	return status;
+}
+
 void tarn_free_learner(tarn_learner_t *learner)
 {
 	if (!learner)
 		return;
 	join(learner);
 	ov_compiled_model_free(learner->now);
+	tarn_free_buckets(learner->plan);
 	tarn_model_unref(learner->model.m);
 	tarn_props_fini(&learner->props);
 	for (size_t i = 0; i < learner->n_bound; i++)

@@ -75,6 +75,7 @@ void tarn_bucket_plan_print(const tarn_bucket_plan *p, tarn_str *s)
 	put_text(s, "device_name", p->device_name);
 	tarn_str_addf(s, "\t\"inputs\": %lld,\n\t\"longest\": %lld,\n\t\"mean_length\": %.6g,\n\t\"weight_bytes\": %.0f,\n",
 		      (long long)p->inputs, (long long)p->longest, p->mean_length, p->weight_bytes);
+	tarn_str_addf(s, "\t\"own_weights\": %s,\n", p->whole ? "true" : "false");
 	tarn_str_add(s, "\t\"ways\": {");
 	for (int i = 0; i < TARN_WAYS; i++) {
 		tarn_str_addf(s, "%s\n\t\t\"%s\": {\"sizes\": %d, \"mean_ms\": ", i ? "," : "", tarn_bucket_way_name[i],
@@ -177,6 +178,9 @@ static tarn_err read_all(tarn_bucket_plan *p, const tarn_json *j)
 	TRY(get_int(j, "longest", &p->longest));
 	TRY(get_num(j, "mean_length", &p->mean_length));
 	TRY(get_num(j, "weight_bytes", &p->weight_bytes));
+	const tarn_json *own = tarn_json_get(j, "own_weights"); /* plans of before do not say */
+	if (own && !tarn_json_bool(own, &p->whole))
+		return damaged("own_weights");
 	TRY(get_ways(p, tarn_json_get(j, "ways")));
 	return get_sizes(p, tarn_json_get(j, "sizes"));
 }

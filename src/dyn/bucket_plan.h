@@ -24,6 +24,7 @@ typedef struct tarn_bucket_plan {
 	double band;
 	int64_t inputs, longest;
 	double mean_length, weight_bytes;
+	bool whole; /* each size is a program of its own, weights included; weight_bytes is 0 */
 	tarn_bucket_way way[TARN_WAYS];
 	double free_ms; /* with every size as it is, where the device takes any; 0: not known. Not in the file */
 	int n;          /* candidates, ascending */

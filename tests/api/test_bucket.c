@@ -426,6 +426,16 @@ static void learner(const char *device, double limit)
 	EXPECT(strcmp(device, "CPU") || info.switches == (info.planned_ms <= info.ms * (1 - 1e-6)));
 	EXPECT(strcmp(device, "NPU") || !strcmp(info.buckets, "length=9,20,64;batch=1"));
 	size_t switches = info.switches;
+	tarn_buckets_t *saved;
+	tarn_buckets_info said;
+	EXPECT(tarn_save_learned(l, "learned.json") == (switches ? OK : NOT_FOUND));
+	if (switches) {
+		EXPECT_OK(tarn_read_buckets("learned.json", &saved));
+		EXPECT_OK(tarn_get_buckets_info(saved, &said));
+		EXPECT(!strcmp(said.buckets, info.buckets) && said.inputs == 20);
+		tarn_free_buckets(saved);
+		remove("learned.json");
+	}
 	ov_free(info.buckets);
 	EXPECT_OK(tarn_get_learned(l, &generation, &newer));
 	EXPECT(!newer == !switches && generation == 1 + switches);

@@ -30,3 +30,9 @@ expect_exit 3 "$TARN" bench -m net.onnx --settings other.json
 expect_exit 3 "$TARN" tune -m net.onnx -t 0.01 -b 1 -o other.json
 expect_stderr_lines 1
 grep -q other other.json || fail "the file was overwritten"
+
+# what a note says of the model it says once, however many settings are tried
+"$BUILD/tests/write_model" net free.onnx -1 || fail "no model"
+expect_exit 0 "$TARN" tune -m free.onnx -t 0.01 -o free.json
+expect_stderr_contains "free first axis"
+[ "$(grep -c 'free first axis' "$WORK/stderr")" = 1 ] || fail "said $(grep -c 'free first axis' "$WORK/stderr") times"

@@ -90,3 +90,49 @@ expect_exit 3 "$TARN" run -m text.onnx --plan cut.json -i input_ids=data/input_i
 expect_exit 0 env TARN_NPU=sim:4000 "$BUILD/examples/any_length" text.onnx NPU 40
 expect_stdout_contains "13 in: 13x6 out"
 expect_stdout_contains "40 in: 40x6 out"
+
+# lengths as they come: one maximum at first, then sizes planned from the traffic; padding as counted here
+head -n 12 lengths.txt >small.txt
+learn="$TARN tune -m text.onnx -d NPU --sim 4000 --every 40 --gain 0.02"
+head -n 80 lengths.txt >traffic.txt
+learned()
+{
+	expect_json traffic 80
+	expect_json switches 1
+	expect_json events.# 1
+	expect_json plan learned.json
+	n=$(json inputs)
+	[ "$n" -ge 40 ] && [ "$n" -le "$(json events[0].after)" ] || fail "planned from $n inputs"
+	sizes=$(json buckets | sed 's/length=//; s/;.*//')
+	head -n "$n" traffic.txt | awk -v sizes="$sizes" '{ k = split(sizes, s, ","); i = 1; while (s[i] < $1) i++
+		sum += $1; in_sizes += s[i]; in_one += 128 }
+		END { printf "%.5f %.5f\n", 1 - sum / in_sizes, 1 - sum / in_one }' >waste.txt
+	read -r plan one <waste.txt
+	near "$(json events[0].padding)" "$plan"
+	near "$(json events[0].padding_before)" "$one"
+	near "$(json ways[1].padding)" "$one"
+}
+near() { awk "BEGIN { d = $1 - $2; exit !(d < 2e-5 && d > -2e-5) }" || fail "padding $1, counted $2"; }
+# shellcheck disable=SC2086
+expect_exit 0 $learn --learn traffic.txt --bound length=128 -o learned.json --json
+learned
+expect_exit 0 sh -c "$learn --learn - --bound 'input_ids[1]=128' -o learned.json --json <traffic.txt"
+learned
+expect_exit 0 "$TARN" bench -m text.onnx -d NPU --sim 4000 --plan learned.json -data_shape 'input_ids[1,30],attention_mask[1,30],position_ids[1,30]' -niter 2 --json
+# shellcheck disable=SC2086
+{
+	expect_exit 0 $learn --every 10 --gain 0.9 --learn small.txt --bound length=128 -o none.json
+	expect_stdout_contains "nothing stored"
+	expect_no_file none.json
+	expect_exit 0 $learn --every 10 --learn small.txt --bound length=128 -o learned.json
+	expect_stdout_contains "against one maximum"
+	expect_stdout_contains "-> learned.json"
+	expect_exit 3 $learn --learn small.txt --bound length=128
+	expect_stderr_contains "a plan is made after 40"
+	expect_exit 3 $learn --learn lengths.txt --bound length=32
+	expect_stderr_contains "is more than the bound of 'length', 32"
+	expect_exit 3 $learn --learn bad.txt --bound length=64
+	expect_stderr_contains "line 2"
+	expect_exit 3 $learn --learn none.txt --bound length=64
+	expect_exit 2 $learn --learn lengths.txt --lengths lengths.txt --bound length=128
+}

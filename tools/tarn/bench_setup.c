@@ -133,9 +133,10 @@ static int data_shape(bench *b, const char *name, const ov_partial_shape_t *shap
 			dims[k] = shape->dims[k].max;
 		else if (!a && k == 0 && shape->dims[k].min <= 1) {
 			dims[k] = 1;
-			if (!b->said_batch)
+			static bool said; /* once, however many benches a command sets up */
+			if (!said)
 				note("input '%s' has a free first axis; 1 is taken, -b or -data_shape gives another", name);
-			b->said_batch = true;
+			said = true;
 		} else
 			return refuse_free(b, name, shape);
 	}

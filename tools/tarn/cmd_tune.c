@@ -7,7 +7,9 @@ int cmd_tune(const options *o);
 int cmd_tune(const options *o)
 {
 	session s;
-	if (!o->lengths)
+	if (o->lengths && o->learn)
+		return fail(2, "tune", "--lengths and --learn are two ways to tell lengths; give one of them");
+	if (!o->lengths && !o->learn)
 		return tune_pipeline(o);
 	int code = session_open(&s, "tune", o);
 	if (!code && s.is_blob)
@@ -15,7 +17,7 @@ int cmd_tune(const options *o)
 	if (!code)
 		code = session_reshape(&s);
 	if (!code)
-		code = tune_lengths(&s);
+		code = o->learn ? tune_learn(&s) : tune_lengths(&s);
 	session_close(&s);
 	return code;
 }
