@@ -34,6 +34,7 @@ typedef enum tarn_quantize_estimator {
 	TARN_ESTIMATOR_PERCENTILE, /* leaves out 1 of 20000 values at each end */
 	TARN_ESTIMATOR_MSE,        /* least mean squared error */
 	TARN_ESTIMATOR_ENTROPY,    /* least Kullback-Leibler divergence, 2048 bins */
+	TARN_ESTIMATORS,           /* how many there are */
 } tarn_quantize_estimator;
 
 typedef enum tarn_quantize_repair {
@@ -143,7 +144,10 @@ typedef struct tarn_quantize_layer {
 	double total_db;   /* and to all noise that has gathered in its result; NAN: not known */
 	double clipped;    /* 0..1, of its inputs' elements, beyond their grid; NAN: no codes */
 	int codes;         /* of 256 that its inputs use; 0: no codes */
-	size_t *from;      /* the layers it reads, by index */
+	/* Where the range of its first input is from, one of MEAN_MIN_MAX to ENTROPY; AUTO: no codes, or learned in training.
+	 */
+	tarn_quantize_estimator estimator;
+	size_t *from; /* the layers it reads, by index */
 	size_t n_from;
 } tarn_quantize_layer;
 typedef struct tarn_quantize_report {
@@ -155,12 +159,13 @@ typedef struct tarn_quantize_report {
 	size_t n_reason;
 	tarn_quantize_output *output; /* for each output of the model */
 	size_t n_output;
-	tarn_quantize_estimator estimator;           /* what was chosen, or asked for */
-	bool equalized, aligned, bias_full, rounded; /* aligned: channels shifted to lie around zero */
-	size_t fine;                                 /* values in two codes */
-	size_t precise;           /* products to about sixteen bits: products of what rounding left are added */
-	double strength;          /* of equalizing; NAN: group by group */
-	tarn_quantize_data *data; /* by input */
+	tarn_quantize_estimator estimator;                     /* what was chosen, or asked for */
+	bool equalized, aligned, bias_off, bias_full, rounded; /* aligned: channels shifted to lie around zero */
+	size_t estimated[TARN_ESTIMATORS]; /* ranges (tensors that share one count once) by their estimator */
+	size_t fine;                       /* values in two codes */
+	size_t precise;                    /* products to about sixteen bits: products of what rounding left are added */
+	double strength;                   /* of equalizing; NAN: group by group */
+	tarn_quantize_data *data;          /* by input */
 	size_t n_data;
 	size_t duplicates; /* samples equal to another one */
 	bool trained;      /* then: */
@@ -170,7 +175,7 @@ typedef struct tarn_quantize_report {
 	bool met;
 	tarn_quantize_step *step;
 	size_t n_step;
-	tarn_quantize_layer *layer; /* when asked for; none after training */
+	tarn_quantize_layer *layer; /* when asked for */
 	size_t n_layer;
 } tarn_quantize_report;
 

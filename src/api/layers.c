@@ -8,6 +8,7 @@ static tarn_err layer_out(const tarn_quant_layer *in, tarn_quantize_layer *out)
 {
 	*out = (tarn_quantize_layer){
 		.state = in->state, .own_db = in->own_db, .total_db = in->total_db, .clipped = in->clipped, .codes = in->codes};
+	out->estimator = (tarn_quantize_estimator)in->estimator;
 	TRY(tarn_text_out(in->node, &out->node));
 	TRY(tarn_text_out(in->op, &out->type));
 	out->from = tarn_mem_zalloc((size_t)in->n_from + 1, sizeof *out->from);

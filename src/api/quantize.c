@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tarn/quantize.h"
 
+#include <string.h>
+
 #include "api/control.h"
 #include "api/feed.h"
 #include "api/layers.h"
@@ -37,11 +39,13 @@ static tarn_err report_out(const tarn_model *m, const tarn_quant_report *r, tarn
 				      .estimator = (tarn_quantize_estimator)r->estimator,
 				      .equalized = r->equalized,
 				      .aligned = r->aligned,
+				      .bias_off = r->bias_off,
 				      .bias_full = r->bias_full,
 				      .rounded = r->rounded,
 				      .fine = r->fine,
 				      .precise = r->precise,
 				      .strength = r->strength};
+	memcpy(out->estimated, r->estimated, sizeof out->estimated);
 	out->reason = tarn_mem_zalloc(r->reason.len + 1, sizeof *out->reason);
 	out->output = tarn_mem_zalloc((size_t)r->n_output + 1, sizeof *out->output);
 	if (!out->reason || !out->output)

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tarn/quantize.h"
 
+#include <string.h>
+
 #include "api/feed.h"
 #include "api/training.h"
 #include "base/mem.h"
+#include "quant/layer_report.h"
 #include "quant/plan.h"
 #include "quant/qat/qat.h"
 
@@ -149,7 +152,11 @@ static tarn_err course_run(course *c, const tarn_model *m, tarn_qat_options *qat
 	const tarn_quant_options *plan = c->trained.improved ? &c->seen : &c->all;
 	if (all->control && !c->trained.interrupted)
 		return control_trained(m, all, plan, r, q);
-	return c->trained.improved ? tarn_quant_compare(m, *q, &c->all, r) : TARN_OK; /* of what leaves */
+	if (!c->trained.improved)
+		return TARN_OK;
+	TRY(tarn_quant_compare(m, *q, &c->all, r)); /* of what leaves */
+	memset(r->estimated, 0, sizeof r->estimated);
+	return r->twin ? tarn_quant_layer_report(r->twin, *q, &c->all, r) : TARN_OK;
 }
 
 tarn_err tarn_quantize_and_train(const tarn_model *m, const tarn_quant_options *all, const tarn_training_options *o,

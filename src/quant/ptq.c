@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "base/mem.h"
 #include "quant/control.h"
 #include "quant/judge.h"
@@ -10,6 +12,7 @@ void tarn_quant_report_fini(tarn_quant_report *r)
 	VEC_FINI(&r->reason);
 	VEC_FINI(&r->control.step);
 	VEC_FINI(&r->layer);
+	tarn_model_unref(r->twin);
 	tarn_arena_fini(&r->arena);
 	*r = (tarn_quant_report){0};
 }
@@ -22,6 +25,25 @@ static tarn_err judged(quant_plan *p, const tarn_quant_options *o)
 		err = tarn_quant_search(p, o, &j);
 	tarn_quant_judge_fini(&j);
 	return err;
+}
+
+/* Ranges by their estimator, of groups that share one and of layers. Rows stand in the order of the nodes. */
+static void count_estimators(const quant_plan *p, tarn_quant_report *r)
+{
+	const tarn_graph *g = p->m->main;
+	memset(r->estimated, 0, sizeof r->estimated);
+	for (size_t v = 0; v < g->value.len; v++)
+		if (p->marked[v] && p->grid[v].type != TARN_DTYPE_NONE && tarn_quant_root(p, (int)v) == (int)v)
+			r->estimated[p->estimated[v]]++;
+	for (size_t i = 0, row = 0; i < g->node.len && row < r->layer.len; i++) {
+		const tarn_node *n = g->node.at[i];
+		tarn_quant_layer *y = &r->layer.at[row];
+		if (strcmp(n->name, y->node) != 0)
+			continue;
+		row++;
+		if (y->codes && n->n_in && n->in[0])
+			y->estimator = p->estimated[n->in[0]->id];
+	}
 }
 
 static tarn_err run_stages(quant_plan *p, const tarn_quant_options *o, tarn_quant_report *r, tarn_model **out)
@@ -40,6 +62,7 @@ static tarn_err run_stages(quant_plan *p, const tarn_quant_options *o, tarn_quan
 	r->strength = p->strength;
 	r->rounded = p->rounded;
 	r->bias_full = p->bias_full;
+	r->bias_off = !p->bias_full && !p->correct_means;
 	r->fine = r->precise = 0;
 	for (size_t i = 0; i < p->m->main->node.len; i++)
 		r->precise += p->precise[i] != 0;
@@ -48,8 +71,11 @@ static tarn_err run_stages(quant_plan *p, const tarn_quant_options *o, tarn_quan
 	TRY_GOTO(out, o->control ? tarn_quant_control_run(p, plain, o, o->control, r, out) : tarn_quant_write(p, out));
 	TRY_GOTO(out, tarn_quant_compare(plain, *out, o, r));
 	TRY_GOTO(out, tarn_quant_describe_data(p, o, r));
-	if (o->layers)
+	if (o->layers) {
 		TRY_GOTO(out, tarn_quant_layer_report(p->m, *out, o, r));
+		r->twin = tarn_model_ref(p->m);
+	}
+	count_estimators(p, r);
 out:
 	tarn_model_unref(plain);
 	return err;

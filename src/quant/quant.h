@@ -128,7 +128,8 @@ typedef struct tarn_quant_layer {
 	double total_db;   /* and to all noise that has gathered in its result; NAN: it is not in the quantized model */
 	double clipped;    /* share of its inputs beyond their grid, of the worst input; NAN: no codes */
 	int codes;         /* used of 256, by the input that uses the fewest; 0: no codes */
-	int *from, n_from; /* layers it reads, by index */
+	tarn_quant_estimator estimator; /* where its first input's range is from; AUTO: no codes, or learned */
+	int *from, n_from;              /* layers it reads, by index */
 } tarn_quant_layer;
 
 /* The samples of one input. */
@@ -150,15 +151,17 @@ typedef struct tarn_quant_report {
 	int n_output;
 	size_t samples;
 	tarn_quant_estimator estimator; /* the one used */
-	bool equalized, aligned, bias_full, rounded;
-	size_t fine;           /* values in two codes */
-	size_t precise;        /* products with rests of input or weights added (precise.h) */
-	double strength;       /* of equalizing; NAN: group by group */
-	tarn_quant_data *data; /* by input of the model */
+	bool equalized, aligned, bias_off, bias_full, rounded;
+	size_t estimated[TARN_QUANT_ESTIMATORS]; /* ranges by the estimator they are from */
+	size_t fine;                             /* values in two codes */
+	size_t precise;                          /* products with rests of input or weights added (precise.h) */
+	double strength;                         /* of equalizing; NAN: group by group */
+	tarn_quant_data *data;                   /* by input of the model */
 	int n_data;
 	size_t duplicates;             /* samples equal to another one */
 	tarn_quant_controlled control; /* empty without a limit */
-	VEC(tarn_quant_layer) layer;   /* when asked for */
+	VEC(tarn_quant_layer) layer;   /* when asked for; then: */
+	tarn_model *twin;              /* the float model, repaired as the quantized one, that layers are compared with */
 } tarn_quant_report;
 void tarn_quant_report_fini(tarn_quant_report *r);
 

@@ -54,6 +54,11 @@ expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy -o q2.onnx --equalize
 expect_json equalized false
 expect_json bias fast
 expect_json rounding nearest
+expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy -o q2.onnx --bias off --estimator mse --json
+expect_json bias off
+expect_json layers[0].estimator mse
+expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy -o q2.onnx --estimator sqnr
+expect_stdout_contains "ranges            sqnr ("
 # A limit is measured on all samples, whatever the model is calibrated on.
 expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy -o q2.onnx --subset 16 -seed 5 --max-drop 50 --json
 expect_json samples 16

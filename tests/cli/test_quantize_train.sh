@@ -28,6 +28,16 @@ cmp a.onnx b.onnx || fail "the same seed gave another model"
 expect_exit 0 "$TARN" accuracy -m a.onnx --reference net.onnx --data data.npy --json
 expect_json_number agreement ">=" 0.9
 
+# With four bits, and nothing repaired before, training helps. What is said of layers is said of the trained model.
+expect_exit 0 "$TARN" quantize -m net.onnx --data data.npy --weight-bits 4 --bias off --rounding nearest -o w4.onnx --json
+expect_json layers[0].estimator min-max
+ptq=$(json layers[2].sqnr_local_db)
+qat -o t.onnx --weight-bits 4 --bias off --rounding nearest --epochs 20 --lr 0.05 --json
+expect_json training.improved true
+expect_json layers[0].state int8
+expect_json layers[0].estimator null
+[ "$(json layers[2].sqnr_local_db)" != "$ptq" ] || fail "the layers are those of the model before training"
+
 # Two epochs, then the rest from the checkpoint.
 qat -o c.onnx --checkpoint state --resume --json
 expect_json training.resumed false

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "quantized.h"
+
 void layers_text(const tarn_quantize_report *r)
 {
 	const tarn_quantize_layer *worst = NULL;
@@ -35,6 +37,7 @@ void layers_json(json *j, const tarn_quantize_report *r)
 		json_num(j, "sqnr_cumulative_db", l->total_db);
 		json_num(j, "clip_rate", l->clipped);
 		json_int(j, "used_codes", l->codes);
+		json_text(j, "estimator", quantized_estimator(l->estimator));
 		json_begin(j, "from", '[');
 		for (size_t k = 0; k < l->n_from; k++)
 			json_int(j, NULL, (long long)l->from[k]);

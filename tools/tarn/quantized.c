@@ -255,10 +255,32 @@ static void print_data(const tarn_quantize_report *r, const quantized_classes *k
 	print_missing(k);
 }
 
+const char *quantized_estimator(tarn_quantize_estimator e)
+{
+	return e > TARN_ESTIMATOR_BY_SQNR && e < TARN_ESTIMATORS ? estimators[e] : NULL;
+}
+
+static const char *bias_word(const tarn_quantize_report *r)
+{
+	return r->bias_full ? "full" : r->bias_off ? "off" : "fast";
+}
+
+/* Which estimators the ranges are from, and how many. */
+static void print_estimated(const tarn_quantize_report *r)
+{
+	int n = 0;
+	for (int e = TARN_ESTIMATOR_BY_SQNR + 1; r->estimator == TARN_ESTIMATOR_BY_SQNR && e < TARN_ESTIMATORS; e++)
+		if (r->estimated[e])
+			printf("%s%s %zu", n++ ? ", " : " (", estimators[e], r->estimated[e]);
+	if (n)
+		printf(")");
+}
+
 void quantized_text(const tarn_quantize_report *r, const quantized_costs *c, const quantized_classes *k)
 {
-	printf("ranges            %s; biases %s; weights rounded %s; ", estimators[r->estimator],
-	       r->bias_full ? "full" : "fast", r->rounded ? "adaptively" : "to nearest");
+	printf("ranges            %s", estimators[r->estimator]);
+	print_estimated(r);
+	printf("; biases %s; weights rounded %s; ", bias_word(r), r->rounded ? "adaptively" : "to nearest");
 	if (!r->equalized)
 		printf("not equalized\n");
 	else if (isnan(r->strength))
@@ -314,7 +336,7 @@ static void json_data(json *j, const tarn_quantize_report *r, const quantized_cl
 void quantized_json(json *j, const tarn_quantize_report *r, const quantized_costs *c, const quantized_classes *k)
 {
 	json_text(j, "estimator", estimators[r->estimator]);
-	json_text(j, "bias", r->bias_full ? "full" : "fast");
+	json_text(j, "bias", bias_word(r));
 	json_text(j, "rounding", r->rounded ? "adaptive" : "nearest");
 	json_bool(j, "equalized", r->equalized);
 	json_bool(j, "aligned", r->aligned);

@@ -29,6 +29,8 @@ typedef struct quantized_classes {
 } quantized_classes;
 int quantized_classes_read(const session *s, quantized_classes *c);
 
+/* Its name, of one that a range can be from; else NULL. */
+const char *quantized_estimator(tarn_quantize_estimator e);
 void quantized_text(const tarn_quantize_report *r, const quantized_costs *c, const quantized_classes *k);
 void quantized_json(json *j, const tarn_quantize_report *r, const quantized_costs *c, const quantized_classes *k);
 
