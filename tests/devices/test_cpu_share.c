@@ -4,6 +4,7 @@
 
 #include "dev/cpu/device.h"
 #include "devices/graphs.h"
+#include "kern/isa.h"
 #include "rt/program.h"
 #include "rt/request.h"
 
@@ -48,6 +49,29 @@ static void same_content(void **state)
 	/* what cannot be packed is not kept */
 	const tarn_conv_spec bad = {3, 4, 0, 1, 1, 1, 1, 1, 1};
 	assert_int_not_equal(tarn_share_conv(NULL, &bad, a, bias, &c), TARN_OK);
+	expect_count(0, 0);
+}
+
+/* Each level has a layout of its own. */
+static void levels(void **state)
+{
+	(void)state;
+	const float a[12] = {1, 2, 3};
+	tarn_isa before = tarn_isa_get();
+	tarn_gemm_f32 *at[TARN_ISA_COUNT] = {0}, *again;
+	int count = 0;
+	for (int i = 0; i < TARN_ISA_COUNT; i++)
+		if (tarn_isa_set((tarn_isa)i)) {
+			assert_ok(tarn_share_gemm(NULL, 3, 4, a, 4, false, NULL, &at[i]));
+			count++;
+			expect_count(count, count);
+			assert_ok(tarn_share_gemm(NULL, 3, 4, a, 4, false, NULL, &again));
+			assert_ptr_equal(again, at[i]);
+			tarn_share_drop(again);
+		}
+	tarn_isa_set(before);
+	for (int i = 0; i < TARN_ISA_COUNT; i++)
+		tarn_share_drop(at[i]);
 	expect_count(0, 0);
 }
 
@@ -108,6 +132,7 @@ static void programs(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(same_content), cmocka_unit_test(programs)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(same_content), cmocka_unit_test(levels),
+					   cmocka_unit_test(programs)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
