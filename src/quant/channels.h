@@ -36,7 +36,8 @@ int tarn_quant_channels_part(const quant_channels *c, int value);
 bool tarn_quant_channels_product(const tarn_node *n);
 /* A normalization with constants for each channel, which can take factors out of its result (and into BatchNormalization). */
 bool tarn_quant_channels_norm(const quant_channels *c, const tarn_node *n);
-/* A sum, scaling or bound with a constant operand, of one number for each channel or for all: which input it is; -1: it is none. */
+/* A sum, scaling or bound with a constant operand, of one number for each channel or for all: which input it is; -1: it is
+ * none. */
 int tarn_quant_channels_constant(const quant_channels *c, const tarn_node *n);
 /* Clip that was seen to cut nothing off above: a ReLU. */
 bool tarn_quant_channels_relu(const quant_plan *p, const tarn_node *n);
