@@ -53,11 +53,38 @@ static tarn_err keep(void *ctx, size_t i, tarn_request *r)
 	return TARN_OK;
 }
 
-/* Signal and noise of each compared value. */
+/* Signal and noise of each compared value; decisions that changed. */
 typedef struct comparison {
 	const quant_judge *j;
 	double *sums;
+	int64_t changed;
 } comparison;
+
+/* Scores of classes, one row for each sample in the first axis: their number; 0: the tensor is something else. */
+static int64_t classes_of(const tarn_tensor *t)
+{
+	int64_t count = tarn_tensor_count(t), most = 0;
+	for (int i = 1; i < t->rank; i++)
+		most = t->dim[i] > most ? t->dim[i] : most;
+	return t->rank >= 2 && most >= 2 && count == most * t->dim[0] ? most : 0;
+}
+
+static int64_t largest(const tarn_tensor *t, int64_t first, int64_t n)
+{
+	int64_t at = first;
+	for (int64_t i = first + 1; i < first + n; i++)
+		if (tarn_tensor_f64(t, i) > tarn_tensor_f64(t, at))
+			at = i;
+	return at;
+}
+
+static int64_t changed_decisions(const tarn_tensor *a, const tarn_tensor *b)
+{
+	int64_t n = classes_of(a), changed = 0;
+	for (int64_t i = 0; n && i < tarn_tensor_count(a); i += n)
+		changed += largest(a, i, n) != largest(b, i, n);
+	return changed;
+}
 
 static tarn_err compare(void *ctx, size_t i, tarn_request *r)
 {
@@ -71,6 +98,7 @@ static tarn_err compare(void *ctx, size_t i, tarn_request *r)
 			c->sums[2 * k] += x * x;
 			c->sums[2 * k + 1] += d * d;
 		}
+		c->changed += changed_decisions(a, b);
 	}
 	return TARN_OK;
 }
@@ -108,23 +136,24 @@ double tarn_quant_judge_db(const quant_judge *j)
 	return j->n ? sum / j->n : 0;
 }
 
-/* db may be j->best's successor. */
-static bool is_better(const quant_judge *j, const double *db, double worth)
+/* db and changed may be the best's successors. A decision is worth more than a little noise, which says where it would turn
+ * over, but not that it does. */
+static bool is_better(const quant_judge *j, const double *db, int64_t changed, double worth)
 {
-	const double noticeable = 0.5;
+	const double noticeable = 0.5, large = 3;
 	double gain = 0;
 	for (int k = 0; k < j->n; k++) {
 		if (j->judged && db[k] < j->best[k] - noticeable)
 			return false;
 		gain += (db[k] - j->best[k]) / j->n;
 	}
-	return !j->judged || gain > worth;
+	return !j->judged || gain > (changed > j->changed ? fmax(worth, large) : worth);
 }
 
 /* SQNR of each compared value of q, in dB; db has room for three times as many. */
-static tarn_err measure(const quant_judge *j, const tarn_model *q, double *db)
+static tarn_err measure(const quant_judge *j, const tarn_model *q, double *db, int64_t *changed)
 {
-	comparison c = {j, db + j->n};
+	comparison c = {j, db + j->n, 0};
 	int *which = tarn_mem_zalloc((size_t)j->n + 1, sizeof *which);
 	if (!which)
 		return tarn_err_nomem((size_t)j->n * sizeof *which);
@@ -133,6 +162,7 @@ static tarn_err measure(const quant_judge *j, const tarn_model *q, double *db)
 		err = tarn_quant_run(q, which, j->n, j->o, j->samples, "judging", compare, &c);
 	for (int k = 0; k < j->n; k++)
 		db[k] = c.sums[2 * k] > 0 ? 10 * log10(c.sums[2 * k] / fmax(c.sums[2 * k + 1], c.sums[2 * k] * 1e-20)) : 0;
+	*changed = c.changed;
 	tarn_mem_free(which);
 	return err;
 }
@@ -142,7 +172,8 @@ tarn_err tarn_quant_judge_measure(const quant_judge *j, const tarn_model *q, dou
 	double *each = tarn_mem_zalloc((size_t)j->n * 3 + 1, sizeof *each);
 	if (!each)
 		return tarn_err_nomem((size_t)j->n * sizeof *each);
-	tarn_err err = j->n ? measure(j, q, each) : TARN_OK;
+	int64_t changed;
+	tarn_err err = j->n ? measure(j, q, each, &changed) : TARN_OK;
 	*db = 0;
 	for (int k = 0; k < j->n; k++)
 		*db += each[k] / j->n;
@@ -156,11 +187,14 @@ tarn_err tarn_quant_judge_better(quant_judge *j, const tarn_model *q, double wor
 	*better = !j->judged;
 	if (!db)
 		return tarn_err_nomem((size_t)j->n * sizeof *db);
-	tarn_err err = j->n ? measure(j, q, db) : TARN_OK;
+	int64_t changed = 0;
+	tarn_err err = j->n ? measure(j, q, db, &changed) : TARN_OK;
 	if (err == TARN_OK && j->n) {
-		*better = is_better(j, db, worth);
-		if (*better)
+		*better = is_better(j, db, changed, worth);
+		if (*better) {
 			memcpy(j->best, db, (size_t)j->n * sizeof *db);
+			j->changed = changed;
+		}
 	}
 	j->judged |= err == TARN_OK;
 	tarn_mem_free(db);

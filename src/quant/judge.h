@@ -17,14 +17,16 @@ typedef struct quant_judge {
 	quant_slice samples;
 	tarn_tensor *want; /* samples x n: what the float model says */
 	double *best;      /* by compared value: SQNR in dB of the best so far */
+	int64_t changed;   /* decisions (largest of a row) that the best so far changes, where an output is one row a sample */
 	bool judged;       /* is there a best? */
 } quant_judge;
 
 /* Runs the float model, the plan's as it is now. */
 TARN_MUST tarn_err tarn_quant_judge_init(quant_judge *j, const quant_plan *p, const tarn_quant_options *o);
 void tarn_quant_judge_fini(quant_judge *j);
-/* Is q better than the best so far: by `worth` dB in the mean over the compared values, none of them noticeably worse? Then it
- * becomes the best. The first one always does. `q` was written from a model with the same value names. */
+/* Is q better than the best so far: by `worth` dB in the mean over the compared values, none of them noticeably worse, and no
+ * more decisions changed unless the gain is large? Then it becomes the best. The first one always does. `q` was written from a
+ * model with the same value names. */
 TARN_MUST tarn_err tarn_quant_judge_better(quant_judge *j, const tarn_model *q, double worth, bool *better);
 
 /* Of the best so far: its mean SQNR over the compared values, in dB. */
