@@ -482,6 +482,21 @@ tarn_err tarn_model_bound_all(tarn_model **m, const tarn_bound_spec *spec, int n
 	return TARN_OK;
 }
 
+tarn_err tarn_model_bound_fit(const tarn_model *m, tarn_bound_spec *spec, int n)
+{
+	tarn_model *copy;
+	TRY(tarn_model_clone(m, &copy));
+	tarn_dyn d = {.m = copy, .g = copy->main};
+	tarn_err err = prepare(&d, spec, n, false);
+	if (!err)
+		err = tarn_dyn_fit_maxima(&d, spec);
+	tarn_dyn_fini(&d);
+	tarn_model_unref(copy);
+	if (err && err != TARN_NOMEM)
+		tarn_err_clear();
+	return err == TARN_NOMEM ? err : TARN_OK;
+}
+
 tarn_err tarn_model_bound(tarn_model **m, const char *name, int64_t max, int *repairs)
 {
 	tarn_bound_cost cost = {0};

@@ -60,7 +60,10 @@ typedef struct tarn_bound_cost {
 /* All at once; the model is changed, or on failure left as it was. cost may be NULL. TARN_NOT_FOUND: no such free dimension,
  * listing those there are; TARN_UNSUPPORTED: an operator the padding would corrupt. */
 TARN_MUST tarn_err tarn_model_bound_all(tarn_model **m, const tarn_bound_spec *spec, int n, tarn_bound_cost *cost);
-/* The same for one dimension; *repairs (may be NULL) as in the cost. */
+/* Maxima that fit each other: where two sizes in the model have to be the same, the dimension that follows from others gets
+ * what they make at their maxima. A proposal; specs of which nothing is known stay as they are. */
+TARN_MUST tarn_err tarn_model_bound_fit(const tarn_model *m, tarn_bound_spec *spec, int n);
+/* tarn_model_bound_all for one dimension; *repairs (may be NULL) as in the cost. */
 TARN_MUST tarn_err tarn_model_bound(tarn_model **m, const char *name, int64_t max, int *repairs);
 /* The i-th bound of a model that was rewritten; *found false when there are fewer. Read from its metadata. */
 TARN_MUST tarn_err tarn_model_bound_get(const tarn_model *m, int i, tarn_bound *b, bool *found);

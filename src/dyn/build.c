@@ -9,6 +9,7 @@
 void tarn_dyn_fini(tarn_dyn *d)
 {
 	VEC_FINI(&d->depends);
+	VEC_FINI(&d->met);
 	VEC_FINI(&d->made);
 	VEC_FINI(&d->content);
 	VEC_FINI(&d->per);

@@ -85,7 +85,7 @@ static int64_t scaled(const tarn_model *m, const tarn_dim_need *d, int scale)
 	return given ? d->max : scale > 0 ? d->max * scale : d->max / -scale;
 }
 
-/* All dimensions in one go, the batch too or as 1. */
+/* All dimensions in one go, the batch too or as 1, and at maxima that fit each other. */
 static tarn_err try_together(tarn_dim_needs *needs, const tarn_model *m, bool batch, int scale, bool *fine, int *repairs)
 {
 	tarn_model *copy;
@@ -101,9 +101,14 @@ static tarn_err try_together(tarn_dim_needs *needs, const tarn_model *m, bool ba
 			if (batch || !d->batch)
 				spec[n++] = (tarn_bound_spec){d->name, scaled(m, d, scale), NULL};
 		}
-		err = n > 1 ? tarn_model_bound_all(&copy, spec, n, &cost) : TARN_UNSUPPORTED;
+		err = n > 1 ? tarn_model_bound_fit(copy, spec, n) : TARN_UNSUPPORTED;
+		if (!err)
+			err = tarn_model_bound_all(&copy, spec, n, &cost);
 		*fine = err == TARN_OK;
 		*repairs = cost.repairs;
+		for (size_t i = needs->list.len; i-- > 0 && *fine;)
+			needs->list.at[i].fits =
+				batch || !needs->list.at[i].batch ? spec[--n].max : scaled(m, &needs->list.at[i], scale);
 		tarn_model_unref(copy);
 	}
 	tarn_arena_fini(&scratch);
@@ -168,7 +173,7 @@ static tarn_err find(const tarn_model *m, tarn_dim_needs *needs)
 		TRY(try_together(needs, m, false, scales[k], &lengths, &repairs));
 		TRY(try_together(needs, m, true, scales[k], &all, &repairs));
 		for (size_t i = 0; i < needs->list.len && (all || lengths); i++)
-			needs->list.at[i].max = scaled(m, &needs->list.at[i], scales[k]);
+			needs->list.at[i].max = needs->list.at[i].fits;
 	}
 	for (size_t i = 0; i < needs->list.len; i++) {
 		tarn_dim_need *d = &needs->list.at[i];

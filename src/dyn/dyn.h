@@ -44,6 +44,8 @@ typedef struct tarn_dyn {
 	bool *given;     /* by symbol: it is the size of an input */
 	size_t n_max;
 	VEC(char) depends;                /* by symbol: 0 not asked yet, 1 no, 2 on a bound */
+	VEC(tarn_dim) met;                /* pairs of sizes that were looked at (follow.c) */
+	bool guess;                       /* what follows need not be certain */
 	VEC(tarn_value *) made;           /* results and constants that may be shared */
 	VEC(tarn_content) content;        /* by value id */
 	struct tarn_origin_size *size_of; /* by output that says a size: whose */
@@ -88,6 +90,8 @@ int tarn_dyn_batch(const tarn_dyn *d, const tarn_value *v);
 
 /* Finds one more, and puts its sum into the shapes of the inputs; inference has to run again. */
 TARN_MUST tarn_err tarn_dyn_follow(tarn_dyn *d, bool *found);
+/* Maxima of what follows from others are what the others' make. */
+TARN_MUST tarn_err tarn_dyn_fit_maxima(tarn_dyn *d, tarn_bound_spec *spec);
 /* Inputs get the maxima that were asked for, where their sums have others. */
 TARN_MUST tarn_err tarn_dyn_refit(tarn_dyn *d);
 

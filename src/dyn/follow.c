@@ -103,14 +103,27 @@ static tarn_err sum_of_others(tarn_dyn *d, int t, tarn_dim x, tarn_dim y, tarn_d
 	if (!linear || !terms)
 		return TARN_OK;
 	TRY(tarn_dim_op(&d->m->syms, rest < 0 ? TARN_SYM_SUB : TARN_SYM_ADD, all, rest < 0 ? -rest : rest, &all));
-	*sum = terms > 1 || is_its_name(d, t, all) ? all : 0;
+	*sum = d->guess || terms > 1 || is_its_name(d, t, all) ? all : 0;
 	return TARN_OK;
+}
+
+/* Have these two met before? */
+static bool known_pair(tarn_dyn *d, tarn_dim x, tarn_dim y)
+{
+	for (size_t i = 0; i + 1 < d->met.len; i += 2)
+		if (d->met.at[i] == x && d->met.at[i + 1] == y)
+			return true;
+	if (VEC_RESERVE(&d->met, d->met.len + 2) != TARN_OK)
+		d->err = TARN_NOMEM;
+	else
+		d->met.at[d->met.len++] = x, d->met.at[d->met.len++] = y;
+	return false;
 }
 
 /* Two sizes that are to be the same. */
 static tarn_err meet(tarn_dyn *d, tarn_dim x, tarn_dim y, bool *found)
 {
-	if (x >= 0 || y >= 0 || x == y)
+	if (x >= 0 || y >= 0 || x == y || known_pair(d, x, y))
 		return TARN_OK;
 	for (int t = 0; t < d->n_bound; t++) {
 		tarn_dyn_bound *b = &d->bound[t];
@@ -155,12 +168,32 @@ static void settle(tarn_dyn *d)
 					d->g->input.at[i]->shape.dim[k] = d->bound[t].follows;
 }
 
-tarn_err tarn_dyn_follow(tarn_dyn *d, bool *found)
+static tarn_err find(tarn_dyn *d, bool *found)
 {
 	*found = false;
+	d->met.len = 0;
 	for (size_t i = 0; i < d->g->node.len && !d->sample && !*found; i++)
 		TRY(look(d, d->g->node.at[i], found));
+	return tarn_dyn_done(d);
+}
+
+tarn_err tarn_dyn_follow(tarn_dyn *d, bool *found)
+{
+	TRY(find(d, found));
 	settle(d);
+	return TARN_OK;
+}
+
+tarn_err tarn_dyn_fit_maxima(tarn_dyn *d, tarn_bound_spec *spec)
+{
+	bool found = true;
+	d->guess = true;
+	for (int round = 0; round < d->n_bound && found; round++)
+		TRY(find(d, &found));
+	for (int t = 0; t < d->n_bound; t++) {
+		int64_t most = d->bound[t].follows ? tarn_dyn_max(d, d->bound[t].follows) : 0;
+		spec[t].max = most > 0 ? most : spec[t].max;
+	}
 	return TARN_OK;
 }
 

@@ -79,7 +79,7 @@ command=$(sed -n 's/.*for sizes that vary: tarn //p' stdout)
 [ -n "$command" ] || fail "no ready command"
 eval "expect_exit 0 \"\$TARN\" $command"
 expect_file fixed.onnx
-command=$(expect_exit 0 "$TARN" check -m text.onnx; sed -n 's/.*let the library pad: tarn \(.*\) (in a program.*/\1/p' stdout)
+command=$(expect_exit 0 "$TARN" check -m text.onnx; sed -n 's/.*let the library pad.*: tarn //p' stdout)
 eval "expect_exit 0 \"\$TARN\" $command --sim 4000 -niter 2"
 expect_exit 0 "$TARN" check -m text.onnx
 expect_stdout_contains "tarn tune -m text.onnx -d NPU --bound length=128 --lengths lengths.txt"

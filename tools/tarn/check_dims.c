@@ -117,8 +117,8 @@ void check_dims_help(check *c)
 	put_shapes(c, FIXED, data, sizeof data);
 	if (*shape && *data)
 		check_help(c,
-			   "or let the library pad: tarn bench -m %.300s -d NPU -shape '%s' -data_shape '%s' (in a program: "
-			   "ov_model_reshape)",
+			   "or let the library pad, in a program by ov_model_reshape: tarn bench -m %.300s -d NPU -shape '%s' "
+			   "-data_shape '%s'",
 			   c->s.o->model, shape, data);
 	check_help(c,
 		   "which sizes to pad to, from the lengths of your data: tarn tune -m %.300s -d NPU%s --lengths lengths.txt",

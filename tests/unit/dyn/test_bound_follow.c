@@ -2,6 +2,8 @@
 /* Sizes of inputs that follow from others: masks over past and new tokens. */
 #include "unit/dyn/padded.h"
 
+#include "dyn/dims.h"
+
 enum { PAST, NEW, ALL, DIMS };
 
 static tarn_model *model;
@@ -78,6 +80,20 @@ static void decoder_equals(int64_t all)
 	tarn_model_unref(b);
 }
 
+/* Maxima that are proposed fit each other. */
+static void maxima_are_proposed(void **state)
+{
+	(void)state;
+	decoder();
+	tarn_dim_needs needs;
+	assert_ok(tarn_dim_needs_find(model, &needs));
+	assert_int_equal(needs.list.len, DIMS);
+	for (int i = 0; i < DIMS; i++)
+		assert_true(!needs.list.at[i].why && needs.list.at[i].together);
+	assert_int_equal(needs.list.at[ALL].max, needs.list.at[PAST].max + needs.list.at[NEW].max);
+	tarn_dim_needs_fini(&needs);
+}
+
 static void a_mask_over_past_and_new(void **state)
 {
 	(void)state;
@@ -132,6 +148,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_mask_over_past_and_new),
+		T(maxima_are_proposed),
 		T(a_name_that_says_it),
 		T(the_first_reason_is_told),
 	};
