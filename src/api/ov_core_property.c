@@ -2,10 +2,9 @@
 /* Properties of the core and its devices, devices there are, and how a device's properties come together for compiling. */
 #include <stdarg.h>
 
+#include "api/canaries.h"
 #include "api/handles.h"
 #include "base/mem.h"
-#include "rt/canary.h"
-#include "rt/facts.h"
 
 static bool is_auto_name(const char *name)
 {
@@ -337,43 +336,6 @@ tarn_err tarn_core_estimate(struct ov_core *core, const tarn_model *m, const cha
 	return err;
 }
 
-/* Who says what the samples stored in the model should give: the CPU. Of the CPU itself the operators' reference code where
- * that takes less than a second, else for a form out of CACHE_DIR the CPU compiled anew; NULL: nobody. */
-static const char *canary_reference(const tarn_model *m, const tarn_program *p)
-{
-	enum { MOST = 50000000 }; /* multiply-accumulates */
-	tarn_facts f = {0};
-	if (strcmp(p->device->api->name, "CPU"))
-		return "CPU";
-	bool small = tarn_facts_find(m->main, &f) == TARN_OK && !f.nodes_unknown && f.macs * TARN_CANARIES < MOST;
-	return small ? "REF" : p->cache_hit ? "CPU" : NULL;
-}
-
-/* The samples stored in the model, here and there; not where nothing is computed. */
-static tarn_err run_canaries(struct ov_core *core, const tarn_model *m, target *t, tarn_program *p)
-{
-	tarn_str mode = {0}, why = {0};
-	tarn_device *reference;
-	bool is_auto, wanted = true;
-	const char *text = tarn_props_find(&t->full, "TARN_CANARIES"), *name = NULL;
-	bool paced = tarn_device_is_simulated(t->d, &mode) && !strcmp(mode.at, "paced");
-	tarn_err err = TARN_OK;
-	if (text)
-		wanted = !tarn_str_to_bool(text, &wanted) || wanted;
-	if (!paced && wanted)
-		name = canary_reference(m, p);
-	if (name) {
-		err = tarn_devices_find(core, name, &reference, &is_auto, &why);
-		if (!err)
-			err = tarn_device_open(reference);
-		if (!err)
-			err = tarn_canary_check(m, p, reference);
-	}
-	tarn_str_fini(&mode);
-	tarn_str_fini(&why);
-	return err;
-}
-
 /* Exactly one of m and blob is given. */
 static tarn_err load(struct ov_core *core, const tarn_model *m, tarn_buffer *blob, const char *device, const tarn_props *props,
 		     ov_compiled_model_t **out)
@@ -391,7 +353,7 @@ static tarn_err load(struct ov_core *core, const tarn_model *m, tarn_buffer *blo
 		TRY_GOTO(done, tarn_program_import(t.d, blob, &t.full, &p));
 	TRY_GOTO(done, add_notes(p, t.why.at));
 	if (m)
-		TRY_GOTO(done, run_canaries(core, m, &t, p));
+		TRY_GOTO(done, tarn_api_canaries(core, m, &t.full, p));
 	tarn_ref_take(&core->refs);
 	p->release = release_core;
 	p->owner = core;

@@ -184,6 +184,52 @@ static const tarn_node *first_layer(const tarn_model *m, const tarn_program *p, 
 
 /* ---- the check ---- */
 
+/* How often the samples fill the first axis of port `i`, all else being the same; 1: once, or they do not. */
+static int64_t times_of(const tarn_program *p, int i, const tarn_tensor *in, size_t samples)
+{
+	const tarn_port *port = &p->in[i];
+	const tarn_tensor *first = &in[i];
+	if (!samples || first->rank < 1 || port->rank != first->rank || port->lo[0] != port->hi[0] || first->dim[0] < 1 ||
+	    port->lo[0] % first->dim[0] || first->type == TARN_STRING)
+		return 1;
+	for (size_t s = 1; s < samples; s++) {
+		const tarn_tensor *t = &in[s * (size_t)p->n_in + (size_t)i];
+		if (t->type != first->type || t->rank != first->rank ||
+		    memcmp(t->dim, first->dim, (size_t)t->rank * sizeof *t->dim) != 0)
+			return 1;
+	}
+	return port->lo[0] / first->dim[0];
+}
+
+/* A program for a larger batch gets the samples one after the other, each batch beginning with another one. */
+static tarn_err fill_batches(const tarn_program *p, tarn_tensor *in, size_t samples)
+{
+	const tarn_tensor *first = in;
+	tarn_tensor whole[TARN_CANARIES_MOST];
+	tarn_err err = TARN_OK;
+	for (int i = 0; i < p->n_in && err == TARN_OK; i++, first++) {
+		int64_t times = times_of(p, i, in, samples), dim[TARN_MAX_RANK];
+		if (times <= 1)
+			continue;
+		memcpy(dim, first->dim, sizeof dim);
+		dim[0] *= times;
+		size_t bytes = tarn_tensor_bytes(first), made = 0;
+		for (; made < samples && err == TARN_OK; made += err == TARN_OK) {
+			err = tarn_tensor_new(first->type, first->rank, dim, &whole[made]);
+			for (size_t k = 0; k < (size_t)times && err == TARN_OK; k++)
+				memcpy((char *)whole[made].data + k * bytes,
+				       in[(made + k) % samples * (size_t)p->n_in + (size_t)i].data, bytes);
+		}
+		for (size_t s = 0; s < made; s++) {
+			tarn_tensor *t = err == TARN_OK ? &in[s * (size_t)p->n_in + (size_t)i] : &whole[s];
+			tarn_tensor_fini(t);
+			if (err == TARN_OK)
+				*t = whole[s];
+		}
+	}
+	return err;
+}
+
 static bool fits(const tarn_program *p, const tarn_tensor *in, size_t samples)
 {
 	for (size_t s = 0; s < samples; s++)
@@ -251,7 +297,9 @@ tarn_err tarn_canary_check(const tarn_model *m, tarn_program *p, tarn_device *re
 	if (tarn_canary_get(m, &in, &samples) != TARN_OK)
 		return tarn_program_note(p, "%s", tarn_err_text());
 	int64_t begin = tarn_clock_ns();
-	tarn_err err = samples && fits(p, in, samples) ? check(m, p, reference, in, samples) : TARN_OK;
+	tarn_err err = fill_batches(p, in, samples);
+	if (err == TARN_OK && samples && fits(p, in, samples))
+		err = check(m, p, reference, in, samples);
 	p->canary.ms = (double)(tarn_clock_ns() - begin) * 1e-6;
 	if (err != TARN_OK)
 		err = tarn_program_note(p, "the samples stored in the model could not be run: %s", tarn_err_text());

@@ -14,7 +14,7 @@
 #include "ir/graph.h"
 #include "rt/device.h"
 
-enum { TARN_CANARIES = 2 }; /* samples worth storing */
+enum { TARN_CANARIES = 2, TARN_CANARIES_MOST = 16 }; /* samples worth storing, and that a model may have */
 #define TARN_CANARY_DB 20.0 /* signal to difference that a device must reach: a tenth of the outputs' size */
 
 /* Puts n samples of the model's inputs (in[sample * inputs + i]) into its metadata, in place of those that are there. As many

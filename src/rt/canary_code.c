@@ -19,7 +19,7 @@
 static const char *const key = "tarn.canary";
 static const char magic[4] = {'T', 'C', 'N', '1'};
 #define LARGEST ((size_t)1 << 20) /* bytes before base64 */
-enum { AS_IS, STEPS, MOST_SAMPLES = 16, MOST_INPUTS = 64 };
+enum { AS_IS, STEPS, MOST_INPUTS = 64 };
 
 /* ---- writing ---- */
 
@@ -81,7 +81,7 @@ tarn_err tarn_canary_put(tarn_model *m, const tarn_tensor *in, size_t n, size_t 
 	bool text_input = false;
 	for (size_t i = 0; i < inputs; i++)
 		text_input |= m->main->input.at[i]->type == TARN_STRING;
-	for (; !text_input && inputs && inputs <= MOST_INPUTS && fits < n && fits < MOST_SAMPLES && !s.failed; fits++) {
+	for (; !text_input && inputs && inputs <= MOST_INPUTS && fits < n && fits < TARN_CANARIES_MOST && !s.failed; fits++) {
 		size_t before = s.len;
 		for (size_t i = 0; i < inputs; i++)
 			add_tensor(&s, &in[fits * inputs + i]);
@@ -160,7 +160,7 @@ static tarn_err read_all(const tarn_model *m, cursor *c, tarn_tensor **in, size_
 	memcpy(&hash, c->end - sizeof hash, sizeof hash);
 	c->end -= sizeof hash;
 	CHECK(tarn_hash(c->at, bytes - sizeof hash, 0) == hash && take(c, head, 4) && !memcmp(head, magic, 4) &&
-		      take(c, &samples, 4) && take(c, &inputs, 4) && samples <= MOST_SAMPLES && inputs <= MOST_INPUTS,
+		      take(c, &samples, 4) && take(c, &inputs, 4) && samples <= TARN_CANARIES_MOST && inputs <= MOST_INPUTS,
 	      TARN_BAD_FILE, "the canaries in the metadata are damaged");
 	if (inputs != m->main->input.len)
 		return TARN_OK; /* of another form of the model */

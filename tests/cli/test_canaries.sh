@@ -33,3 +33,21 @@ for hit in false true; do
 	expect_json cache.hit $hit
 	expect_json canaries.differs true
 done
+
+# Another batch than the samples', and one that is free, compare as well; damaged samples are a note.
+"$W" net net.onnx -1
+"$W" pixels.npy 24 1 8 8
+"$W" three.npy 3 1 8 8
+expect_exit 0 "$TARN" quantize -m net.onnx --data pixels.npy -o net8.onnx
+expect_exit 0 "$TARN" run -m net8.onnx -i three.npy -o out --strict --json
+expect_json canaries.samples 2
+expect_exit 0 "$TARN" run -m net8.onnx -d NPU --sim 4000 -i three.npy -o out --json
+expect_json canaries.samples 2
+expect_json canaries.differs false
+expect_exit 0 "$TARN" convert -m net8.onnx -o net8.xml
+sed 's/VENOM/VENPM/' net8.xml >damaged.xml
+cmp -s net8.xml damaged.xml && fail "no samples to damage"
+cp net8.bin damaged.bin
+expect_exit 0 "$TARN" run -m damaged.xml -i three.npy -o out
+expect_stderr_contains "canaries in the metadata are damaged"
+expect_exit 5 "$TARN" run -m damaged.xml -i three.npy -o out --strict

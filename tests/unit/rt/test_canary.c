@@ -183,21 +183,36 @@ static void the_first_layer_that_differs(void **state)
 	tarn_program_unref(p);
 }
 
-static void other_sizes_are_left_alone(void **state)
+/* Samples of one row and a program of `rows` and `columns`: how many are compared. */
+static int compared(int rows, int columns)
 {
-	(void)state;
 	tarn_program *p;
-	tarn_tensor in = filled(dims(2, 1, 12));
+	tarn_tensor in[2] = {filled(dims(2, 1, columns)), filled(dims(2, 1, columns))};
 	size_t kept;
-	output(g, product("first", input(g, dims(2, 4, 12))));
+	output(g, product("first", input(g, dims(2, rows, 12))));
 	assert_ok(tarn_graph_infer(g));
-	assert_ok(tarn_canary_put(model, &in, 1, &kept));
-	tarn_tensor_fini(&in);
+	assert_ok(tarn_canary_put(model, in, 2, &kept));
+	tarn_tensor_fini(&in[0]);
+	tarn_tensor_fini(&in[1]);
 	other = (tarn_device){.api = &tarn_dev_ref};
 	assert_ok(tarn_program_compile(&other, model, NULL, &p));
 	assert_ok(tarn_canary_check(model, p, &cpu));
-	assert_true(p->canary.samples == 0 && tarn_program_notes(p) == 0);
+	int samples = p->canary.samples;
+	assert_true(tarn_program_notes(p) == 0 && !p->canary.differs);
 	tarn_program_unref(p);
+	return samples;
+}
+
+static void a_larger_batch_is_filled(void **state)
+{
+	(void)state;
+	assert_int_equal(compared(5, 12), 2);
+}
+
+static void other_sizes_are_left_alone(void **state)
+{
+	(void)state;
+	assert_int_equal(compared(4, 11), 0);
 }
 
 int main(void)
@@ -208,6 +223,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(damage, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_device_that_agrees, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_first_layer_that_differs, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_larger_batch_is_filled, setup, teardown),
 		cmocka_unit_test_setup_teardown(other_sizes_are_left_alone, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
