@@ -140,7 +140,7 @@ double tarn_quant_judge_db(const quant_judge *j)
  * over, but not that it does. */
 static bool is_better(const quant_judge *j, const double *db, int64_t changed, double worth)
 {
-	const double noticeable = 0.5, large = 3;
+	const double noticeable = 0.5, large = 1;
 	double gain = 0;
 	for (int k = 0; k < j->n; k++) {
 		if (j->judged && db[k] < j->best[k] - noticeable)

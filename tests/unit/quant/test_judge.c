@@ -50,8 +50,8 @@ static void decisions_count(void **state)
 	quant_judge j;
 	assert_ok(tarn_quant_plan_init(&p, m, &o));
 	assert_ok(tarn_quant_judge_init(&j, &p, &o));
-	assert_true(better(&j, 0.05f));   /* the first one always is */
-	assert_false(better(&j, -0.04f)); /* 1.9 dB less noise, but now the second score is the largest */
+	assert_true(better(&j, 0.05f));    /* the first one always is */
+	assert_false(better(&j, -0.046f)); /* 0.7 dB less noise, but now the second score is the largest */
 	assert_int_equal(j.changed, 0);
 	assert_true(better(&j, 0.04f));
 	assert_true(fabs(tarn_quant_judge_db(&j) - 10 * log10((1 + 0.9604 + 1 + 0.25) / 0.0016)) < 0.01);
