@@ -202,12 +202,13 @@ static tarn_err refit_axis(tarn_dyn *d, size_t input, int axis, const tarn_dyn_b
 {
 	tarn_value *v = d->g->input.at[input], *given;
 	tarn_shape shape = v->shape;
-	const char *name = tarn_arena_strdup(&d->arena, v->name), *inside = tarn_arena_printf(&d->arena, "%s/fitted", v->name);
-	if (!name || !inside)
-		return tarn_err_nomem(strlen(v->name));
+	const char *name = v->name;
 	shape.dim[axis] = b->sym;
-	TRY(tarn_value_rename(d->g, v, inside));
 	TRY(tarn_value_input(d->g, name, v->type, &shape, &given));
+	v->name = given->name; /* a name is given once, so the two change theirs */
+	given->name = name;
+	given->aliases = v->aliases;
+	v->aliases = NULL;
 	d->g->input.len--; /* it takes the other's place */
 	d->g->input.at[input] = given;
 	tarn_value *index = tarn_dyn_positions(d, tarn_dyn_max(d, b->follows), 0);

@@ -71,6 +71,7 @@ static void decoder_equals(int64_t all)
 	tarn_model *b = tarn_model_ref(model);
 	assert_ok(tarn_model_bound_all(&b, spec, DIMS, NULL));
 	assert_int_equal(b->main->input.at[ALL]->shape.dim[1], all);
+	assert_string_equal(b->main->input.at[ALL]->name, g->input.at[ALL]->name);
 	for (int i = 0; i < 12; i++) {
 		int64_t len[DIMS] = {between(1, 7), between(1, 5), 0};
 		len[ALL] = len[PAST] + len[NEW];
