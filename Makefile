@@ -25,7 +25,6 @@ build:
 	@cmake --build $(BUILD) --parallel
 
 demo:
-	@test -x examples/demo.sh || { echo "tarn: examples/demo.sh is not part of this version; there is no demo to run yet" >&2; exit 1; }
 	@scripts/bootstrap
 	@$(MAKE) --no-print-directory build
 	@examples/demo.sh $(BUILD)
@@ -42,7 +41,6 @@ uninstall:
 	@scripts/uninstall $(BUILD) "$(DESTDIR)"
 
 bench:
-	@test -x bench/run.sh || { echo "tarn: bench/run.sh is not part of this version; there is nothing to measure yet" >&2; exit 1; }
 	@$(MAKE) --no-print-directory build
 	@bench/run.sh $(BUILD)
 
@@ -71,10 +69,10 @@ clean:
 
 help:
 	@echo "make           build: the command and the libraries in $(BUILD)/bin and $(BUILD)/lib"
-	@test ! -x examples/demo.sh || echo "make demo      install what is missing, build, show what Tarn does on small models of its own"
+	@echo "make demo      install what is missing, build, show what Tarn does on small models of its own"
 	@echo "make test      install what is missing, build, run every test"
 	@echo "make install   into PREFIX=$(PREFIX), below DESTDIR; make uninstall removes it"
-	@test ! -x bench/run.sh || echo "make bench     measure on this machine"
+	@echo "make bench     measure on this machine (bench/README.md)"
 	@echo "make asan      the tests under AddressSanitizer (also: ubsan, tsan)"
 	@echo "make fuzz      libFuzzer, $(FUZZ_SECONDS) s a target (FUZZ_SECONDS=...); needs clang"
 	@echo "make lint      the rules of the tree (scripts/check)"

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "fake_device.h"
 
@@ -120,6 +121,61 @@ static void exported_programs_come_back_with_their_ports(void **state)
 	tarn_device_close(&d);
 }
 
+static void put_u64(char *at, uint64_t v)
+{
+	for (int i = 0; i < 8; i++)
+		at[i] = (char)(v >> 8 * i);
+}
+
+/* The checksum of a container (docs at the top of rt/blob.c) made right again after a change. */
+static void sign(tarn_str *blob)
+{
+	uint32_t info;
+	memcpy(&info, blob->at + 12, 4);
+	size_t payload = blob->len - 32 - info;
+	uint64_t seed = info * 0x9e3779b97f4a7c15u + payload;
+	put_u64(blob->at + 24, tarn_hash(blob->at + 32 + info, payload, tarn_hash(blob->at + 32, info, seed)));
+}
+
+/* What a container says of a port is checked, however right its checksum is. */
+static void ports_out_of_range(void **state)
+{
+	(void)state;
+	tarn_device d = {.api = &fake_api};
+	tarn_program *p = load(&d, 3, NULL, NULL), *q = NULL;
+	tarn_str blob = {0};
+	assert_int_equal(tarn_program_export(p, &blob), TARN_OK);
+	/* texts: device, version, model; two counts; the port's name "x" and no aliases */
+	size_t type = 32 + 4 + strlen("CPU") + 4 + strlen(TARN_VERSION) + 4 + strlen(p->model->name ? p->model->name : "") + 8;
+	assert_int_equal(blob.at[type], 1);
+	assert_int_equal(blob.at[type + 4], 'x');
+	type += 4 + 1 + 4;
+	assert_int_equal(blob.at[type], TARN_F32);
+	const struct {
+		size_t at;
+		uint64_t good, bad;
+	} row[] = {{type, TARN_F32 | 2ull << 32, TARN_DTYPE_COUNT | 2ull << 32},
+		   {type, TARN_F32 | 2ull << 32, TARN_F32 | (uint64_t)(TARN_MAX_RANK + 1) << 32},
+		   {type + 8, 2, 3},
+		   {type + 8, 2, UINT64_MAX},
+		   {type + 16, 2, (uint64_t)TARN_DIM_MAX + 1}};
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		for (int bad = 1; bad >= 0; bad--) {
+			tarn_buffer *b;
+			put_u64(blob.at + row[i].at, bad ? row[i].bad : row[i].good);
+			sign(&blob);
+			assert_int_equal(tarn_buffer_wrap(blob.at, blob.len, NULL, NULL, &b), TARN_OK);
+			assert_int_equal(tarn_program_import(&d, b, NULL, &q), bad ? TARN_BAD_FILE : TARN_OK);
+			tarn_buffer_unref(b);
+			if (!bad)
+				tarn_program_unref(q);
+		}
+	}
+	tarn_program_unref(p);
+	tarn_str_fini(&blob);
+	tarn_device_close(&d);
+}
+
 static void a_folder_that_cannot_be_written_is_a_note(void **state)
 {
 	(void)state;
@@ -144,6 +200,7 @@ int main(void)
 		cmocka_unit_test(the_same_model_is_compiled_once),
 		cmocka_unit_test(any_flipped_byte_is_noticed),
 		cmocka_unit_test(exported_programs_come_back_with_their_ports),
+		cmocka_unit_test(ports_out_of_range),
 		cmocka_unit_test(a_folder_that_cannot_be_written_is_a_note),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
