@@ -27,7 +27,7 @@ typedef struct bench {
 	size_t n_in;
 	ov_tensor_t **tensor; /* n_in for each request, for refilling */
 	uint64_t seed;
-	bool *loaded; /* by input: it has data, nothing is made up */
+	bool *loaded;       /* by input: it has data, nothing is made up */
 	struct live *live;  /* NULL: inputs are not prepared in the loop */
 	const char *source; /* of live inputs, for people: a folder, or standard input; NULL: none */
 	long workers;       /* threads that start inferences, and prepare their inputs when they are live */
