@@ -10,110 +10,7 @@
 #include "ops/ops.h"
 #include "pass/pass.h"
 
-static bool is(const tarn_node *n, const char *op)
-{
-	return n && !strcmp(n->op->name, op) && (!n->op->domain || !*n->op->domain);
-}
-
-/* ---- finding states ---- */
-
-/* The concatenation of v with something, when v is used for that and for its size alone. */
-static tarn_node *growing(const tarn_graph *g, const tarn_value *v)
-{
-	tarn_node *concat = NULL;
-	for (size_t i = 0; i < g->node.len; i++) {
-		tarn_node *n = g->node.at[i];
-		for (int k = 0; k < n->n_in; k++) {
-			if (n->in[k] != v || is(n, "Shape"))
-				continue;
-			if (concat || k != 0 || n->n_in != 2 || !is(n, "Concat"))
-				return NULL;
-			concat = n;
-		}
-	}
-	return concat;
-}
-
-static int concat_axis(const tarn_node *n)
-{
-	int axis = -1;
-	if (tarn_shape_axis(n->in[0]->shape.rank, tarn_attr_i(n, tarn_attr_index(n->op, "axis")), &axis) != TARN_OK)
-		tarn_err_clear();
-	return axis;
-}
-
-/* Position of v, or of a copy of it, among the outputs. */
-static int find_output(const tarn_graph *g, const tarn_value *v)
-{
-	for (size_t i = 0; i < g->output.len; i++) {
-		const tarn_value *o = g->output.at[i];
-		while (o != v && is(o->def, "Identity"))
-			o = o->def->in[0];
-		if (o == v)
-			return (int)i;
-	}
-	return -1;
-}
-
-/* Is input i a cache that grows? Fills the slot. */
-static bool find_growing(const tarn_graph *g, int i, state_slot *s)
-{
-	tarn_value *v = g->input.at[i];
-	tarn_node *n = v->shape.rank > 0 ? growing(g, v) : NULL;
-	int axis = n ? concat_axis(n) : -1, out = n ? find_output(g, n->out[0]) : -1;
-	if (axis < 0 || out < 0 || v->shape.dim[axis] >= 0)
-		return false;
-	*s = (state_slot){v->name, g->output.at[out]->name, i, out, axis, n, n->in[1], false, false};
-	return true;
-}
-
-/* Pairs that the file says ("tarn.pair.0" = "LENGTH_OF_INPUT:INPUT OUTPUT"): variables of an IR. */
-static tarn_err find_said(const tarn_model *m, tarn_arena *a, tarn_state_pair *pair, int *n)
-{
-	for (size_t i = 0; i < m->meta.len && *n < (int)m->main->input.len; i++) {
-		int64_t len;
-		char *text = tarn_arena_strdup(a, m->meta.at[i].value), *at = text ? strchr(text, ':') : NULL;
-		if (!text)
-			return tarn_err_nomem(64);
-		if (strncmp(m->meta.at[i].key, "tarn.pair.", 10))
-			continue;
-		if (at)
-			*at++ = 0;
-		CHECK(at && tarn_str_to_i64(text, &len) && len > 0 && (size_t)len < strlen(at), TARN_BAD_FILE,
-		      "metadata '%s' is damaged", m->meta.at[i].key);
-		at[len] = 0;
-		pair[(*n)++] = (tarn_state_pair){at, at + len + 1, -1};
-	}
-	return TARN_OK;
-}
-
-static bool is_said(const tarn_state_pair *pair, int n, const char *in)
-{
-	for (int i = 0; i < n; i++)
-		if (!strcmp(pair[i].in, in))
-			return true;
-	return false;
-}
-
-tarn_err tarn_state_find(const tarn_model *m, tarn_arena *a, tarn_state_pair **pair, int *n)
-{
-	const tarn_graph *g = m->main;
-	*n = 0;
-	*pair = tarn_arena_zalloc(a, 2 * g->input.len + 1, sizeof **pair);
-	if (!*pair)
-		return tarn_err_nomem(g->input.len * sizeof **pair);
-	TRY(find_said(m, a, *pair, n));
-	for (size_t i = 0, said = (size_t)*n; i < g->input.len; i++) {
-		state_slot s;
-		if (is_said(*pair, (int)said, g->input.at[i]->name) || !find_growing(g, (int)i, &s))
-			continue;
-		tarn_state_pair found = {tarn_arena_strdup(a, s.in_name), tarn_arena_strdup(a, s.out_name), s.axis};
-		if (!found.in || !found.out)
-			return tarn_err_nomem(256);
-		(*pair)[(*n)++] = found;
-	}
-	return TARN_OK;
-}
+/* ---- states ---- */
 
 static tarn_err find_named(const tarn_graph *g, const tarn_state_pair *want, state_slot *s)
 {
@@ -124,9 +21,9 @@ static tarn_err find_named(const tarn_graph *g, const tarn_state_pair *want, sta
 		out = strcmp(g->output.at[i]->name, want->out) ? out : (int)i;
 	CHECK(in >= 0, TARN_NOT_FOUND, "state %s=%s: no input is called '%s'", want->out, want->in, want->in);
 	CHECK(out >= 0, TARN_NOT_FOUND, "state %s=%s: no output is called '%s'", want->out, want->in, want->out);
-	if (find_growing(g, in, s) && s->out == out)
+	if (tarn_state_growing(g, in, s) && s->out == out)
 		return TARN_OK;
-	*s = (state_slot){g->input.at[in]->name, g->output.at[out]->name, in, out, -1, NULL, NULL, false, false};
+	*s = (state_slot){g->input.at[in]->name, g->output.at[out]->name, in, out, -1, NULL, NULL, false, false, NULL};
 	return TARN_OK;
 }
 
@@ -137,7 +34,7 @@ static tarn_err take_slots(state_plan *p)
 	tarn_state_pair *found;
 	int n = p->spec->n_pair;
 	if (!n) {
-		TRY(tarn_state_find(p->m, &p->arena, &found, &n));
+		TRY(tarn_state_find_here(p->m, &p->arena, &found, &n));
 		CHECK(n, TARN_NOT_FOUND, "the model has no cache that grows; name its states, OUTPUT=INPUT for each");
 		want = found;
 	}
@@ -147,6 +44,9 @@ static tarn_err take_slots(state_plan *p)
 		for (size_t k = 0; k < p->slot.len; k++)
 			CHECK(p->slot.at[k].in != s.in && p->slot.at[k].out != s.out, TARN_USAGE,
 			      "state %s=%s: each input and each output belongs to one state", s.out_name, s.in_name);
+		for (size_t k = 0; k < p->orders.len && s.axis >= 0; k++)
+			if (!strcmp(p->orders.at[k].in, s.in_name))
+				s.order = &p->orders.at[k];
 		s.in_name = tarn_arena_strdup(&p->arena, s.in_name);
 		s.out_name = tarn_arena_strdup(&p->arena, s.out_name);
 		if (!s.in_name || !s.out_name)
@@ -201,6 +101,77 @@ static void rename_dim(tarn_graph *g, tarn_dim from, tarn_dim to)
 				g->input.at[i]->shape.dim[k] = to;
 }
 
+/* Sizes that are one, whatever they are called: the other name goes, from all inputs; or both become the number. */
+static bool same_size(state_plan *p, tarn_dim a, tarn_dim b)
+{
+	if (a == b || (a >= 0 && b >= 0))
+		return false;
+	bool first = a < 0 && is_named(p, a), second = b < 0 && is_named(p, b);
+	if (second)
+		rename_dim(p->m->main, b, a);
+	else if (first)
+		rename_dim(p->m->main, a, b);
+	return first || second;
+}
+
+/* What is concatenated is equally large along the other axes. */
+static bool same_samples(state_plan *p, const state_slot *s)
+{
+	const tarn_value *past = p->m->main->input.at[s->in];
+	bool changed = false;
+	for (int k = 0; k < past->shape.rank; k++)
+		if (k != s->axis)
+			changed |= same_size(p, past->shape.dim[k], s->entries->shape.dim[k]);
+	return changed;
+}
+
+/* Has it a name of its own, or that of the axis it is the size of ("x[1]")? */
+static bool is_nameless(const state_plan *p, tarn_dim d)
+{
+	const char *name = tarn_sym_get(&p->m->syms, d)->name;
+	return !name || !*name || name[strlen(name) - 1] == ']';
+}
+
+static bool is_past(const state_plan *p, tarn_dim d)
+{
+	for (size_t i = 0; i < p->slot.len; i++)
+		if (p->slot.at[i].axis >= 0 && p->m->main->input.at[p->slot.at[i].in]->shape.dim[p->slot.at[i].axis] == d)
+			return true;
+	return false;
+}
+
+/* Sizes without names that meet in a broadcast are one: who calls with one element where others have more has to stretch it. */
+static bool meet(state_plan *p, tarn_dim x, tarn_dim y)
+{
+	if (x == y || !is_named(p, x) || !is_named(p, y) || is_past(p, x) || is_past(p, y))
+		return false;
+	if (is_nameless(p, y))
+		return same_size(p, x, y);
+	return is_nameless(p, x) && same_size(p, y, x);
+}
+
+static bool find_meeting(state_plan *p)
+{
+	const tarn_graph *g = p->m->main;
+	for (size_t i = 0; i < g->node.len; i++) {
+		const tarn_node *n = g->node.at[i];
+		const tarn_value *a = n->n_in > 1 ? n->in[0] : NULL, *b = n->n_in > 1 ? n->in[1] : NULL;
+		if (!(n->op->flags & TARN_OP_ELEMENTWISE) || !a || !b)
+			continue;
+		for (int k = 1; k <= a->shape.rank && k <= b->shape.rank; k++)
+			if (meet(p, a->shape.dim[a->shape.rank - k], b->shape.dim[b->shape.rank - k]))
+				return true;
+	}
+	return false;
+}
+
+static tarn_err join_nameless(state_plan *p)
+{
+	while (p->grows && find_meeting(p))
+		TRY(tarn_graph_infer(p->m->main));
+	return TARN_OK;
+}
+
 /* All caches begin empty and grow by the same positions, so that they are equally long, whatever their lengths are called. */
 static tarn_err take_growth(state_plan *p)
 {
@@ -211,8 +182,10 @@ static tarn_err take_growth(state_plan *p)
 		if (s->axis < 0)
 			continue;
 		tarn_dim past = g->input.at[s->in]->shape.dim[s->axis];
-		CHECK(s->entries->shape.rank > s->axis, TARN_UNSUPPORTED, "state '%s': what node '%s' adds has no known shape",
-		      s->in_name, s->concat->name);
+		CHECK(s->entries->shape.rank == g->input.at[s->in]->shape.rank, TARN_UNSUPPORTED,
+		      "state '%s': what node '%s' adds has no known shape", s->in_name, s->concat->name);
+		if (same_samples(p, s))
+			TRY(tarn_graph_infer(g));
 		tarn_dim step = s->entries->shape.dim[s->axis];
 		CHECK(is_named(p, past) && is_named(p, step) && past != step, TARN_UNSUPPORTED,
 		      "state '%s' does not grow by a free dimension of its own along axis %d", s->in_name, s->axis);
@@ -247,6 +220,15 @@ static int find_batch(const state_plan *p, tarn_dim *list)
 	return n;
 }
 
+/* So is the first axis of an input that is free along another one as well, whatever it is called. */
+static bool is_batch(const state_plan *p, const tarn_shape *s, int axis)
+{
+	bool more = false;
+	for (int k = 1; k < s->rank; k++)
+		more |= s->dim[k] < 0 && s->dim[k] != s->dim[0];
+	return axis == 0 && p->grows && more && s->dim[0] != p->past && s->dim[0] != p->step;
+}
+
 /* The one free dimension that is left besides has the positions of a call (nothing grows), or all positions so far. */
 static tarn_err take_free(state_plan *p, tarn_shape *shape)
 {
@@ -259,7 +241,7 @@ static tarn_err take_free(state_plan *p, tarn_shape *shape)
 		shape[i] = v->shape;
 		for (int k = 0; k < shape[i].rank; k++) {
 			tarn_dim d = shape[i].dim[k];
-			if (d < 0 && has(batch, n_batch, d))
+			if (d < 0 && (has(batch, n_batch, d) || is_batch(p, &v->shape, k)))
 				shape[i].dim[k] = p->spec->batch ? p->spec->batch : 1;
 			else if (d < 0 && d != p->past && d != p->step && d != left) {
 				CHECK(!left && is_named(p, d), TARN_UNSUPPORTED,
@@ -297,6 +279,7 @@ static tarn_err take_sizes(state_plan *p)
 	if (!shape)
 		return tarn_err_nomem(g->input.len * sizeof *shape);
 	TRY(limit_lengths(p));
+	TRY(join_nameless(p));
 	TRY(take_growth(p));
 	TRY(take_free(p, shape));
 	TRY(tarn_model_reshape(p->m, shape, (int)g->input.len));
@@ -508,6 +491,17 @@ static tarn_err check_states(const state_plan *p)
 	return TARN_OK;
 }
 
+/* The order is of the samples before the call: a second step would put them in it again. */
+static void check_orders(state_plan *p)
+{
+	for (size_t i = 0; i < p->slot.len && !p->whole[0]; i++) {
+		const state_slot *s = &p->slot.at[i];
+		if (s->order && p->m->main->input.at[s->in]->shape.dim[s->order->axis] != 1)
+			snprintf(p->whole, sizeof p->whole, "input '%s' says another order of the samples of '%s' once a call",
+				 s->order->by, s->in_name);
+	}
+}
+
 static tarn_err rewrite(state_plan *p)
 {
 	const char *step_length = NULL, *total_length = NULL;
@@ -515,10 +509,12 @@ static tarn_err rewrite(state_plan *p)
 	tarn_err err;
 	TRY(tarn_graph_infer(p->m->main));
 	TRY(check_numbers(p->spec));
+	TRY(tarn_state_straighten(p->m, &p->arena, &p->orders));
 	TRY(take_slots(p));
 	TRY(take_sizes(p));
 	TRY(check_spec(p));
 	TRY(tarn_state_causal(p));
+	check_orders(p);
 	tarn_str ports = {0};
 	put_ports(p, &ports);
 	TRY_GOTO(out, p->grows ? make_windows(p, &step_length, &total_length) : size_step(p, &step_length));
@@ -560,6 +556,7 @@ tarn_err tarn_model_stateful(tarn_model **m, const tarn_state_spec *spec)
 	TRY(tarn_model_clone(*m, &p.m));
 	tarn_err err = rewrite(&p);
 	VEC_FINI(&p.slot);
+	VEC_FINI(&p.orders);
 	tarn_arena_fini(&p.arena);
 	if (err != TARN_OK) {
 		tarn_model_unref(p.m);

@@ -5,21 +5,30 @@
 
 #include "dyn/state.h"
 
+/* A cache whose samples an input puts in order first, as beams do. */
+typedef struct state_order {
+	const char *in, *by; /* names of the cache, and of that input */
+	int axis;
+} state_order;
+typedef VEC(state_order) state_orders;
+
 /* A state while the model is rewritten. */
 typedef struct state_slot {
 	const char *in_name, *out_name;
-	int in, out;         /* positions among the graph's inputs and outputs */
-	int axis;            /* -1: of one size */
-	tarn_node *concat;   /* of one that grows */
-	tarn_value *entries; /* what is new */
-	bool carried;        /* proven the same after each part of a call */
-	bool selected;       /* the model itself chooses from the window with a Where */
+	int in, out;              /* positions among the graph's inputs and outputs */
+	int axis;                 /* -1: of one size */
+	tarn_node *concat;        /* of one that grows */
+	tarn_value *entries;      /* what is new */
+	bool carried;             /* proven the same after each part of a call */
+	bool selected;            /* the model itself chooses from the window with a Where */
+	const state_order *order; /* NULL: samples stay where they are */
 } state_slot;
 
 typedef struct state_plan {
 	tarn_model *m;
 	const tarn_state_spec *spec;
 	VEC(state_slot) slot;
+	state_orders orders;
 	/* Symbols; 0: there is none. total = past + step. */
 	tarn_dim past, step, total;
 	bool grows;
@@ -30,6 +39,20 @@ typedef struct state_plan {
 	char exact[400];      /* why a call cannot be padded; "": it can */
 	tarn_arena arena;
 } state_plan;
+
+/* ---- state_form.c ---- */
+
+/* Caches of other forms as what tarn_state_find looks for; names in the caller's arena, the list is the caller's to release. */
+TARN_MUST tarn_err tarn_state_straighten(tarn_model *m, tarn_arena *a, state_orders *orders);
+
+/* ---- state_find.c ---- */
+
+/* Position of v, or of a copy of it, among the outputs; -1: it is none. */
+int tarn_state_output(const tarn_graph *g, const tarn_value *v);
+/* Is input i a cache that grows? Fills the slot. */
+bool tarn_state_growing(const tarn_graph *g, int i, state_slot *s);
+/* tarn_state_find for a model whose caches have the one form. */
+TARN_MUST tarn_err tarn_state_find_here(const tarn_model *m, tarn_arena *a, tarn_state_pair **pair, int *n);
 
 /* ---- state_number.c ---- */
 

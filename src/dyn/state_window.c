@@ -129,10 +129,23 @@ static void drop_clearing(tarn_graph *g, tarn_value *window)
 	}
 }
 
+/* What was there, in the order that an input says; one sample has no order. */
+static tarn_err reorder(tarn_graph *g, const state_order *o, tarn_value **past)
+{
+	tarn_value *by = NULL, *v = *past;
+	if (!o || v->shape.dim[o->axis] == 1)
+		return TARN_OK;
+	for (size_t i = 0; i < g->input.len; i++)
+		by = strcmp(g->input.at[i]->name, o->by) ? by : g->input.at[i];
+	CHECK(by, TARN_INTERNAL, "input '%s' went missing", o->by);
+	TRY(tarn_state_node(g, "Gather", v, by, NULL, past));
+	return tarn_attr_set_i((*past)->def, tarn_attr_index((*past)->def->op, "axis"), o->axis);
+}
+
 static tarn_err join_one(joiner *j, const state_slot *s)
 {
 	tarn_graph *g = j->g;
-	tarn_value *window = g->input.at[s->in], *entries = g->output.at[s->out], *past, *is_new, *rows = entries, *now;
+	tarn_value *window = g->input.at[s->in], *entries = g->output.at[s->out], *past, *kept, *is_new, *rows = entries, *now;
 	if (!s->selected)
 		drop_clearing(g, window);
 	TRY(replace_input(g, s->in, s->in_name, window->type, &window->shape, &past));
@@ -141,7 +154,9 @@ static tarn_err join_one(joiner *j, const state_slot *s)
 		TRY(tarn_state_node(g, "Gather", entries, j->row, NULL, &rows));
 		TRY(tarn_attr_set_i(rows->def, tarn_attr_index(rows->def->op, "axis"), s->axis));
 	}
-	TRY(tarn_state_node(g, "Where", is_new, rows, past, &now));
+	kept = past;
+	TRY(reorder(g, s->order, &kept));
+	TRY(tarn_state_node(g, "Where", is_new, rows, kept, &now));
 	now->type = window->type;
 	now->shape = window->shape;
 	tarn_graph_replace(g, window, now);
