@@ -117,7 +117,6 @@ static tarn_err constant_as_f32(tarn_model *m, tarn_value *v)
 	tarn_err err = copy ? t.buf ? tarn_model_keep(m, t.buf) : TARN_OK : tarn_err_nomem(sizeof t);
 	tarn_tensor_fini(&t);
 	TRY(err);
-	copy->buf = NULL;
 	v->konst = copy;
 	v->type = TARN_F32;
 	return TARN_OK;

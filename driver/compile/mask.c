@@ -60,7 +60,6 @@ static tarn_err limit(tarn_model *m, tarn_value *v)
 	tarn_err err = copy ? t.buf ? tarn_model_keep(m, t.buf) : TARN_OK : tarn_err_nomem(sizeof t);
 	tarn_tensor_fini(&t);
 	TRY(err);
-	copy->buf = NULL; /* the model keeps the bytes */
 	v->konst = copy;
 	return TARN_OK;
 }

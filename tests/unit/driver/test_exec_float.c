@@ -172,6 +172,26 @@ static void rounding_is_to_fp16(void **state)
 	assert_true(fabsf(x[n - 1] - 3e-6f) <= 0x1p-25f);
 }
 
+/* Weights of a model in halves stay what they are through all passes. */
+static void weights_in_halves(void **state)
+{
+	(void)state;
+	static const float exact[8] = {1, -2, 0.5f, 3, -0.25f, 4, 7, -1.5f};
+	tarn_graph *g;
+	tarn_model *m = new_model(&g);
+	tarn_tensor half, f = {.type = TARN_F32, .rank = 2, .dim = {4, 2}, .data = (void *)(uintptr_t)exact};
+	assert_ok(tarn_tensor_convert(&f, TARN_F16, &half));
+	tarn_value *w, *x = node(g, "Cast", input(g, dims(2, 3, 4)), NULL, NULL), *y;
+	assert_ok(tarn_value_const(g, NULL, &half, &w));
+	tarn_tensor_fini(&half);
+	set_int(x, "to", TARN_F16);
+	y = node(g, "Cast", node(g, "MatMul", x, w, NULL), NULL, NULL);
+	set_int(y, "to", TARN_F32);
+	output(g, y);
+	assert_ok(tarn_graph_infer(g));
+	finish(m, 5e-3);
+}
+
 static int warnings;
 
 static void count_warning(const char *line)
@@ -221,15 +241,11 @@ static void masks_are_no_overflow(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(convolutions),
-		cmocka_unit_test(a_small_network),
-		cmocka_unit_test(in_the_wide_form),
-		cmocka_unit_test(rounding_to_pairs),
-		cmocka_unit_test(products_and_rows),
-		cmocka_unit_test(rounding_is_to_fp16),
-		cmocka_unit_test(masks_are_no_overflow),
-		cmocka_unit_test(overflow_is_said),
-		cmocka_unit_test(written_out_norms_keep_their_range),
+		cmocka_unit_test(convolutions),      cmocka_unit_test(a_small_network),
+		cmocka_unit_test(in_the_wide_form),  cmocka_unit_test(rounding_to_pairs),
+		cmocka_unit_test(products_and_rows), cmocka_unit_test(rounding_is_to_fp16),
+		cmocka_unit_test(weights_in_halves), cmocka_unit_test(masks_are_no_overflow),
+		cmocka_unit_test(overflow_is_said),  cmocka_unit_test(written_out_norms_keep_their_range),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
