@@ -133,8 +133,13 @@ static tarn_err both(const tarn_model *m, const tarn_program *p, tarn_device *re
 	return err;
 }
 
-/* Float results of layers that depend on the inputs, in execution order. */
-static size_t layers_of(const tarn_graph *g, tarn_value **value, bool *varies)
+static bool is_op(const tarn_node *n, const char *name)
+{
+	return !strcmp(n->op->name, name);
+}
+
+/* Float results of layers that depend on the inputs, in execution order; `codes`: of those that come back from codes. */
+static size_t layers_of(const tarn_graph *g, tarn_value **value, bool *varies, bool codes)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < g->input.len; i++)
@@ -147,14 +152,56 @@ static size_t layers_of(const tarn_graph *g, tarn_value **value, bool *varies)
 		for (int k = 0; k < d->n_out; k++)
 			if (d->out[k] && any) {
 				varies[d->out[k]->id] = true;
-				if (k == 0 && tarn_dtype_is_float(d->out[k]->type))
+				if (k == 0 && tarn_dtype_is_float(d->out[k]->type) && (!codes || is_op(d, "DequantizeLinear")))
 					value[n++] = d->out[k];
 			}
 	}
 	return n;
 }
 
-/* The first layer whose result differs; NULL when it cannot be found. */
+/* The first of n values that differs; NULL when none does, or it cannot be found. */
+static const tarn_node *first_of(const tarn_model *m, const tarn_program *p, tarn_device *reference, tarn_value *const *value,
+				 size_t n, const tarn_tensor *in, size_t samples, double *db)
+{
+	const tarn_node *found = NULL;
+	for (size_t at = 0; at < n && !found; at += WATCHED) {
+		results r[2] = {{0}, {0}};
+		size_t few = n - at < WATCHED ? n - at : WATCHED;
+		bool ran = both(m, p, reference, value + at, few, in, samples, r) == TARN_OK;
+		for (size_t i = 0; ran && i < few && !found; i++) {
+			double now = agreement(&r[0], &r[1], i);
+			if (now < TARN_CANARY_DB) {
+				found = value[at + i]->def;
+				*db = now;
+			}
+		}
+		results_fini(&r[0]);
+		results_fini(&r[1]);
+		if (!ran)
+			break;
+	}
+	return found;
+}
+
+/* The layer whose result a pair of quantizers rounds; an activation belongs to what it follows. */
+static const tarn_node *rounded_by(const tarn_node *n)
+{
+	static const char *const inside[] = {"DequantizeLinear", "QuantizeLinear", "Relu", "Clip"};
+	if (!is_op(n, inside[0]))
+		return n;
+	for (const tarn_node *up = n; up; up = up->in[0]->def) {
+		bool passes = false;
+		for (size_t i = 0; i < sizeof inside / sizeof *inside; i++)
+			passes |= is_op(up, inside[i]);
+		n = up;
+		if (!passes)
+			break;
+	}
+	return n;
+}
+
+/* The first layer whose result differs; NULL when it cannot be found. Watching a result in floats takes a layer out of INT8, so
+ * that what is wrong there would be gone: results are looked at behind their quantizers, too. */
 static const tarn_node *first_layer(const tarn_model *m, const tarn_program *p, tarn_device *reference, const tarn_tensor *in,
 				    size_t samples, double *db)
 {
@@ -163,23 +210,17 @@ static const tarn_node *first_layer(const tarn_model *m, const tarn_program *p, 
 	const tarn_node *found = NULL;
 	tarn_value **value = tarn_arena_zalloc(&scratch, g->node.len + 1, sizeof *value);
 	bool *varies = tarn_arena_zalloc(&scratch, g->value.len + 1, sizeof *varies);
-	size_t n = value && varies ? layers_of(g, value, varies) : 0;
-	for (size_t at = 0; at < n && !found; at += WATCHED) {
-		results r[2] = {{0}, {0}};
-		size_t few = n - at < WATCHED ? n - at : WATCHED;
-		bool ran = both(m, p, reference, value + at, few, in, samples, r) == TARN_OK;
-		for (size_t i = 0; ran && i < few && !found; i++) {
-			*db = agreement(&r[0], &r[1], i);
-			if (*db < TARN_CANARY_DB)
-				found = value[at + i]->def;
-		}
-		results_fini(&r[0]);
-		results_fini(&r[1]);
-		if (!ran)
-			break;
+	for (int codes = 1; codes >= 0 && value && varies; codes--) {
+		double now = 0;
+		size_t n = layers_of(g, value, varies, codes);
+		const tarn_node *x = first_of(m, p, reference, value, n, in, samples, &now);
+		if (!x || (found && found->index <= x->index))
+			continue;
+		found = x;
+		*db = now;
 	}
 	tarn_arena_fini(&scratch);
-	return found;
+	return found ? rounded_by(found) : NULL;
 }
 
 /* ---- the check ---- */

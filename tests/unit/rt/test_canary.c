@@ -112,12 +112,22 @@ static void damage(void **state)
 
 /* ---- devices ---- */
 
+static bool rounded; /* the second product is followed by a quantizer, and broken only where it is not watched in floats */
+
+static bool is_output(const tarn_graph *of, const tarn_value *v)
+{
+	for (size_t i = 0; i < of->output.len; i++)
+		if (of->output.at[i] == v)
+			return true;
+	return false;
+}
+
 /* Triples the constants of the layer called "broken" and then does what the reference does. */
 static tarn_err compile_broken(tarn_program *p)
 {
 	for (size_t i = 0; i < p->model->main->node.len; i++) {
 		tarn_node *n = p->model->main->node.at[i];
-		if (strcmp(n->name, "broken"))
+		if (strcmp(n->name, "broken") || (rounded && is_output(p->model->main, n->out[0])))
 			continue;
 		tarn_tensor t;
 		tarn_value *v;
@@ -150,7 +160,9 @@ static tarn_program *compiled(const char *name)
 	other = (tarn_device){.api = &api};
 	tarn_value *x = input(g, dims(2, 1, 12));
 	tarn_value *y = node(g, "Tanh", product("first", x), NULL, NULL);
-	y = node(g, "Tanh", product(name, y), NULL, NULL);
+	y = node(g, rounded ? "Relu" : "Tanh", product(name, y), NULL, NULL);
+	if (rounded)
+		y = node(g, "DequantizeLinear", node(g, "QuantizeLinear", y, scalar(g, 0.02f), NULL), scalar(g, 0.02f), NULL);
 	output(g, product("last", y));
 	assert_ok(tarn_graph_infer(g));
 	tarn_tensor in = filled(dims(2, 1, 12));
@@ -181,6 +193,14 @@ static void the_first_layer_that_differs(void **state)
 	assert_non_null(strstr(tarn_program_note_at(p, 0), "the first layer that differs is 'broken' (MatMul)"));
 	assert_non_null(strstr(tarn_program_note_at(p, 0), "OTHER"));
 	tarn_program_unref(p);
+}
+
+/* As INT8 kernels are: what is wrong in them is gone when their results are asked for in floats. */
+static void the_layer_before_the_quantizer(void **state)
+{
+	rounded = true;
+	the_first_layer_that_differs(state);
+	rounded = false;
 }
 
 /* Samples of one row and a program of `rows` and `columns`: how many are compared. */
@@ -223,6 +243,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(damage, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_device_that_agrees, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_first_layer_that_differs, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_layer_before_the_quantizer, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_larger_batch_is_filled, setup, teardown),
 		cmocka_unit_test_setup_teardown(other_sizes_are_left_alone, setup, teardown),
 	};
