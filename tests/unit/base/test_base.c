@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/f16.h"
 #include "base/file.h"
@@ -56,6 +57,8 @@ static void arena_is_zeroed_and_aligned(void **state)
 		assert_int_equal((uintptr_t)tarn_arena_alloc_aligned(&a, n) % 64, 0);
 	}
 	assert_string_equal(tarn_arena_printf(&a, "%s-%d", "x", 7), "x-7");
+	assert_null(tarn_arena_alloc(&a, SIZE_MAX - 8)); /* with a header it would begin again at 0 */
+	assert_null(tarn_arena_zalloc(&a, SIZE_MAX / 2, 3));
 	tarn_arena_fini(&a);
 }
 
@@ -210,6 +213,30 @@ static void pool_runs_each_task_once(void **state)
 	}
 }
 
+/* After the first step beyond the end nothing is read any more, though bytes are left. */
+static void bytes_end_where_they_end(void **state)
+{
+	(void)state;
+	const uint8_t at[7] = {1, 2, 3, 4, 5, 6, 7};
+	tarn_bytes b = {at, sizeof at, false};
+	assert_int_equal(tarn_bytes_get_u32(&b), 0x04030201);
+	assert_false(b.bad);
+	assert_int_equal(tarn_bytes_get_u32(&b), 0);
+	assert_true(b.bad);
+	assert_null(tarn_bytes_get(&b, 1));
+	assert_int_equal(tarn_bytes_get_u64(&b), 0);
+	/* a text that says it is longer than what is left, and one with a NUL inside */
+	const uint8_t longer[5] = {3, 0, 0, 0, 'a'}, split[6] = {3, 0, 0, 0, 'a', 0};
+	tarn_arena a = {0};
+	b = (tarn_bytes){longer, sizeof longer, false};
+	assert_null(tarn_bytes_get_text(&b, &a));
+	assert_true(b.bad);
+	b = (tarn_bytes){split, sizeof split, false};
+	assert_null(tarn_bytes_get_text(&b, &a));
+	assert_true(b.bad);
+	tarn_arena_fini(&a);
+}
+
 static void absurd_sizes_are_refused_at_once(void **state)
 {
 	(void)state;
@@ -237,6 +264,7 @@ int main(void)
 		cmocka_unit_test(file_write_is_whole_or_absent),
 		cmocka_unit_test(what_is_no_file_is_written_to_and_a_link_is_followed),
 		cmocka_unit_test(pool_runs_each_task_once),
+		cmocka_unit_test(bytes_end_where_they_end),
 		cmocka_unit_test(absurd_sizes_are_refused_at_once),
 		cmocka_unit_test(staged_files_come_together_or_not_at_all),
 	};

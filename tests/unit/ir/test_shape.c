@@ -169,6 +169,25 @@ static void literals_stay_apart_from_symbols(void **state)
 	assert_err(TARN_SHAPE, tarn_dim_op(&tab, TARN_SYM_ADD, tarn_dim_of_int(-1), 3, &d));
 }
 
+static void counts_have_a_limit(void **state)
+{
+	(void)state;
+	int64_t n = -1;
+	const tarn_shape most = {2, {(int64_t)1 << 24, (int64_t)1 << 24}},
+			 more = {2, {(int64_t)1 << 24, ((int64_t)1 << 24) + 1}},
+			 around = {3, {(int64_t)1 << 31, (int64_t)1 << 31, 4}}, none = {3, {0, (int64_t)1 << 31, 4}},
+			 scalar = {0, {0}}, open = {1, {sym("n")}};
+	assert_ok(tarn_shape_count(&most, &n));
+	assert_int_equal(n, (int64_t)1 << 48);
+	assert_err(TARN_SHAPE, tarn_shape_count(&more, &n));
+	assert_err(TARN_SHAPE, tarn_shape_count(&around, &n)); /* 2^64: nothing is left of it in 64 bits */
+	assert_err(TARN_SHAPE, tarn_shape_count(&open, &n));
+	assert_ok(tarn_shape_count(&none, &n));
+	assert_int_equal(n, 0);
+	assert_ok(tarn_shape_count(&scalar, &n));
+	assert_int_equal(n, 1);
+}
+
 static void shapes_print(void **state)
 {
 	(void)state;
@@ -185,8 +204,13 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(equal_expressions_are_one_symbol), T(expressions_keep_their_value),     T(sizes_made_of_themselves_end),
-		T(broadcasting_follows_numpy),       T(literals_stay_apart_from_symbols), T(shapes_print),
+		T(equal_expressions_are_one_symbol),
+		T(expressions_keep_their_value),
+		T(sizes_made_of_themselves_end),
+		T(broadcasting_follows_numpy),
+		T(literals_stay_apart_from_symbols),
+		T(counts_have_a_limit),
+		T(shapes_print),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

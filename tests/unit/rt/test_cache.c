@@ -176,6 +176,52 @@ static void ports_out_of_range(void **state)
 	tarn_device_close(&d);
 }
 
+/* Whole entries, damaged ones, and what only has the name of one: a folder, a link to a file elsewhere. */
+static void only_files_are_entries(void **state)
+{
+	(void)state;
+	tarn_device d = {.api = &fake_api};
+	char keep[sizeof dir], path[256];
+	static const char *const name[] = {"11111111111111111111111111111111", "22222222222222222222222222222222",
+					   "33333333333333333333333333333333"};
+	memcpy(keep, dir, sizeof dir);
+	strcat(dir, ".d");
+	tarn_program_unref(load(&d, 11, NULL, NULL));
+	snprintf(path, sizeof path, "%s/%s.tarnblob", dir, name[0]);
+	assert_int_equal(tarn_file_mkdirs(path), TARN_OK);
+	snprintf(path, sizeof path, "%s/%s.tarnblob", dir, name[1]);
+	assert_int_equal(symlink("/etc/passwd", path), 0);
+	snprintf(path, sizeof path, "%s/%s.tarnblob", dir, name[2]);
+	assert_int_equal(tarn_file_write(path, "no container", 12), TARN_OK);
+	tarn_cache_files files;
+	assert_int_equal(tarn_cache_files_read(dir, false, &files), TARN_OK);
+	assert_int_equal(files.list.len, 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(!files.list.at[i].damage, strcmp(files.list.at[i].key, name[2]) != 0);
+	tarn_cache_files_fini(&files);
+	uint64_t removed, freed;
+	assert_int_equal(tarn_cache_files_collect(dir, false, 1 << 20, &removed, &freed), TARN_OK);
+	assert_int_equal(removed, 1); /* the damaged one */
+	assert_int_equal(freed, 12);
+	assert_int_equal(tarn_cache_files_collect(dir, false, 0, &removed, &freed), TARN_OK);
+	assert_int_equal(removed, 1);
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof path, "%s/%s.tarnblob", dir, name[i]);
+		assert_int_equal(i ? unlink(path) : rmdir(path), 0); /* still there */
+	}
+	char **left;
+	size_t n;
+	assert_int_equal(tarn_file_list(dir, &left, &n), TARN_OK);
+	for (size_t i = 0; i < n; i++) { /* the lock */
+		snprintf(path, sizeof path, "%s/%s", dir, left[i]);
+		unlink(path);
+	}
+	tarn_mem_free(left);
+	rmdir(dir);
+	memcpy(dir, keep, sizeof dir);
+	tarn_device_close(&d);
+}
+
 static void a_folder_that_cannot_be_written_is_a_note(void **state)
 {
 	(void)state;
@@ -201,6 +247,7 @@ int main(void)
 		cmocka_unit_test(any_flipped_byte_is_noticed),
 		cmocka_unit_test(exported_programs_come_back_with_their_ports),
 		cmocka_unit_test(ports_out_of_range),
+		cmocka_unit_test(only_files_are_entries),
 		cmocka_unit_test(a_folder_that_cannot_be_written_is_a_note),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,17 +43,24 @@ static void build(const char *change)
 {
 #define CHANGED(what) (change && !strcmp(change, what))
 	fixture_start(4);
-	tarn_dim n;
+	tarn_dim n, m;
 	assert_ok(tarn_symtab_named(&model->syms, "n", &n));
 	tarn_symtab_limit(&model->syms, n, CHANGED("least") ? 2 : 1, CHANGED("most") ? 9 : 8);
 	tarn_shape s = dims(4, 0, 3, CHANGED("size") ? 9 : 8, 8);
 	s.dim[0] = n;
+	assert_ok(tarn_symtab_named(&model->syms, "m", &m));
+	tarn_symtab_limit(&model->syms, m, CHANGED("least") ? 2 : 1, CHANGED("most") ? 9 : 8);
+	s.dim[3] = CHANGED("square") ? n : m; /* sizes that are equal, or only alike */
 	assert_ok(tarn_value_input(g, CHANGED("name") ? "pixels" : "x", TARN_F32, &s, &x));
 	tarn_value *w = weights(g, dims(4, 4, 3, 3, 3));
 	if (CHANGED("weights"))
 		((float *)w->konst->data)[107] += 0.5f;
 	tarn_value *y = node(g, "Conv", x, w, NULL);
 	set_ints(g, y, "pads", 4, 1, 1, 1, CHANGED("list") ? 0 : 1);
+	if (CHANGED("strides"))
+		set_ints(g, y, "strides", 2, 2, 2);
+	if (CHANGED("dilations"))
+		set_ints(g, y, "dilations", 2, 2, 2);
 	if (CHANGED("integer"))
 		set_int(y, "auto_pad", 3);
 	y = node(g, CHANGED("operator") ? "Elu" : "LeakyRelu", y, NULL, NULL);
@@ -83,8 +90,9 @@ static void build(const char *change)
 static void what_the_model_is(void **state)
 {
 	(void)state;
-	static const char *const changes[] = {NULL,      "least",    "most",  "size",   "name", "weights", "list",
-					      "integer", "operator", "float", "absent", "body", "outputs"};
+	static const char *const changes[] = {NULL,      "least",   "most",      "size",  "name",   "weights",
+					      "list",    "integer", "operator",  "float", "absent", "body",
+					      "outputs", "strides", "dilations", "square"};
 	enum { N = sizeof changes / sizeof *changes };
 	char key[N][KEY], again[KEY];
 	for (int i = 0; i < N; i++) {
