@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "ops/ops.h"
 
 static int64_t root(const quant_channels *c, int64_t i)
@@ -500,6 +501,26 @@ static bool link_node(quant_channels *c, const tarn_node *n)
 	return moves_shape(n) && link_view(c, n->in[0], n->out[0]);
 }
 
+/* Values in between keep what they are: nothing scales them but the factors of x. */
+static tarn_err link_heads(quant_channels *c, const tarn_node *n, bool *linked)
+{
+	quant_heads h;
+	TRY(tarn_quant_channels_heads(c, n, &h));
+	if (!h.x)
+		return TARN_OK;
+	for (int i = 0; i < h.n; i++) {
+		const tarn_value *y = h.node[i]->out[0];
+		if (y != h.y)
+			fix(c, y);
+		linked[h.node[i]->index] = true;
+	}
+	fix(c, n->in[0]);
+	for (int64_t i = 0; i < c->n[h.y->id]; i++)
+		link_channels(c, h.x, h.from[i], h.y, i);
+	tarn_mem_free(h.from);
+	return TARN_OK;
+}
+
 static tarn_err allocate(quant_channels *c, tarn_arena *a)
 {
 	size_t values = c->p->m->main->value.len + 1;
@@ -552,8 +573,13 @@ tarn_err tarn_quant_channels_init(quant_channels *c, const quant_plan *p, tarn_a
 			news |= propose_axes(c, g->node.at[i]);
 	}
 	TRY(number_channels(c, a));
+	bool *linked = tarn_arena_zalloc(a, g->node.len + 1, sizeof *linked);
+	if (!linked)
+		return tarn_err_nomem(g->node.len);
 	for (size_t i = 0; i < g->node.len; i++)
-		if (!link_node(c, g->node.at[i]))
+		TRY(link_heads(c, g->node.at[i], linked));
+	for (size_t i = 0; i < g->node.len; i++)
+		if (!linked[i] && !link_node(c, g->node.at[i]))
 			fix_node(c, g->node.at[i]);
 	for (size_t i = 0; i < g->input.len; i++)
 		fix(c, g->input.at[i]);

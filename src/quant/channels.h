@@ -45,4 +45,17 @@ bool tarn_quant_channels_relu(const quant_plan *p, const tarn_node *n);
  * they lie on none. uneven: by part, all of its classes have one, and these differ. */
 TARN_MUST tarn_err tarn_quant_channels_steps(const quant_channels *c, double *step, bool *uneven);
 
+/* heads.c: a product of two values, probabilities times values of attention, and the moves before and behind it: channel i of
+ * y is channel from[i] of x. */
+enum { QUANT_HEADS_MOVES = 8 };
+
+typedef struct quant_heads {
+	const tarn_value *x, *y; /* NULL: node is none */
+	int32_t *from;           /* to be freed with tarn_mem_free */
+	const tarn_node *node[2 * QUANT_HEADS_MOVES + 1];
+	int n;
+} quant_heads;
+
+TARN_MUST tarn_err tarn_quant_channels_heads(const quant_channels *c, const tarn_node *n, quant_heads *h);
+
 #endif

@@ -326,6 +326,66 @@ static void factors_follow_picked_channels(void **state)
 	}
 }
 
+static tarn_value *linear(tarn_graph *g, tarn_value *x, int inputs, tarn_value **w, tarn_value **b)
+{
+	*w = weights(g, dims(2, inputs, 16));
+	*b = weights(g, dims(1, 16));
+	return node(g, "Add", node(g, "MatMul", x, *w, NULL), *b, NULL);
+}
+
+/* Channels in four heads, heads before positions; `last` before `third`: transposed. */
+static tarn_value *heads_of(tarn_graph *g, tarn_value *x, int third, int last)
+{
+	tarn_value *y = node(g, "Transpose", node(g, "Reshape", x, ints(g, 4, 1, 6, 4, 4), NULL), NULL, NULL);
+	set_ints(g, y, "perm", 4, 0, 2, third, last);
+	return y;
+}
+
+/* Attention whose values' channels are multiplied with k. */
+static tarn_model *attending(const float *k)
+{
+	tarn_model *m;
+	tarn_value *w, *b, *out;
+	seed = 21;
+	assert_ok(tarn_model_new(&m));
+	tarn_graph *g = m->main;
+	tarn_value *x = node(g, "Reshape", input(g, dims(4, 1, 3, 10, 10)), ints(g, 3, 1, 6, 50), NULL);
+	tarn_value *q = heads_of(g, linear(g, x, 50, &w, &b), 1, 3), *t = heads_of(g, linear(g, x, 50, &w, &b), 3, 1);
+	tarn_value *v = heads_of(g, linear(g, x, 50, &w, &b), 1, 3);
+	tarn_value *y = node(g, "MatMul", node(g, "Softmax", node(g, "MatMul", q, t, NULL), NULL, NULL), v, NULL);
+	for (int i = 0; i < 16 * 50; i++)
+		((float *)w->konst->data)[i] *= k[i % 16];
+	for (int i = 0; i < 16; i++)
+		((float *)b->konst->data)[i] *= k[i];
+	y = node(g, "Transpose", y, NULL, NULL);
+	set_ints(g, y, "perm", 4, 0, 2, 1, 3);
+	out = linear(g, node(g, "Reshape", y, ints(g, 3, 1, 6, 16), NULL), 16, &w, &b);
+	for (int i = 0; i < 16 * 16; i++)
+		((float *)w->konst->data)[i] /= k[i / 16];
+	output(g, out);
+	assert_ok(tarn_graph_infer(g));
+	return m;
+}
+
+static void factors_pass_attention(void **state)
+{
+	(void)state;
+	float k[16], one[16];
+	for (int i = 0; i < 16; i++)
+		one[i] = 1;
+	seed = 8;
+	factors(k, 16);
+	tarn_model *plain = attending(one), *bad = attending(k), *e = equalized(bad, 0.5);
+	assert_true(sqnr(plain, bad) > 100);
+	assert_true(sqnr(bad, e) > 100);
+	double good = quantized(plain, TARN_QUANT_OFF);
+	assert_true(quantized(bad, TARN_QUANT_OFF) < good - 6);
+	assert_true(quantized(bad, TARN_QUANT_TRY) > good - 1);
+	tarn_model_unref(e);
+	tarn_model_unref(bad);
+	tarn_model_unref(plain);
+}
+
 /* A product read by products alone: its channels lie far from zero, one grid for all is coarse; shifted, they fit. */
 static void channels_are_shifted(void **state)
 {
@@ -452,6 +512,7 @@ int main(void)
 		cmocka_unit_test(the_function_stays),          cmocka_unit_test(random_factors_do_not_matter),
 		cmocka_unit_test(normalizations_take_factors), cmocka_unit_test(channels_are_shifted),
 		cmocka_unit_test(grids_tell_the_factors),      cmocka_unit_test(factors_follow_picked_channels),
+		cmocka_unit_test(factors_pass_attention),
 	};
 	return cmocka_run_group_tests(tests, NULL, close_device);
 }
