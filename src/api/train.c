@@ -127,27 +127,32 @@ static tarn_quant_options thinned_options(thinned *t, size_t n)
 typedef struct course {
 	thinned part, whole;
 	tarn_quant_options seen, all; /* samples of the two */
-	tarn_quant_report r;          /* of the rival */
+	size_t *order;                /* by place: samples, those trained on first */
+	double *hard;                 /* by sample */
+	tarn_quant_report r;          /* of the start */
 	tarn_model *start, *rival;
 	tarn_qat_report trained;
 } course;
 
-static tarn_err course_run(course *c, const tarn_model *m, tarn_qat_options *qat, size_t *order, tarn_quant_report *r,
-			   tarn_model **q)
+static tarn_err course_run(course *c, const tarn_model *m, tarn_qat_options *qat, tarn_quant_report *r, tarn_model **q)
 {
 	const tarn_quant_options *all = qat->data;
-	c->part = (thinned){.all = all, .order = order};
+	size_t n_train;
 	c->whole = (thinned){.all = all};
-	c->seen = thinned_options(&c->part, tarn_qat_split(qat, order));
 	c->all = thinned_options(&c->whole, all->n_sample);
-	TRY(tarn_quant_ptq(m, &c->seen, &c->start, r));
-	TRY(tarn_quant_ptq(m, &c->all, &c->rival, &c->r));
+	TRY(tarn_quant_ptq(m, &c->all, &c->rival, r));
+	TRY(tarn_qat_hard(m, c->rival, qat, c->hard));
+	qat->hard = c->hard;
+	TRY(tarn_qat_split(qat, c->order, &n_train));
+	c->part = (thinned){.all = all, .order = c->order};
+	c->seen = thinned_options(&c->part, n_train);
+	TRY(tarn_quant_ptq(m, &c->seen, &c->start, &c->r));
 	qat->rival = c->rival;
 	TRY(tarn_qat_train(m, c->start, qat, q, &c->trained));
-	if (!c->trained.improved) {
-		tarn_quant_report of_start = *r;
+	if (c->trained.improved) {
+		tarn_quant_report of_rival = *r;
 		*r = c->r;
-		c->r = of_start;
+		c->r = of_rival;
 	}
 	const tarn_quant_options *plan = c->trained.improved ? &c->seen : &c->all;
 	if (all->control && !c->trained.interrupted)
@@ -166,13 +171,15 @@ tarn_err tarn_quantize_and_train(const tarn_model *m, const tarn_quant_options *
 	tarn_qat_options qat;
 	TRY(training_in(o, all, &qat));
 	TRY(tarn_qat_check(m));
-	size_t *order = tarn_mem_zalloc(all->n_sample + 1, sizeof *order);
-	tarn_err err = order ? course_run(&c, m, &qat, order, r, q) : tarn_err_nomem(all->n_sample * sizeof *order);
+	c.order = tarn_mem_zalloc(all->n_sample + 1, sizeof *c.order);
+	c.hard = tarn_mem_zalloc(all->n_sample + 1, sizeof *c.hard);
+	tarn_err err = c.order && c.hard ? course_run(&c, m, &qat, r, q) : tarn_err_nomem(all->n_sample * sizeof *c.hard);
 	*trained = training_out(&c.trained);
 	tarn_quant_report_fini(&c.r);
 	tarn_model_unref(c.start);
 	tarn_model_unref(c.rival);
-	tarn_mem_free(order);
+	tarn_mem_free(c.order);
+	tarn_mem_free(c.hard);
 	return err;
 }
 

@@ -10,14 +10,14 @@
 #include "base/hash.h"
 #include "quant/qat/state.h"
 
-enum { N = 3, HEADER = 72, BYTES = HEADER + 5 * N * 4 + 8 };
+enum { N = 3, HEADER = 80, BYTES = HEADER + 5 * N * 4 + 8 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	float value[6][N] = {{1, 2, 3}, {4, 5, 6}};
 	qat_state s = {
 		.n = N, .theta = value[0], .mean = value[1], .m = value[2], .v = value[3], .best = value[4], .unit = value[5]};
-	uint8_t file[BYTES] = "tarnqat1";
+	uint8_t file[BYTES] = "tarnqat2";
 	const uint64_t n = N;
 	const double rate = 1;
 	memcpy(file + 16, &n, sizeof n);

@@ -90,10 +90,9 @@ static bool stop(void *ctx)
 	return x->from->stop && x->from->stop(x->from->ctx);
 }
 
-void qat_mix_init(qat_mix *x, const qat_net *net, const tarn_qat_options *o, size_t mixed)
+void qat_mix_init(qat_mix *x, const tarn_graph *g, const tarn_qat_options *o, size_t mixed)
 {
-	*x = (qat_mix){
-		.data = *o->data, .from = o->data, .mixed = mixed, .n_in = (int)net->m->main->input.len, .seed = o->seed};
+	*x = (qat_mix){.data = *o->data, .from = o->data, .mixed = mixed, .n_in = (int)g->input.len, .seed = o->seed};
 	x->data.n_sample += mixed;
 	x->data.sample = sample;
 	x->data.progress = o->data->progress ? progress : NULL;

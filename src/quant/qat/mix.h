@@ -21,6 +21,7 @@ typedef struct qat_mix {
 /* How many mixtures there should be: none without teacher, with codes of 8 bits (unless asked for), or where an input is no
  * floating-point number. */
 size_t qat_mix_count(const qat_net *net, bool taught, bool few_bits, const tarn_qat_options *o);
-void qat_mix_init(qat_mix *x, const qat_net *net, const tarn_qat_options *o, size_t mixed);
+/* g: of the model whose inputs the samples are. */
+void qat_mix_init(qat_mix *x, const tarn_graph *g, const tarn_qat_options *o, size_t mixed);
 
 #endif

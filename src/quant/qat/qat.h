@@ -40,6 +40,7 @@ typedef struct tarn_qat_options {
 	/* What leaves unless training beats it over all samples; NULL: start. It may have seen the samples kept out, start must
 	 * not have: it would look better there than it is. */
 	const tarn_model *rival;
+	const double *hard; /* by sample: those that judge are as hard as those trained on; NULL: by chance alone */
 } tarn_qat_options;
 
 /* How a model does on the holdout. */
@@ -63,9 +64,10 @@ typedef struct tarn_qat_report {
 /* Can this model, float or quantized, be trained at all? Asked before any work; TARN_UNSUPPORTED names what cannot. */
 TARN_MUST tarn_err tarn_qat_check(const tarn_model *m);
 
-/* order: room for the n_sample numbers of the samples: those trained on first, then those that judge. How many the first are.
- */
-size_t tarn_qat_split(const tarn_qat_options *o, size_t *order);
+/* order: room for the n_sample numbers of the samples: those trained on first, *n_train of them, then those that judge. */
+TARN_MUST tarn_err tarn_qat_split(const tarn_qat_options *o, size_t *order, size_t *n_train);
+/* By sample: how far model m is from the teacher there, and from the labels. */
+TARN_MUST tarn_err tarn_qat_hard(const tarn_model *teacher, const tarn_model *m, const tarn_qat_options *o, double *hard);
 
 /* teacher: the float model; NULL: labels decide alone. start: what to train; stays as it is. *out is a new model, a copy of
  * the rival when nothing better was found. TARN_UNSUPPORTED names an operator without gradient; being stopped is no error. */

@@ -2,6 +2,7 @@
 #include "quant/qat/score.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -76,38 +77,73 @@ static tarn_err ask_teacher(qat_data *d, const tarn_model *teacher)
 	return run_tapped(d, teacher, q, "asking the float model", note_teacher, d);
 }
 
-size_t tarn_qat_split(const tarn_qat_options *o, size_t *order)
+typedef struct place {
+	double hard;
+	size_t sample, at; /* at: as shuffled, which decides between equals */
+} place;
+
+static int harder(const void *a, const void *b)
+{
+	const place *x = a, *y = b;
+	return x->hard != y->hard ? (x->hard < y->hard) - (x->hard > y->hard) : (x->at > y->at) - (x->at < y->at);
+}
+
+/* order is shuffled. One of each n / n_hold samples that are about equally hard goes to the end, in place of chance. */
+static tarn_err stratify(const double *hard, size_t n, size_t n_hold, uint64_t *state, size_t *order)
+{
+	place *p = tarn_mem_zalloc(n, sizeof *p);
+	size_t train = 0, hold = n - n_hold;
+	if (!p)
+		return tarn_err_nomem(n * sizeof *p);
+	for (size_t i = 0; i < n; i++)
+		p[i] = (place){hard[order[i]], order[i], i};
+	qsort(p, n, sizeof *p, harder);
+	for (size_t k = 0; k < n_hold; k++) {
+		size_t first = k * n / n_hold, end = (k + 1) * n / n_hold;
+		size_t chosen = first + (size_t)(qat_random(state) % (end - first));
+		for (size_t i = first; i < end; i++)
+			order[i == chosen ? hold++ : train++] = p[i].sample;
+	}
+	tarn_mem_free(p);
+	return TARN_OK;
+}
+
+tarn_err tarn_qat_split(const tarn_qat_options *o, size_t *order, size_t *n_train)
 {
 	size_t n = o->data->n_sample, hold = (size_t)((o->holdout > 0 ? o->holdout : 0.2) * (double)n + 0.5);
 	uint64_t state = o->seed ^ 0x686f6c64u;
 	for (size_t i = 0; i < n; i++)
 		order[i] = i;
 	qat_shuffle(order, n, &state);
-	if (n == 1)
-		return 1;
-	return n - (hold < 1 ? 1 : hold >= n ? n - 1 : hold);
+	hold = hold < 1 ? 1 : hold >= n ? n - 1 : hold;
+	*n_train = n == 1 ? 1 : n - hold;
+	return o->hard && n > 1 ? stratify(o->hard, n, hold, &state, order) : TARN_OK;
 }
 
-/* The real samples as tarn_qat_split has them, with the mixtures between the two parts. */
+/* The real samples as tarn_qat_split has them, with the mixtures between the two parts; a third of what is seen should be real,
+ * so the few are seen more than once. */
 static tarn_err split(qat_data *d, qat_mix *mix)
 {
 	size_t n = mix->from->n_sample, all = d->o->data->n_sample;
 	tarn_qat_options real = *d->o;
 	real.data = mix->from;
 	CHECK(n, TARN_BAD_FILE, "there are no samples to train on");
-	d->order = tarn_arena_zalloc(&d->arena, all, sizeof *d->order);
+	size_t third = mix->mixed / 2, again = third > n ? third - n : 0;
+	d->order = tarn_arena_zalloc(&d->arena, all + again, sizeof *d->order);
 	d->size = tarn_arena_zalloc(&d->arena, all, sizeof *d->size);
 	if (!d->order || !d->size)
 		return tarn_err_nomem(n * sizeof *d->size);
-	d->n_train = tarn_qat_split(&real, d->order);
+	TRY(tarn_qat_split(&real, d->order, &d->n_train));
 	d->n_hold = n == 1 ? 1 : n - d->n_train;
 	mix->train = d->order;
 	mix->n_train = d->n_real = d->n_train;
 	d->mixed = mix->mixed;
 	if (d->mixed)
-		memmove(d->order + d->n_train + d->mixed, d->order + d->n_train, d->n_hold * sizeof *d->order);
+		memmove(d->order + d->n_train + d->mixed + again, d->order + d->n_train, d->n_hold * sizeof *d->order);
 	for (size_t i = 0; i < d->mixed; i++)
 		d->order[d->n_train++] = n + i;
+	for (size_t i = 0; i < again; i++)
+		d->order[d->n_train++] = d->order[i % d->n_real];
 	return TARN_OK;
 }
 
@@ -184,6 +220,7 @@ typedef struct holdout {
 	const qat_data *d;
 	size_t n;
 	tarn_qat_score *score;
+	double *each; /* by sample: its loss; NULL: not asked for */
 } holdout;
 
 static size_t held(const holdout *h, size_t i)
@@ -202,12 +239,16 @@ static tarn_err held_sample(void *ctx, size_t i, tarn_tensor *in)
 static tarn_err see_held(void *ctx, size_t i, tarn_request *r)
 {
 	const holdout *h = ctx;
-	return score_sample(h->d, r, held(h, i), h->score);
+	double sum = h->score->loss;
+	TRY(score_sample(h->d, r, held(h, i), h->score));
+	if (h->each)
+		h->each[held(h, i)] = h->score->loss - sum;
+	return TARN_OK;
 }
 
-tarn_err qat_score(const qat_data *d, const tarn_model *m, bool all, tarn_qat_score *s)
+tarn_err qat_score(const qat_data *d, const tarn_model *m, bool all, tarn_qat_score *s, double *each)
 {
-	holdout h = {d, all ? d->o->data->n_sample - d->mixed : d->n_hold, s};
+	holdout h = {d, all ? d->o->data->n_sample - d->mixed : d->n_hold, s, each};
 	tarn_quant_options q = {.sample = held_sample, .n_sample = h.n, .ctx = &h, .device = d->o->data->device};
 	*s = (tarn_qat_score){0};
 	TRY(run_tapped(d, m, &q, "judging", see_held, &h));
@@ -215,8 +256,17 @@ tarn_err qat_score(const qat_data *d, const tarn_model *m, bool all, tarn_qat_sc
 	return TARN_OK;
 }
 
-/* A smaller loss, and never fewer samples right than `least` has. */
-bool qat_score_better(const tarn_qat_score *a, const tarn_qat_score *b, const tarn_qat_score *least)
+tarn_err tarn_qat_hard(const tarn_model *teacher, const tarn_model *m, const tarn_qat_options *o, double *hard)
 {
-	return isfinite(a->loss) && a->loss < b->loss && a->right >= least->right;
+	qat_mix none;
+	qat_data d;
+	tarn_qat_score all;
+	tarn_qat_options own = *o;
+	qat_mix_init(&none, m->main, o, 0);
+	own.data = &none.data;
+	tarn_err err = qat_data_init(&d, &own, &none, m, teacher);
+	if (err == TARN_OK)
+		err = qat_score(&d, m, true, &all, hard);
+	qat_data_fini(&d);
+	return err;
 }

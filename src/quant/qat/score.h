@@ -29,10 +29,8 @@ const tarn_value *qat_data_value(const qat_data *d, const tarn_graph *g, size_t 
 /* The targets of output k of a sample, given its number of elements; offset moves on by it. */
 TARN_MUST tarn_err qat_data_target(const qat_data *d, size_t sample, size_t k, const tarn_tensor *y, size_t *offset,
 				   qat_target *t);
-/* Runs the model over the holdout (all: over every sample) on the device. */
-TARN_MUST tarn_err qat_score(const qat_data *d, const tarn_model *m, bool all, tarn_qat_score *s);
-/* A better than B. */
-bool qat_score_better(const tarn_qat_score *a, const tarn_qat_score *b, const tarn_qat_score *least);
+/* Runs the model over the holdout (all: over every sample) on the device. each (may be NULL): by sample, its loss. */
+TARN_MUST tarn_err qat_score(const qat_data *d, const tarn_model *m, bool all, tarn_qat_score *s, double *each);
 /* A reproducible stream of numbers. */
 uint64_t qat_random(uint64_t *state);
 void qat_shuffle(size_t *at, size_t n, uint64_t *state);

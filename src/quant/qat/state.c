@@ -144,13 +144,13 @@ void qat_state_retreat(qat_state *s)
 
 /* ---- the file: header, five arrays of n floats, a hash of all that ---- */
 
-static const char magic[8] = "tarnqat1";
+static const char magic[8] = "tarnqat2";
 
 typedef struct header {
 	char magic[8];
 	uint64_t about, n;
 	int64_t step, epoch;
-	double rate, best_loss;
+	double rate, best_loss, best_rank;
 	uint64_t best_right, best_n;
 } header;
 enum { ARRAYS = 5 };
@@ -163,6 +163,7 @@ tarn_err qat_state_save(const qat_state *s, const char *path)
 		    .epoch = s->epoch,
 		    .rate = s->rate,
 		    .best_loss = s->best_score.loss,
+		    .best_rank = s->best_rank,
 		    .best_right = s->best_score.right,
 		    .best_n = s->best_score.n};
 	memcpy(h.magic, magic, sizeof magic);
@@ -193,7 +194,7 @@ tarn_err qat_state_read(qat_state *s, const uint8_t *at, size_t size, const char
 		hash = tarn_hash(at + sizeof h + (size_t)i * bytes, bytes, hash);
 	CHECK(hash == want, TARN_BAD_FILE, "%s is damaged (its checksum differs); remove it", path);
 	CHECK(h.step >= 0 && h.step < INT32_MAX && h.epoch >= 0 && h.epoch < INT32_MAX && h.rate > 0 && isfinite(h.rate) &&
-		      h.best_right <= h.best_n,
+		      !isnan(h.best_rank) && h.best_right <= h.best_n,
 	      TARN_BAD_FILE, "%s says things that cannot be; remove it", path);
 	float *array[ARRAYS] = {s->theta, s->mean, s->m, s->v, s->best};
 	for (int i = 0; i < ARRAYS; i++)
@@ -201,6 +202,7 @@ tarn_err qat_state_read(qat_state *s, const uint8_t *at, size_t size, const char
 	s->step = s->resumed_step = h.step;
 	s->epoch = (int)h.epoch;
 	s->rate = h.rate;
+	s->best_rank = h.best_rank;
 	s->best_score = (tarn_qat_score){h.best_loss, (size_t)h.best_right, (size_t)h.best_n};
 	return TARN_OK;
 }

@@ -8,11 +8,12 @@
 typedef struct qat_state {
 	size_t n;
 	float *theta;
-	float *mean;  /* running average of theta */
-	float *m, *v; /* Adam's moments */
-	float *best;  /* of the judged; meaningful when best_score beats the start */
-	float *unit;  /* step of each element at rate 1 */
-	tarn_qat_score best_score;
+	float *mean;               /* running average of theta */
+	float *m, *v;              /* Adam's moments */
+	float *best;               /* of those judged; the start while best_rank is infinite */
+	float *unit;               /* step of each element at rate 1 */
+	tarn_qat_score best_score; /* on the holdout */
+	double best_rank;          /* less is better */
 	int64_t step, resumed_step;
 	int epoch;      /* done */
 	double rate;    /* peak; halved when training diverges */

@@ -132,16 +132,31 @@ static tarn_err learn_batch(trainer *t, const size_t *order, size_t n, double *l
  * loss must have fallen by so much. */
 #define CLEARLY 0.5
 
-/* Over all samples (a holdout is small) nearer than the rival, and no fewer right. */
-static tarn_err beats_rival(const trainer *t, const tarn_model *m, const tarn_qat_score *s, bool *beats)
+/* So few samples on the holdout say little: then those that were trained on count as much; the more there are, the less. */
+#define FEW 10.
+
+/* Share of samples with another class than they should have. */
+static double wrong(const tarn_qat_score *s)
 {
+	return s->n ? 1 - (double)s->right / (double)s->n : 0;
+}
+
+/* Is a candidate with this score on the holdout one that may leave? Over all samples (a holdout is small) it must be nearer
+ * than the rival, with no fewer right. *rank: what makes it better than others; one that may not leave has INFINITY. */
+static tarn_err rank(const trainer *t, const tarn_model *m, const tarn_qat_score *s, double *rank)
+{
+	const tarn_qat_score *before = &t->r->before;
+	double weight = fmin(1, FEW * FEW / (double)(t->data.n_hold * t->data.n_hold));
 	tarn_qat_score all;
-	*beats = true;
-	if (t->o->fresh)
+	*rank = isfinite(s->loss) && s->loss < before->loss && s->right >= before->right ? s->loss : INFINITY;
+	if (t->o->fresh || *rank == INFINITY)
 		return TARN_OK;
-	TRY(qat_score(&t->data, m, true, &all));
+	TRY(qat_score(&t->data, m, true, &all, NULL));
 	bool chance = t->data.teacher && !qat_state_few_bits(&t->net) && all.n && all.right == t->rival.right;
-	*beats = all.right >= t->rival.right && all.loss < t->rival.loss && (!chance || s->loss <= CLEARLY * t->r->before.loss);
+	if (all.right < t->rival.right || all.loss >= t->rival.loss || (chance && s->loss > CLEARLY * before->loss))
+		*rank = INFINITY;
+	else if (t->data.teacher)
+		*rank += weight * (all.loss + wrong(&all));
 	return TARN_OK;
 }
 
@@ -150,15 +165,16 @@ static tarn_err judge(trainer *t, const float *theta, double *loss)
 {
 	tarn_model *m;
 	tarn_qat_score s;
-	bool better = false;
+	double place = INFINITY;
 	TRY(qat_net_export(&t->net, theta, &m));
-	tarn_err err = qat_score(&t->data, m, false, &s);
-	if (err == TARN_OK && qat_score_better(&s, &t->state.best_score, &t->r->before))
-		err = beats_rival(t, m, &s, &better);
+	tarn_err err = qat_score(&t->data, m, false, &s, NULL);
+	if (err == TARN_OK)
+		err = rank(t, m, &s, &place);
 	tarn_model_unref(m);
 	TRY(err);
 	*loss = fmin(*loss, s.loss);
-	if (better) {
+	if (place < t->state.best_rank) {
+		t->state.best_rank = place;
 		t->state.best_score = s;
 		memcpy(t->state.best, theta, t->net.n_theta * sizeof *theta);
 		t->r->improved = true;
@@ -420,11 +436,11 @@ static tarn_err score_start(trainer *t, const tarn_model *start)
 {
 	tarn_model *m;
 	if (!t->o->fresh) {
-		TRY(qat_score(&t->data, rival_of(t, start), true, &t->rival));
-		return qat_score(&t->data, start, false, &t->r->before);
+		TRY(qat_score(&t->data, rival_of(t, start), true, &t->rival, NULL));
+		return qat_score(&t->data, start, false, &t->r->before, NULL);
 	}
 	TRY(qat_net_export(&t->net, t->state.theta, &m));
-	tarn_err err = qat_score(&t->data, m, false, &t->r->before);
+	tarn_err err = qat_score(&t->data, m, false, &t->r->before, NULL);
 	tarn_model_unref(m);
 	return err;
 }
@@ -433,7 +449,7 @@ static tarn_err score_start(trainer *t, const tarn_model *start)
 static tarn_err gather(trainer *t, const tarn_qat_options *o, size_t mixed, const tarn_model *teacher, const tarn_model *start)
 {
 	qat_data_fini(&t->data);
-	qat_mix_init(&t->mix, &t->net, o, mixed);
+	qat_mix_init(&t->mix, t->net.m->main, o, mixed);
 	t->own = *o;
 	t->own.data = &t->mix.data;
 	t->o = &t->own;
@@ -467,10 +483,11 @@ static tarn_err train(trainer *t, const tarn_model *teacher, const tarn_model *s
 	t->r->mixed = t->data.mixed;
 	t->r->holdout = t->data.n_hold;
 	t->state.best_score = t->r->before;
+	t->state.best_rank = INFINITY;
 	TRY(rooms(t));
 	if (t->o->resume && t->o->checkpoint)
 		TRY(qat_state_load(&t->state, t->o->checkpoint, &t->r->resumed));
-	t->r->improved = t->r->resumed && qat_score_better(&t->state.best_score, &t->r->before, &t->r->before);
+	t->r->improved = t->r->resumed && isfinite(t->state.best_rank);
 	TRY(loop(t));
 	count_bytes(t);
 	t->r->after = t->r->improved ? t->state.best_score : t->r->before;

@@ -370,7 +370,7 @@ static void mixtures(void **state)
 	d.sample = numbered_sample;
 	tarn_qat_options o = {.data = &d, .seed = 7};
 	assert_ok(qat_net_init(&net, model));
-	qat_mix_init(&x, &net, &o, 20);
+	qat_mix_init(&x, net.m->main, &o, 20);
 	x.train = may;
 	x.n_train = 2;
 	assert_int_equal(x.data.n_sample, 30);
@@ -483,7 +483,7 @@ static void samples_are_split(void **state)
 	(void)state;
 	tarn_quant_options d = {0};
 	tarn_qat_options o = {.data = &d, .seed = 5};
-	size_t order[50];
+	size_t order[50], n_train;
 	const struct {
 		size_t n;
 		double holdout;
@@ -493,12 +493,46 @@ static void samples_are_split(void **state)
 		bool seen[50] = {0};
 		d.n_sample = row[i].n;
 		o.holdout = row[i].holdout;
-		assert_int_equal(tarn_qat_split(&o, order), row[i].train);
+		assert_ok(tarn_qat_split(&o, order, &n_train));
+		assert_int_equal(n_train, row[i].train);
 		for (size_t k = 0; k < row[i].n; k++) {
 			assert_true(order[k] < row[i].n && !seen[order[k]]);
 			seen[order[k]] = true;
 		}
 	}
+}
+
+/* Those that judge are as hard as the others: one of each five, from the hardest down. */
+static void judges_are_as_hard(void **state)
+{
+	(void)state;
+	tarn_quant_options d = {.n_sample = 50};
+	double hard[50];
+	size_t order[50], n_train;
+	int different = 0;
+	for (size_t i = 0; i < 50; i++)
+		hard[i] = (double)(i * 7 % 50); /* each of 0..49 once */
+	for (uint64_t s = 1; s < 4; s++) {
+		tarn_qat_options o = {.data = &d, .seed = s, .hard = hard};
+		int of[10] = {0};
+		size_t chance[50];
+		bool seen[50] = {0};
+		assert_ok(tarn_qat_split(&o, order, &n_train));
+		assert_int_equal(n_train, 40);
+		for (size_t k = 0; k < 50; k++) {
+			assert_false(seen[order[k]]);
+			seen[order[k]] = true;
+			if (k >= n_train)
+				of[(int)hard[order[k]] / 5]++;
+		}
+		for (int k = 0; k < 10; k++)
+			assert_int_equal(of[k], 1);
+		o.seed = s + 1;
+		assert_ok(tarn_qat_split(&o, chance, &n_train));
+		for (size_t k = n_train; k < 50; k++)
+			different += order[k] != chance[k];
+	}
+	assert_true(different > 10); /* of 30: which of the five follows from the seed */
 }
 
 /* A rival nearer to the teacher than training gets (the teacher itself) leaves instead, however much was learned. */
@@ -534,6 +568,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(learns_from_the_teacher, setup, teardown),
 		cmocka_unit_test_setup_teardown(four_bits, setup, teardown),
 		cmocka_unit_test(samples_are_split),
+		cmocka_unit_test(judges_are_as_hard),
 		cmocka_unit_test_setup_teardown(rival_leaves, setup, teardown),
 		cmocka_unit_test_setup_teardown(never_worse, setup, teardown),
 		cmocka_unit_test_setup_teardown(mixtures, setup, teardown),
