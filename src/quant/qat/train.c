@@ -141,14 +141,18 @@ static double wrong(const tarn_qat_score *s)
 	return s->n ? 1 - (double)s->right / (double)s->n : 0;
 }
 
-/* Is a candidate with this score on the holdout one that may leave? Over all samples (a holdout is small) it must be nearer
- * than the rival, with no fewer right. *rank: what makes it better than others; one that may not leave has INFINITY. */
+/* Is a candidate with this score on the holdout one that may leave? Its loss there must have fallen. With few bits many classes
+ * are wrong before and after, and so many more or fewer as their number's standard deviation are chance. Over all samples (a
+ * holdout is small) it must be nearer than the rival, with no fewer right. *rank: what makes it better than others; one that
+ * may not leave has INFINITY. */
 static tarn_err rank(const trainer *t, const tarn_model *m, const tarn_qat_score *s, double *rank)
 {
 	const tarn_qat_score *before = &t->r->before;
 	double weight = fmin(1, FEW * FEW / (double)(t->data.n_hold * t->data.n_hold));
 	tarn_qat_score all;
-	*rank = isfinite(s->loss) && s->loss < before->loss && s->right >= before->right ? s->loss : INFINITY;
+	double chance_wrong = qat_state_few_bits(&t->net) ? sqrt((double)(before->n - before->right)) : 0;
+	bool worse = (double)s->right + chance_wrong < (double)before->right;
+	*rank = isfinite(s->loss) && s->loss < before->loss && !worse ? s->loss : INFINITY;
 	if (t->o->fresh || *rank == INFINITY)
 		return TARN_OK;
 	TRY(qat_score(&t->data, m, true, &all, NULL));
