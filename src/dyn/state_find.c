@@ -120,8 +120,8 @@ tarn_err tarn_state_find(const tarn_model *m, tarn_arena *a, tarn_state_pair **p
 	tarn_err err = tarn_graph_infer(copy->main);
 	if (!err)
 		err = tarn_state_straighten(copy, a, &orders);
-	if (!err)
-		err = tarn_state_find_here(copy, a, pair, n);
+	if (err != TARN_NOMEM) /* what cannot be written in the one form is looked at as it is */
+		err = tarn_state_find_here(err ? m : copy, a, pair, n);
 	VEC_FINI(&orders);
 	tarn_model_unref(copy);
 	return err;

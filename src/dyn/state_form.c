@@ -143,20 +143,6 @@ static bool read_by(const tarn_graph *g, const tarn_value *v, const tarn_node *n
 	return true;
 }
 
-/* The node that reads v at some input and is that operator; NULL: there is none, or are several. */
-static tarn_node *reader(const tarn_graph *g, const tarn_value *v, const char *op)
-{
-	tarn_node *found = NULL;
-	for (size_t i = 0; i < g->node.len; i++)
-		for (int k = 0; k < g->node.at[i]->n_in; k++)
-			if (g->node.at[i]->in[k] == v && is(g->node.at[i], op)) {
-				if (found)
-					return NULL;
-				found = g->node.at[i];
-			}
-	return found;
-}
-
 /* ---- building ---- */
 
 static tarn_err with_axis(tarn_graph *g, const char *op, tarn_value *a, tarn_value *b, int axis, tarn_value **out)
@@ -243,22 +229,28 @@ static tarn_node *grows(const tarn_graph *g, const stack *s, int64_t index)
 	return NULL;
 }
 
-/* Stacked again in their order: Unsqueeze of each, and one Concat. */
-static bool find_result(const tarn_graph *g, stack *s)
+/* Stacked again in their order: Unsqueeze of each, and this Concat. */
+static bool is_result(const stack *s, const tarn_node *all)
 {
-	tarn_node *all = NULL;
+	int rank = s->of->shape.rank;
 	int64_t axis;
+	if (!is(all, "Concat") || all->n_in != s->n || axis_of(attr_i(all, "axis"), rank) != s->axis)
+		return false;
 	for (int i = 0; i < s->n; i++) {
-		const tarn_node *u = reader(g, s->concat[i]->out[0], "Unsqueeze"),
-				*c = u ? reader(g, u->out[0], "Concat") : NULL;
-		if (!c || !number(u->in[1], &axis) || axis_of(axis, s->of->shape.rank) != s->axis || (all && c != all))
-			return false;
-		all = (tarn_node *)(uintptr_t)c;
-		if (c->n_in != s->n || c->in[i] != u->out[0] || axis_of(attr_i(c, "axis"), s->of->shape.rank) != s->axis)
+		const tarn_node *u = all->in[i]->def;
+		if (!is(u, "Unsqueeze") || u->in[0] != s->concat[i]->out[0] || !number(u->in[1], &axis) ||
+		    axis_of(axis, rank) != s->axis)
 			return false;
 	}
-	s->result = all ? all->out[0] : NULL;
-	return all != NULL;
+	return true;
+}
+
+static bool find_result(const tarn_graph *g, stack *s)
+{
+	for (size_t i = 0; i < g->node.len && !s->result; i++)
+		if (is_result(s, g->node.at[i]))
+			s->result = g->node.at[i]->out[0];
+	return s->result != NULL;
 }
 
 static bool find_stack(const tarn_graph *g, const tarn_node *c, stack *s)

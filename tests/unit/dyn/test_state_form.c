@@ -85,7 +85,9 @@ static tarn_value *layer(tarn_graph *g, const form *f, tarn_value *x, tarn_value
 	tarn_value *scores = node(g, "MatMul", node(g, "MatMul", x, weights(g, dims(2, WIDTH, WIDTH)), NULL), k, NULL);
 	tarn_value *seen = node(g, "LessOrEqual", counting(g, one_number(g, 0), total, 0), counting(g, p, total, 1), NULL);
 	scores = node(g, "Where", seen, scores, scalar(g, -1e9f));
-	return node(g, "Add", x, node(g, "MatMul", node(g, "Softmax", scores, NULL, NULL), all[1], NULL), NULL);
+	tarn_value *v = node(g, "Unsqueeze", all[1], ints(g, 1, 1), NULL); /* as for groups of queries */
+	v = node(g, "Squeeze", v, ints(g, 1, 1), NULL);
+	return node(g, "Add", x, node(g, "MatMul", node(g, "Softmax", scores, NULL, NULL), v, NULL), NULL);
 }
 
 static tarn_model *build(const form *f)

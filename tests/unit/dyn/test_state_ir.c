@@ -57,37 +57,26 @@ static const char xml[] = "<?xml version=\"1.0\"?><net name=\"decoder\" version=
 				      PORT("0", "FP32", ANY) PORT("1", "I64", D("1")), PORT("2", "FP32", D("-1") D("1") D("2")))
 					LAYER("13", "Add", "opset1", "<data auto_broadcast=\"numpy\"/>",
 					      PORT("0", "FP32", ANY) PORT("1", "FP32", D("-1") D("-1") D("1")),
-					      PORT("2", "FP32", ANY)) "<layer id=\"14\" name=\"r\" type=\"Result\" "
-								      "version=\"opset1\"><input>" PORT("0", "FP32",
-													D("-1") D("1") D("2")) "</input></layer></layers><edges>" EDGE("3",
-																				       "0",
-																				       "5",
-																				       "0")
-									      EDGE("4", "0", "5",
-										   "1") EDGE("5", "2", "6",
-											     "0") EDGE("6", "1", "8",
-												       "0") EDGE("1", "0", "8", "1")
-										      EDGE("7", "0", "8", "2") EDGE(
-											      "8",
-											      "3",
-											      "9",
-											      "0") EDGE("0", "0", "13", "0")
-											      EDGE("2", "0", "13", "1") EDGE(
-												      "13",
-												      "2",
-												      "9",
-												      "1") EDGE("9", "2", "10",
+					      PORT("2", "FP32",
+						   ANY)) "<layer id=\"14\" name=\"r\" type=\"Result\" "
+							 "version=\"opset1\"><input>" PORT(
+								 "0", "FP32",
+								 D("-1") D("1") D(
+									 "2")) "</input></layer></layers><edges>" EDGE("3", "0",
+														       "5", "0")
+								 EDGE("4", "0", "5", "1") EDGE("5", "2", "6", "0") EDGE(
+									 "6", "1", "8", "0") EDGE("1", "0", "8", "1")
+									 EDGE("7", "0", "8", "2") EDGE("8", "3", "9", "0") EDGE(
+										 "0", "0", "13", "0") EDGE("2", "0", "13", "1")
+										 EDGE("13", "2", "9", "1") EDGE("9", "2", "10",
 														"0")
-												      EDGE("9", "2", "12",
-													   "0") EDGE("11", "0",
-														     "12",
-														     "1")
-													      EDGE("12", "2",
-														   "14",
-														   "0") "</"
-															"edges>"
-															"</"
-															"net>";
+											 EDGE("9", "2", "12", "0")
+												 EDGE("11", "0", "12", "1")
+													 EDGE("12", "2", "14",
+													      "0") "</"
+														   "edges>"
+														   "</"
+														   "net>";
 
 static tarn_model *decoder(void)
 {
