@@ -64,7 +64,11 @@ bool tarn_dyn_depends(tarn_dyn *d, tarn_dim x); /* on a bounded symbol: an axis 
 bool tarn_dyn_mentions(const tarn_dyn *d, tarn_dim x, tarn_dim sym);
 uint32_t tarn_dyn_axes(tarn_dyn *d, const tarn_value *v); /* bit a: axis a is padded */
 int64_t tarn_dyn_max(const tarn_dyn *d, tarn_dim x);      /* at the maxima; -1 when it cannot be told */
-bool tarn_dyn_grows(tarn_dyn *d, tarn_dim x);             /* certainly never falls when a bounded dimension grows */
+/* The index of the one bound that x and y hang on; -2: on none, -1: on several, or on what is free. And x, which hangs on no
+ * other bound, at one length. */
+int tarn_dyn_only(tarn_dyn *d, tarn_dim x, tarn_dim y);
+int64_t tarn_dyn_at(tarn_dyn *d, tarn_dim x, int bound, int64_t length);
+bool tarn_dyn_grows(tarn_dyn *d, tarn_dim x); /* certainly never falls when a bounded dimension grows */
 /* Is x never above what it is at the maxima? Otherwise *longer is the first length at which it is, -1 when that is not known.
  */
 bool tarn_dyn_longest(tarn_dyn *d, tarn_dim x, int64_t *longer);
@@ -174,6 +178,9 @@ tarn_err tarn_dyn_range(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
 tarn_err tarn_dyn_view(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
 tarn_err tarn_dyn_window(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
 tarn_err tarn_dyn_resize(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
+/* One axis of a Resize from a table of the elements, and their weights, that each place has at each length; refused when the
+ * table would be too large. */
+TARN_MUST tarn_err tarn_dyn_resize_by_table(tarn_dyn *d, tarn_node *n, tarn_value *x, int axis, tarn_dim out, tarn_value **y);
 tarn_err tarn_dyn_scatter(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
 tarn_err tarn_dyn_sample(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);
 tarn_err tarn_dyn_recurrent(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done);

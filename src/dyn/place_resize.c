@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Resize whose scale, or whose coordinates, depend on the length: axis by axis as a Gather (nearest) or a weighted sum of two
- * (linear) or four (cubic). Where an element lies is a fraction num / den of whole numbers, which every device divides alike.
+ * Resize whose scale, or whose coordinates, depend on the length: axis by axis as a weighted sum of two elements (linear) or
+ * four (cubic). Where an element lies is a fraction num / den of whole numbers, which every device divides alike. What hangs on
+ * the last bit of that place (nearest), or reads more elements the smaller the scale, comes from a table instead.
  */
 #include "dyn/dyn.h"
 #include "ops/resize.h"
@@ -95,8 +96,8 @@ static tarn_value *along(tarn_dyn *d, tarn_node *n, tarn_value *x, int a, tarn_d
 	tarn_value *whole = op2(d, "Div", num, den), *rest = op2(d, "Sub", num, op2(d, "Mul", whole, den));
 	tarn_value *first = op2(d, "Min", whole, last);
 	tarn_value *y = tarn_dyn_take(d, x, a, first, out);
-	if (tarn_attr_i(n, TARN_RESIZE_MODE) == 0 || d->err != TARN_OK)
-		return y;
+	if (d->err != TARN_OK)
+		return NULL;
 	tarn_value *w = tarn_dyn_op(d, "Div", x->type, tarn_dyn_cast(d, rest, x->type), tarn_dyn_cast(d, den, x->type), NULL);
 	w = column_of(d, w, x, a, out);
 	tarn_value *next = tarn_dyn_take(d, x, a, op2(d, "Min", op2(d, "Add", whole, tarn_dyn_int(d, 1)), last), out);
@@ -109,6 +110,19 @@ static tarn_value *along(tarn_dyn *d, tarn_node *n, tarn_value *x, int a, tarn_d
 	return z;
 }
 
+/* Can places be written as fractions of the two sizes, and values as sums of a few neighbours? */
+static bool by_fractions(const tarn_node *n)
+{
+	int64_t how = tarn_attr_i(n, TARN_RESIZE_COORDINATES);
+	if (tarn_attr_i(n, TARN_RESIZE_MODE) == TARN_MODE_NEAREST || tarn_attr_i(n, TARN_RESIZE_ANTIALIAS) ||
+	    tarn_attr_i(n, TARN_RESIZE_EXCLUDE))
+		return false;
+	if (how == TARN_COORD_ALIGN_CORNERS)
+		return true;
+	return tarn_resize_by_sizes(n) &&
+	       (how == TARN_COORD_HALF_PIXEL || how == TARN_COORD_PYTORCH_HALF_PIXEL || how == TARN_COORD_ASYMMETRIC);
+}
+
 tarn_err tarn_dyn_resize(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done)
 {
 	enum { MOST = 1 << 14 }; /* products of sizes stay within int32 */
@@ -118,12 +132,15 @@ tarn_err tarn_dyn_resize(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done)
 		tarn_dim in = x->shape.dim[a], out = y->shape.dim[a];
 		if (in == out)
 			continue;
+		if (tarn_dyn_is_per_sample(d, tarn_dyn_length(d, out)) || tarn_dyn_is_per_sample(d, tarn_dyn_length(d, in)))
+			return tarn_dyn_done(d);
 		if (tarn_dyn_max(d, in) < 1 || tarn_dyn_max(d, in) > MOST || tarn_dyn_max(d, out) > MOST)
 			return TARN_OK;
-		x = along(d, n, x, a, out);
+		if (by_fractions(n))
+			x = along(d, n, x, a, out);
+		else
+			TRY(tarn_dyn_resize_by_table(d, n, x, a, out, &x));
 		TRY(tarn_dyn_done(d));
-		if (tarn_dyn_is_per_sample(d, tarn_dyn_length(d, out)) || tarn_dyn_is_per_sample(d, tarn_dyn_length(d, in)))
-			return TARN_OK;
 	}
 	x->shape = y->shape;
 	tarn_dyn_replace(d, y, x, NULL);

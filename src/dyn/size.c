@@ -80,12 +80,26 @@ static int only_bound(tarn_dyn *d, tarn_dim x, int found)
 	return -1;
 }
 
+int tarn_dyn_only(tarn_dyn *d, tarn_dim x, tarn_dim y)
+{
+	return only_bound(d, y, only_bound(d, x, -2));
+}
+
+int64_t tarn_dyn_at(tarn_dyn *d, tarn_dim x, int bound, int64_t length)
+{
+	int64_t *at = &d->max[-d->bound[bound].sym - 1], was = *at;
+	*at = length;
+	int64_t v = tarn_dyn_max(d, x);
+	*at = was;
+	return v;
+}
+
 /* Calls fn with x and y at every value of the one bounded symbol that both hang on, until it says yes; false in *tried when
  * there is no such symbol, or it has too many values. */
 static bool any_length(tarn_dyn *d, tarn_dim x, tarn_dim y, bool (*fn)(int64_t x, int64_t y, int64_t *state), bool *tried)
 {
 	enum { MOST = 1 << 14 };
-	int only = only_bound(d, y, only_bound(d, x, -2));
+	int only = tarn_dyn_only(d, x, y);
 	*tried = only >= 0 && d->bound[only].max <= MOST;
 	if (!*tried)
 		return false;

@@ -49,17 +49,30 @@ static int64_t scaled(int64_t in, float scale)
 	return (int64_t)floorf((float)in * scale);
 }
 
+/* Is floor(in * p / q) what the arithmetic of float makes of in * scale, up to that size? A limit that is too high says no. */
+static bool same_as_fraction(float scale, int64_t p, int64_t q, int64_t hi)
+{
+	enum { MOST = 1 << 14 };
+	bool exact = (double)scale * (double)q == (double)p;
+	for (int64_t in = 1; !exact && hi <= MOST && in <= hi; in++)
+		if (scaled(in, scale) != in * p / q)
+			return false;
+	return exact || hi <= MOST;
+}
+
 /* A free dimension times p/q for the small fractions that scales are in practice; otherwise a new symbol. */
 static tarn_err scale_symbol(tarn_infer *c, tarn_dim in, float scale, tarn_dim *out)
 {
+	int64_t hi = tarn_dim_hi(c->syms, in);
 	for (int64_t q = 1; q <= 64; q++) {
-		double p = (double)scale * (double)q;
-		if (p < 1 || p > 1 << 20 || p != rint(p))
+		double p = rint((double)scale * (double)q);
+		if (p < 1 || p > 1 << 20 || fabs(p - (double)scale * (double)q) > 1e-4)
+			continue;
+		if (!same_as_fraction(scale, (int64_t)p, q, hi))
 			continue;
 		TRY(tarn_dim_op(c->syms, TARN_SYM_MUL, in, (int64_t)p, out));
 		return tarn_dim_op(c->syms, TARN_SYM_FLOORDIV, *out, q, out);
 	}
-	int64_t hi = tarn_dim_hi(c->syms, in);
 	return tarn_symtab_fresh(c->syms, 0, hi < 1 << 20 ? scaled(hi, scale) : TARN_DIM_MAX, out);
 }
 
@@ -236,17 +249,11 @@ static bool is_listed(const tarn_pad *p)
 	return false;
 }
 
-/* Can each element's place be written as a fraction of the sizes, and its value from its neighbours? */
-static bool by_fractions(const tarn_node *n)
+/* Can what it reads be told for each length? */
+static bool by_length(const tarn_node *n)
 {
-	int64_t how = tarn_attr_i(n, TARN_RESIZE_COORDINATES), mode = tarn_attr_i(n, TARN_RESIZE_MODE);
-	if (tarn_attr_i(n, TARN_RESIZE_POLICY) || tarn_attr_i(n, TARN_RESIZE_ANTIALIAS) ||
-	    tarn_attr_i(n, TARN_RESIZE_EXCLUDE) || !tarn_dtype_is_float(n->in[0]->type))
-		return false;
-	if (mode == TARN_MODE_NEAREST)
-		return how == TARN_COORD_ASYMMETRIC && tarn_attr_i(n, TARN_RESIZE_NEAREST) == TARN_NEAREST_FLOOR;
-	return (how == TARN_COORD_HALF_PIXEL || how == TARN_COORD_PYTORCH_HALF_PIXEL || how == TARN_COORD_ALIGN_CORNERS ||
-		how == TARN_COORD_ASYMMETRIC);
+	return !tarn_attr_i(n, TARN_RESIZE_POLICY) && (tarn_resize_by_sizes(n) || filled(n, TARN_RESIZE_SCALES)) &&
+	       (tarn_attr_i(n, TARN_RESIZE_MODE) == TARN_MODE_NEAREST || tarn_dtype_is_float(n->in[0]->type));
 }
 
 /* Results near the end read the last element in place of those that do not exist. */
@@ -280,7 +287,7 @@ static void pad_resize(tarn_pad *p)
 		tarn_err_clear();
 		if (fixed && scale == 1)
 			p->need = pad_kept(p);
-		else if (by_fractions(n))
+		else if (by_length(n))
 			p->need = TARN_PAD_PLACE;
 		return;
 	}
@@ -291,8 +298,10 @@ static void pad_resize(tarn_pad *p)
 	}
 	if (tarn_attr_i(n, TARN_RESIZE_POLICY) || tarn_attr_i(n, TARN_RESIZE_ANTIALIAS) ||
 	    tarn_attr_i(n, TARN_RESIZE_EXCLUDE) || (how == TARN_COORD_PYTORCH_HALF_PIXEL && scale < 1) ||
-	    (how == TARN_COORD_HALF_PIXEL_SYMMETRIC && !whole))
+	    (how == TARN_COORD_HALF_PIXEL_SYMMETRIC && !whole)) {
+		p->need = by_length(n) ? TARN_PAD_PLACE : TARN_PAD_UNSAFE;
 		return;
+	}
 	bool inside =
 		nearest &&
 		((how == TARN_COORD_ASYMMETRIC && (round == TARN_NEAREST_FLOOR || (whole && round == TARN_NEAREST_SIMPLE))) ||

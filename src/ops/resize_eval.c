@@ -10,27 +10,33 @@ enum { MAX_TAPS = TARN_RESIZE_MAX_TAPS };
 typedef tarn_resize_axis axis_plan;
 typedef tarn_resize_taps taps;
 
+/* Which element is nearest hangs on the last bit of its place, and runtimes place in the arithmetic of float: so do we, then.
+ */
+static double rounded(const axis_plan *p, double v)
+{
+	return tarn_attr_i(p->n, TARN_RESIZE_MODE) == TARN_MODE_NEAREST ? (double)(float)v : v;
+}
+
 static double coordinate(const axis_plan *p, int64_t i)
 {
-	double x = (double)i, in = (double)p->in, out = (double)p->out;
+	double x = (double)i, in = (double)p->in, out = (double)p->out, scale = rounded(p, p->scale);
+	double centre = rounded(p, (x + 0.5) / scale);
 	switch (tarn_attr_i(p->n, TARN_RESIZE_COORDINATES)) {
 	case TARN_COORD_PYTORCH_HALF_PIXEL:
-		return p->out > 1 ? (x + 0.5) / p->scale - 0.5 : 0;
+		return p->out > 1 ? rounded(p, centre - 0.5) : 0;
 	case TARN_COORD_ALIGN_CORNERS:
-		return p->out > 1 ? x * (in - 1) / (out - 1) : 0;
+		return p->out > 1 ? rounded(p, rounded(p, x * (in - 1)) / (out - 1)) : 0;
 	case TARN_COORD_ASYMMETRIC:
-		return x / p->scale;
+		return rounded(p, x / scale);
 	case TARN_COORD_TF_HALF_PIXEL_FOR_NN:
-		return (x + 0.5) / p->scale;
+		return centre;
 	case TARN_COORD_TF_CROP_AND_RESIZE:
 		return p->out > 1 ? p->start * (in - 1) + x * (p->end - p->start) * (in - 1) / (out - 1)
 				  : 0.5 * (p->start + p->end) * (in - 1);
-	case TARN_COORD_HALF_PIXEL_SYMMETRIC: {
-		double centre = in / 2, offset = centre * (1 - out / (p->scale * in));
-		return offset + (x + 0.5) / p->scale - 0.5;
-	}
+	case TARN_COORD_HALF_PIXEL_SYMMETRIC:
+		return in / 2 * (1 - out / (p->scale * in)) + centre - 0.5;
 	default:
-		return (x + 0.5) / p->scale - 0.5;
+		return rounded(p, centre - 0.5);
 	}
 }
 
@@ -41,9 +47,10 @@ static int64_t clamp(double v, int64_t size)
 
 static double nearest(const axis_plan *p, double x)
 {
+	const double half = 0.5 + 1e-6; /* rounding of its place does not take an element from half-way */
 	switch (tarn_attr_i(p->n, TARN_RESIZE_NEAREST)) {
 	case TARN_NEAREST_PREFER_CEIL:
-		return floor(x + 0.5);
+		return floor(x + half);
 	case TARN_NEAREST_FLOOR:
 		return floor(x);
 	case TARN_NEAREST_CEIL:
@@ -51,8 +58,14 @@ static double nearest(const axis_plan *p, double x)
 	case TARN_NEAREST_SIMPLE:
 		return p->scale < 1 ? ceil(x) : floor(x);
 	default:
-		return ceil(x - 0.5);
+		return ceil(x - half);
 	}
+}
+
+/* True when nothing happens along the axis. */
+static bool idle(const axis_plan *a)
+{
+	return a->in == a->out && a->scale == 1 && a->start == 0 && a->end == 1;
 }
 
 /* Keys' cubic convolution kernel. */
@@ -71,11 +84,20 @@ void tarn_resize_taps_of(const axis_plan *p, int64_t i, taps *t)
 	t->outside = tarn_attr_i(p->n, TARN_RESIZE_COORDINATES) == TARN_COORD_TF_CROP_AND_RESIZE &&
 		     (x < 0 || x > (double)(p->in - 1));
 	t->n = 0;
+	if (idle(p)) { /* whatever the rule of coordinates says of a scale of 1 */
+		t->n = mode == TARN_MODE_LINEAR ? 2 : 1;
+		t->at[0] = t->at[1] = i;
+		t->w[0] = 1;
+		t->w[1] = 0;
+		return;
+	}
 	if (mode == TARN_MODE_NEAREST) {
 		t->at[0] = clamp(nearest(p, x), p->in);
 		t->w[t->n++] = 1;
 		return;
 	}
+	if (fabs(x - rint(x)) < 1e-9) /* on an element: its neighbour on which side is not a matter of the last bit */
+		x = rint(x);
 	/* Antialiasing widens the kernel when shrinking, by 1/scale. */
 	double squeeze = tarn_attr_i(p->n, TARN_RESIZE_ANTIALIAS) && p->scale < 1 ? p->scale : 1;
 	double reach = (mode == TARN_MODE_LINEAR ? 1 : 2) / squeeze, sum = 0;
@@ -142,12 +164,6 @@ tarn_err tarn_resize_plan(const tarn_node *n, int rank, const int64_t *in, const
 		CHECK(a->in > 0 || a->out == 0, TARN_SHAPE, "axis %d has no elements to resize", axis[i]);
 	}
 	return TARN_OK;
-}
-
-/* True when nothing happens along the axis. */
-static bool idle(const axis_plan *a)
-{
-	return a->in == a->out && a->scale == 1 && a->start == 0 && a->end == 1;
 }
 
 /* Elements whose coordinate fell outside along any axis. */

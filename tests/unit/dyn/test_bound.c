@@ -484,18 +484,18 @@ static void results_of_unknown_size_are_refused(void **state)
 	refused(v->def->name, "depends on data");
 }
 
-static void antialiased_resize_is_refused(void **state)
+static void resize_of_a_part_is_refused(void **state)
 {
 	(void)state;
 	tarn_node *n;
-	float scales[] = {1, 1, 2};
+	float scales[] = {1, 1, 2}, part[] = {0, 0, 0, 1, 1, 0.5};
 	assert_ok(tarn_node_new(g, tarn_op_find(NULL, "Resize"), NULL, 3, 1, -1, &n));
 	n->in[0] = perm(x, 0, 2, 1);
 	assert_ok(tarn_value_const_f32(g, NULL, scales, 3, &n->in[2]));
-	set_int(n->out[0], "mode", 1);
-	set_int(n->out[0], "antialias", 1);
+	assert_ok(tarn_value_const_f32(g, NULL, part, 6, &n->in[1]));
+	set_int(n->out[0], "coordinate_transformation_mode", 5);
 	output(g, n->out[0]);
-	refused(n->name, "depends on the length");
+	refused(n->name, "which part of it is read depends on the length");
 }
 
 /* Padded updates go nowhere, whatever their indices say: by elements, by rows, and joined to what is there. */
@@ -580,7 +580,7 @@ int main(void)
 		T(batch_and_time_merged),
 		T(length_as_a_number),
 		T(results_of_unknown_size_are_refused),
-		T(antialiased_resize_is_refused),
+		T(resize_of_a_part_is_refused),
 		T(scattered_padding),
 		T(metadata_tells_who_is_padded),
 	};

@@ -176,6 +176,60 @@ static void thirds(void **state)
 	tarn_model_unref(bounded);
 }
 
+/* ---- Resize ---- */
+
+/* The sequence to a size (a list of three), by the rules of that number in the attributes' words. */
+static tarn_value *resized(tarn_value *v, tarn_value *sizes, int mode, int coordinates, int rounding)
+{
+	tarn_node *n;
+	assert_ok(tarn_node_new(g, tarn_op_find(NULL, "Resize"), NULL, 4, 1, -1, &n));
+	n->in[0] = v;
+	n->in[3] = sizes;
+	set_int(n->out[0], "mode", mode);
+	set_int(n->out[0], "coordinate_transformation_mode", coordinates);
+	set_int(n->out[0], "nearest_mode", rounding);
+	return n->out[0];
+}
+
+enum { NEAREST, LINEAR, CUBIC };
+enum { HALF_PIXEL, ALIGNED = 2, ASYMMETRIC, FOR_NN };
+
+/* The reference computes places as runtimes do; unit.ops.resize says so. */
+static void nearest_of_a_varying_size(void **state)
+{
+	(void)state;
+	for (int how = HALF_PIXEL; how <= FOR_NN; how++)
+		for (int rounding = 0; rounding < 4; rounding++)
+			output(g, resized(x, ints(g, 3, 2, 7, 3), NEAREST, how, rounding));
+	output(g, resized(cut(weights(g, dims(3, 2, 9, 3)), ints(g, 1, 0), ints(g, 1, 9)),
+			  joined(ints(g, 1, 2), length(), ints(g, 1, 3)), NEAREST, HALF_PIXEL, 1));
+	tarn_value *scaled = node(g, "Resize", x, NULL, NULL);
+	tarn_node *n = scaled->def;
+	assert_ok(tarn_node_resize_inputs(g, n, 3));
+	tarn_tensor s = filled(dims(1, 3));
+	((float *)s.data)[0] = ((float *)s.data)[2] = 1;
+	((float *)s.data)[1] = 0.7f;
+	assert_ok(tarn_value_const(g, NULL, &s, &n->in[2]));
+	tarn_tensor_fini(&s);
+	set_int(scaled, "coordinate_transformation_mode", 1);
+	output(g, scaled);
+	equal(2, 1);
+}
+
+/* As many elements are weighed as the size shrinks by; or those there are. */
+static void antialiased(void **state)
+{
+	(void)state;
+	for (int mode = LINEAR; mode <= CUBIC; mode++)
+		for (int k = 0; k < 2; k++) {
+			tarn_value *y = resized(x, ints(g, 3, 2, 5, 3), mode, k ? ASYMMETRIC : HALF_PIXEL, 0);
+			set_int(y, "antialias", mode == LINEAR || k);
+			set_int(y, "exclude_outside", mode == CUBIC && !k);
+			output(g, y);
+		}
+	equal(1, 1);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -187,6 +241,8 @@ int main(void)
 		T(folded_at_a_maximum_that_does_not_fit),
 		T(halves_that_meet),
 		T(thirds),
+		T(nearest_of_a_varying_size),
+		T(antialiased),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

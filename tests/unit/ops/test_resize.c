@@ -52,6 +52,33 @@ static void test_nearest(void **state)
 	probe_gives(&p, 0, REAL_LIST(0, 0, 1, 1, 2, 2));
 }
 
+/* By sizes: places are counted in the arithmetic of float, as runtimes do. 8 * 45 / 24 is 15, but 8 / (24 / 45) just less; that
+ * 1 / (2 / 7) is half-way between 3 and 4 is seen all the same. */
+static void test_nearest_in_floats(void **state)
+{
+	(void)state;
+	double v[45], want[24], size = 24;
+	volatile float scale = 24.0f / 45.0f;
+	for (int i = 0; i < 45; i++)
+		v[i] = i;
+	for (int i = 0; i < 24; i++)
+		want[i] = (int)((float)i / scale);
+	assert_true(want[8] == 14);
+	probe p = probe_open(NULL, "Resize", 4, 1);
+	probe_in(&p, 0, TARN_F32, DIMS(45), v);
+	probe_in(&p, 3, TARN_I64, DIMS(1), &size);
+	probe_word(&p, "coordinate_transformation_mode", "asymmetric");
+	probe_word(&p, "nearest_mode", "floor");
+	probe_gives(&p, 0, 24, want);
+	size = 2;
+	p = probe_open(NULL, "Resize", 4, 1);
+	probe_in(&p, 0, TARN_F32, DIMS(7), v);
+	probe_in(&p, 3, TARN_I64, DIMS(1), &size);
+	probe_word(&p, "coordinate_transformation_mode", "asymmetric");
+	probe_word(&p, "nearest_mode", "round_prefer_ceil");
+	probe_gives(&p, 0, REAL_LIST(0, 4));
+}
+
 static double cubic(double d)
 {
 	d = d < 0 ? -d : d;
@@ -118,8 +145,8 @@ static void test_shapes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_linear), cmocka_unit_test(test_nearest), cmocka_unit_test(test_cubic),
-		cmocka_unit_test(test_crop),   cmocka_unit_test(test_shapes),
+		cmocka_unit_test(test_linear), cmocka_unit_test(test_nearest), cmocka_unit_test(test_nearest_in_floats),
+		cmocka_unit_test(test_cubic),  cmocka_unit_test(test_crop),    cmocka_unit_test(test_shapes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
