@@ -17,7 +17,7 @@
 #include "ir/shape.h"
 #include "ir/tensor.h"
 
-typedef struct tarn_op_def tarn_op_def; /* ops/op.h */
+typedef struct tarn_op_def tarn_op_def; /* ir/op.h */
 typedef struct tarn_node tarn_node;
 typedef struct tarn_graph tarn_graph;
 typedef struct tarn_model tarn_model;
@@ -37,7 +37,7 @@ typedef struct tarn_value {
 	uint32_t id;          /* dense per graph: index into graph->value */
 } tarn_value;
 
-/* Attribute values, in the order of the operator's schema (ops/op.h). */
+/* Attribute values, in the order of the operator's schema (ir/op.h). */
 typedef struct tarn_attr {
 	bool set; /* false: absent and without default */
 	union {

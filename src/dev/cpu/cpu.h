@@ -144,7 +144,7 @@ typedef struct cpu_build {
 
 struct cpu_kernel {
 	const char *name;
-	/* Makes the group's step (cpu_step_new) and sets *taken, or leaves both alone when it is not for this kernel. */
+	/* Makes the group's step (tarn_cpu_step_new) and sets *taken, or leaves both alone when it is not for this kernel. */
 	tarn_err (*build)(cpu_build *b, const cpu_group *g, bool *taken);
 	/* Sizes are known: makes the tables. NULL: none. */
 	tarn_err (*plan)(cpu_instance *inst, const cpu_step *s, const cpu_program *p, void **plan);
