@@ -65,7 +65,7 @@ static tarn_err see(void *ctx, size_t sample, tarn_request *r)
 		const tarn_tensor *t = &r->out[k];
 		int axis = m->c.axis[v->id];
 		int64_t inner = 1, channels = m->c.n[v->id], count = tarn_tensor_count(t), base = m->c.base[v->id];
-		if (axis >= t->rank || t->dim[axis] != channels)
+		if (axis >= t->rank || t->dim[axis] != channels || !count)
 			continue;
 		for (int i = axis + 1; i < t->rank; i++)
 			inner *= t->dim[i];
