@@ -11,6 +11,11 @@
 
 /* When so much of the price of all is to be paid, all are wide. */
 #define NEARLY_ALL 0.8
+/* What costs less is not given back: it may as well be exact. */
+#define FREE_US 0.5
+/* So many choices are tried out. */
+#define STRICTER 0.7
+enum { TRIES = 10 };
 
 /* One value, or several that moves connect. */
 typedef struct choice {
@@ -233,21 +238,84 @@ static tarn_err prepare(chooser *c, double bound, tarn_arena *a)
 	return TARN_OK;
 }
 
+/* Without trials: as many as the expectation needs. */
+static bool *choose_expected(chooser *c)
+{
+	double price = 0, paid = 0;
+	for (int i = 0; i < c->n; i++)
+		price += c->list[i].us;
+	for (int i = 0; i < c->n && over(c); i++)
+		if (helps(c, &c->list[i])) {
+			take(c, &c->list[i]);
+			paid += c->list[i].us;
+		}
+	/* An expectation is not worth the little that is left out. */
+	return paid > NEARLY_ALL * price ? NULL : c->layers.pair;
+}
+
+static tarn_err enough(chooser *c, npu_trial *trial, double bound, bool *is)
+{
+	double worst[NPU_JUDGED];
+	TRY(tarn_npu_trial_run(trial, c->layers.pair, worst));
+	*is = true;
+	for (int i = 0; i < tarn_npu_trial_outputs(trial); i++)
+		*is &= worst[i] <= bound;
+	return TARN_OK;
+}
+
+/* What turned out not to be needed, the costliest first. */
+static void give_back(chooser *c)
+{
+	for (;;) {
+		const choice *best = NULL;
+		for (int i = 0; i < c->n; i++) {
+			const choice *k = &c->list[i];
+			bool spare = c->layers.pair[c->first[k->root]];
+			for (int o = 0; o < c->noise->n; o++)
+				spare &= c->sum[o] + part(c, o, k->root) <= c->limit[o];
+			if (spare && (!best || k->us > best->us))
+				best = k;
+		}
+		if (!best || best->us <= FREE_US)
+			return;
+		set_pairs(c, best->root, false);
+		for (int o = 0; o < c->noise->n; o++)
+			c->sum[o] += part(c, o, best->root);
+	}
+}
+
+/* Parts as trials found them add up, but not quite: more is taken until a trial says that it is enough. */
+static tarn_err choose_tried(chooser *c, npu_trial *trial, double bound, bool **pair)
+{
+	bool is = false;
+	*pair = NULL;
+	for (int i = 0; i < TRIES && !is; i++) {
+		int more = 0;
+		for (int k = 0; k < c->n && over(c); k++)
+			if (!c->layers.pair[c->first[c->list[k].root]] && helps(c, &c->list[k])) {
+				take(c, &c->list[k]);
+				more++;
+			}
+		if (over(c))
+			return TARN_OK;
+		give_back(c);
+		if (more)
+			TRY(enough(c, trial, bound, &is));
+		for (int o = 0; o < c->noise->n; o++)
+			c->limit[o] *= STRICTER;
+	}
+	*pair = is ? c->layers.pair : NULL;
+	return TARN_OK;
+}
+
 tarn_err tarn_npu_choose_pairs(const tarn_arch *arch, const tarn_graph *g, const npu_layers *layers, int tiles,
-			       const npu_noise *noise, double bound, tarn_arena *a, bool **pair)
+			       const npu_noise *noise, npu_trial *trial, double bound, tarn_arena *a, bool **pair)
 {
 	chooser c = {.arch = arch, .g = g, .layers = *layers, .noise = noise, .tiles = tiles};
 	TRY(prepare(&c, bound, a));
 	TRY(list_choices(&c, a));
-	double price = 0, paid = 0;
-	for (int i = 0; i < c.n; i++)
-		price += c.list[i].us;
-	for (int i = 0; i < c.n && over(&c); i++)
-		if (helps(&c, &c.list[i])) {
-			take(&c, &c.list[i]);
-			paid += c.list[i].us;
-		}
-	/* An expectation is not worth the little that is left out. */
-	*pair = paid > NEARLY_ALL * price ? NULL : c.layers.pair;
+	if (trial)
+		return choose_tried(&c, trial, bound, pair);
+	*pair = choose_expected(&c);
 	return TARN_OK;
 }

@@ -200,7 +200,17 @@ static const tarn_node *maker(const tarn_value *v)
 	return n;
 }
 
-/* Where the sweep begins: behind a function that probabilities come from, in front of it. */
+npu_end tarn_npu_end_of(const tarn_value *out)
+{
+	const tarn_node *n = maker(out);
+	if (tarn_npu_is(n, "Sigmoid"))
+		return (npu_end){NPU_END_SIGMOID, n->in[0], n};
+	if (tarn_npu_is(n, "Softmax"))
+		return (npu_end){NPU_END_SOFTMAX, n->in[0], n};
+	return (npu_end){NPU_END_PLAIN, out, n};
+}
+
+/* Where the sweep begins. */
 typedef struct end {
 	const tarn_value *at; /* NULL: nothing is known of it */
 	double spread;        /* how many deviations the worst element is off */
@@ -210,9 +220,9 @@ typedef struct end {
 
 static tarn_err begin(sweep *s, const tarn_value *out, end *e)
 {
-	const tarn_node *n = maker(out);
-	bool sigmoid = tarn_npu_is(n, "Sigmoid"), softmax = tarn_npu_is(n, "Softmax");
-	const tarn_value *v = sigmoid || softmax ? n->in[0] : out;
+	npu_end of = tarn_npu_end_of(out);
+	bool sigmoid = of.kind == NPU_END_SIGMOID, softmax = of.kind == NPU_END_SOFTMAX;
+	const tarn_value *v = of.at;
 	gain *g;
 	*e = (end){.size = 1, .spread = 1};
 	TRY(open_gain(s, v, &g));

@@ -4,9 +4,19 @@
 #define TARN_DRIVER_COMPILE_NOISE_H
 
 #include "driver/compile/moments.h"
+#include "driver/compile/trial.h"
 
 /* Outputs that are judged, the first of a model's. */
 enum { NPU_JUDGED = 8 };
+
+/* Where an output is judged: in front of the function that probabilities come from, else at the output itself. */
+typedef enum npu_end_kind { NPU_END_PLAIN, NPU_END_SIGMOID, NPU_END_SOFTMAX } npu_end_kind;
+typedef struct npu_end {
+	npu_end_kind kind;
+	const tarn_value *at;
+	const tarn_node *by; /* what makes the output, behind what only moves it; may be NULL */
+} npu_end;
+npu_end tarn_npu_end_of(const tarn_value *out);
 
 typedef struct npu_noise {
 	int n; /* outputs */
@@ -20,8 +30,13 @@ typedef struct npu_noise {
 /* In the arena. Values that layers keep in FP32, and what moments.c knows nothing of, count as nothing. */
 TARN_MUST tarn_err tarn_npu_noise(const tarn_graph *g, const npu_layers *layers, tarn_arena *a, npu_noise *noise);
 
-/* choose.c: by value id, what has to be wide for no output to be expected further off than `bound`; NULL: everything. */
+/* trial.c: what trials found in place of what was expected: noise->of is set anew for all but weights, so that it adds up to
+ * noise->worst, which tarn_npu_trial_run has found for FP16. */
+TARN_MUST tarn_err tarn_npu_trial_parts(npu_trial *trial, const npu_layers *layers, npu_noise *noise);
+
+/* choose.c: by value id, what has to be wide for no output to be further off than `bound` by trial, or, where trial is NULL, by
+ * the expectation; NULL: everything. */
 TARN_MUST tarn_err tarn_npu_choose_pairs(const tarn_arch *arch, const tarn_graph *g, const npu_layers *layers, int tiles,
-					 const npu_noise *noise, double bound, tarn_arena *a, bool **pair);
+					 const npu_noise *noise, npu_trial *trial, double bound, tarn_arena *a, bool **pair);
 
 #endif

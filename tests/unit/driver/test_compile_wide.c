@@ -159,7 +159,7 @@ static void choices_are_few_and_cheap(void **state)
 	}
 	bool *pair;
 	double left = 0, sum = 0;
-	assert_ok(tarn_npu_choose_pairs(arch, g, &layers, 1, &noise, sqrt(limit), &a, &pair));
+	assert_ok(tarn_npu_choose_pairs(arch, g, &layers, 1, &noise, NULL, sqrt(limit), &a, &pair));
 	for (int i = 0; i < VALUES; i++)
 		left += pair[v[i]->id] ? 0 : part[v[i]->id];
 	assert_ok(tarn_npu_widen(g, &layers, pair, &a));

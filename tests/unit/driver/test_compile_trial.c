@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What trials find: against closed forms, where expectations know nothing, and of inputs that are made up. */
+#include "unit/driver/npu_graphs.h"
+
+#include "driver/compile/canary.h"
+#include "driver/compile/noise.h"
+
+static double tried(tarn_model *m, bool wide, double *expected)
+{
+	npu_layers layers;
+	npu_noise noise;
+	npu_trial *t;
+	tarn_arena a = {0};
+	double worst[NPU_JUDGED];
+	assert_ok(tarn_graph_infer(m->main));
+	assert_ok(tarn_npu_lower(m));
+	assert_ok(tarn_npu_group(m->main, &a, &layers));
+	assert_ok(tarn_npu_noise(m->main, &layers, &a, &noise));
+	assert_ok(tarn_npu_trial_new(tarn_arch_find(4000), m->main, &layers, &t));
+	assert_non_null(t);
+	assert_int_equal(tarn_npu_trial_outputs(t), 1);
+	bool *pair = tarn_arena_zalloc(&a, m->main->value.len + 1, sizeof *pair);
+	for (size_t i = 0; i < m->main->value.len; i++)
+		pair[i] = m->main->value.at[i]->type == TARN_F32;
+	assert_ok(tarn_npu_trial_run(t, wide ? pair : NULL, worst));
+	*expected = noise.worst[0];
+	tarn_npu_trial_free(t);
+	tarn_arena_fini(&a);
+	tarn_model_unref(m);
+	return worst[0];
+}
+
+/* sigmoid(3 x + 4), x of deviation 1: an rms of 5, rounded three times, the worst of so many normal deviates. */
+static tarn_model *line(void)
+{
+	tarn_model *m;
+	assert_ok(tarn_model_new(&m));
+	tarn_graph *g = m->main;
+	tarn_value *x = input(g, dims(2, 16, 64));
+	tarn_value *y = node(g, "Add", node(g, "Mul", x, scalar(g, 3), NULL), scalar(g, 4), NULL);
+	output(g, node(g, "Sigmoid", y, NULL, NULL));
+	return m;
+}
+
+static void trials_agree_with_the_formula(void **state)
+{
+	(void)state;
+	double e, want = 2e-4 * sqrt(3) * 5 * sqrt(2 * log(16 * 64)), found = tried(line(), false, &e);
+	if (!(found > want / 1.5 && found < want * 1.5))
+		fail_msg("found %g, expected %g", found, want);
+	assert_true(tried(line(), true, &e) < 1e-3 * want);
+}
+
+/* Nothing is known of running sums; their rounding is found all the same: of a walk's n steps the deviation is sqrt n, on
+ * average over the walk sqrt(n / 2), and FP16 takes 2e-4 of that. */
+static void trials_see_what_is_not_expected(void **state)
+{
+	(void)state;
+	tarn_model *m;
+	assert_ok(tarn_model_new(&m));
+	tarn_graph *g = m->main;
+	tarn_value *y = node(g, "CumSum", input(g, dims(2, 1, 2048)), ints(g, 1, 1), NULL);
+	output(g, node(g, "Sigmoid", node(g, "Identity", y, NULL, NULL), NULL, NULL));
+	double e, want = 2e-4 * sqrt(2048 / 2) * sqrt(2 * log(2048)), found = tried(m, false, &e);
+	assert_true(e == 0);
+	if (!(found > want / 4 && found < want * 4))
+		fail_msg("found %g, expected %g", found, want);
+}
+
+/* Parts add up to the whole, and the larger of two branches has the larger part: of x and 30 x it is that with 30. */
+static void parts_say_where_it_comes_from(void **state)
+{
+	(void)state;
+	tarn_model *m;
+	npu_layers layers;
+	npu_noise noise;
+	npu_trial *t;
+	tarn_arena a = {0};
+	assert_ok(tarn_model_new(&m));
+	tarn_graph *g = m->main;
+	tarn_value *p = node(g, "Sin", input(g, dims(2, 8, 64)), NULL, NULL), *q = input(g, dims(2, 8, 64));
+	tarn_value *large = node(g, "Mul", node(g, "Cos", q, NULL, NULL), scalar(g, 30), NULL);
+	tarn_value *y = node(g, "Add", p, large, NULL);
+	output(g, node(g, "Sigmoid", y, NULL, NULL));
+	assert_ok(tarn_graph_infer(g));
+	assert_ok(tarn_npu_group(g, &a, &layers));
+	assert_ok(tarn_npu_noise(g, &layers, &a, &noise));
+	assert_ok(tarn_npu_trial_new(tarn_arch_find(4000), g, &layers, &t));
+	assert_ok(tarn_npu_trial_run(t, NULL, noise.worst));
+	assert_ok(tarn_npu_trial_parts(t, &layers, &noise));
+	double all = 0, dev = noise.worst[0] / noise.spread[0];
+	for (size_t i = 0; i < g->value.len; i++)
+		all += noise.of[0][i];
+	assert_true(fabs(all - dev * dev) < 1e-6 * all);
+	assert_true(noise.of[0][large->id] > 20 * noise.of[0][p->id]);
+	tarn_npu_trial_free(t);
+	tarn_arena_fini(&a);
+	tarn_model_unref(m);
+}
+
+static void made_up_inputs_are_plausible(void **state)
+{
+	(void)state;
+	tarn_model *m;
+	tarn_tensor t, ids, length;
+	assert_ok(tarn_model_new(&m));
+	tarn_graph *g = m->main;
+	tarn_value *image = input(g, dims(4, 1, 3, 64, 64)), *id, *n;
+	tarn_shape sixteen = dims(1, 16), one = dims(1, 1);
+	assert_ok(tarn_value_input(g, "ids", TARN_I32, &sixteen, &id));
+	assert_ok(tarn_value_input(g, "n", TARN_I32, &one, &n));
+	output(g, node(g, "Relu", image, NULL, NULL));
+	output(g, node(g, "Gather", weights(g, dims(2, 5, 8)), id, NULL));
+	tarn_tensor steps;
+	assert_ok(tarn_tensor_new(TARN_I32, 1, (int64_t[]){12}, &steps));
+	for (int i = 0; i < 12; i++)
+		tarn_tensor_set_f64(&steps, i, i);
+	tarn_value *counts;
+	assert_ok(tarn_value_const(g, "steps", &steps, &counts));
+	output(g, node(g, "Less", counts, n, NULL));
+	assert_ok(tarn_graph_infer(g));
+	assert_ok(tarn_tensor_new(TARN_F32, 4, image->shape.dim, &t));
+	assert_ok(tarn_tensor_new(TARN_I32, 1, (int64_t[]){16}, &ids));
+	assert_ok(tarn_tensor_new(TARN_I32, 1, (int64_t[]){1}, &length));
+	const float *x = t.data;
+	for (int index = 0; index < 2; index++) {
+		tarn_npu_canary(g, 0, index, &t);
+		int even = 0;
+		double sum = 0, squares = 0;
+		for (int i = 1; i < 3 * 64 * 64; i++) {
+			even += x[i] == x[i - 1];
+			sum += x[i];
+			squares += (double)x[i] * x[i];
+		}
+		/* A picture's neighbours are mostly equal, those of noise never. */
+		assert_true(index ? even < 10 : even > 3 * 64 * 64 / 2);
+		assert_true(fabs(sum) < 0.5 * 3 * 64 * 64 && squares > 0.4 * 3 * 64 * 64 && squares < 2.5 * 3 * 64 * 64);
+	}
+	tarn_npu_canary(g, 1, 0, &ids);
+	int seen = 0;
+	for (int i = 0; i < 16; i++) {
+		assert_in_range(tarn_tensor_i64(&ids, i), 0, 4);
+		seen |= 1 << tarn_tensor_i64(&ids, i);
+	}
+	assert_true(seen != 1);
+	tarn_npu_canary(g, 2, 0, &length);
+	assert_int_equal(tarn_tensor_i64(&length, 0), 12);
+	tarn_tensor_fini(&t);
+	tarn_tensor_fini(&ids);
+	tarn_tensor_fini(&length);
+	tarn_tensor_fini(&steps);
+	tarn_model_unref(m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(trials_agree_with_the_formula),
+		cmocka_unit_test(trials_see_what_is_not_expected),
+		cmocka_unit_test(parts_say_where_it_comes_from),
+		cmocka_unit_test(made_up_inputs_are_plausible),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
