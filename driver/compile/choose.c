@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which values and weights get the wide form: the fewest that bring the expected error of each output (noise.c) below a bound,
+ * Which values and weights get the wide form: the fewest that bring the error of each output (trial.c, noise.c) below a bound,
  * those first that take most of it away for the time they cost. Values that a move connects are wide together: it copies bytes.
  */
 #include <math.h>

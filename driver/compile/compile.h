@@ -41,7 +41,8 @@ typedef struct tarn_cc_blob {
 	size_t size;
 } tarn_cc_blob;
 
-/* `platform` is 3720 or 4000. The blob's bytes depend on nothing but the arguments. */
+/* `platform` is 3720 or 4000. The blob's bytes depend on nothing but the arguments; where FP16 is nearly too coarse also on the
+ * instruction set, as its trial sums floats (trial.h). */
 TARN_MUST tarn_err tarn_cc_compile(const tarn_cc_ir *ir, const tarn_cc_flags *flags, int platform, tarn_cc_blob *blob);
 /* Appends "<friendly name>" of every node the compiler would take to `names`. */
 TARN_MUST tarn_err tarn_cc_query(const tarn_cc_ir *ir, const tarn_cc_flags *flags, int platform, tarn_str *names);
