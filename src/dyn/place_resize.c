@@ -92,16 +92,16 @@ static tarn_value *along(tarn_dyn *d, tarn_node *n, tarn_value *x, int a, tarn_d
 	place_of(d, tarn_attr_i(n, TARN_RESIZE_COORDINATES), in, out, &num, &den);
 	if (tarn_attr_i(n, TARN_RESIZE_MODE) == TARN_MODE_CUBIC)
 		return cubic(d, n, x, a, out, num, den, last);
-	num = op2(d, "Max", num, tarn_dyn_int(d, 0));
-	tarn_value *whole = op2(d, "Div", num, den), *rest = op2(d, "Sub", num, op2(d, "Mul", whole, den));
-	tarn_value *first = op2(d, "Min", whole, last);
+	tarn_value *up = op2(d, "Add", num, den), *next = op2(d, "Div", up, den); /* one element before 0 is the least */
+	tarn_value *rest = op2(d, "Sub", up, op2(d, "Mul", next, den));
+	tarn_value *first = op2(d, "Min", op2(d, "Max", op2(d, "Sub", next, tarn_dyn_int(d, 1)), tarn_dyn_int(d, 0)), last);
 	tarn_value *y = tarn_dyn_take(d, x, a, first, out);
 	if (d->err != TARN_OK)
 		return NULL;
 	tarn_value *w = tarn_dyn_op(d, "Div", x->type, tarn_dyn_cast(d, rest, x->type), tarn_dyn_cast(d, den, x->type), NULL);
 	w = column_of(d, w, x, a, out);
-	tarn_value *next = tarn_dyn_take(d, x, a, op2(d, "Min", op2(d, "Add", whole, tarn_dyn_int(d, 1)), last), out);
-	tarn_value *step = d->err == TARN_OK ? tarn_dyn_op(d, "Sub", x->type, next, y, NULL) : NULL;
+	tarn_value *behind = tarn_dyn_take(d, x, a, op2(d, "Min", next, last), out);
+	tarn_value *step = d->err == TARN_OK ? tarn_dyn_op(d, "Sub", x->type, behind, y, NULL) : NULL;
 	tarn_value *z = tarn_dyn_op(d, "Add", x->type, y, tarn_dyn_op(d, "Mul", x->type, step, w, NULL), NULL);
 	if (d->err != TARN_OK)
 		return NULL;
