@@ -20,6 +20,11 @@ static tarn_value *counted_from_front(tarn_dyn *d, tarn_value *index, const tarn
 	tarn_value *size = NULL;
 	for (int k = 0; k < n; k++) {
 		tarn_value *x = tarn_dyn_length(d, data->dim[first + k]);
+		if (tarn_dyn_is_per_sample(d, x) && n > 1)
+			d->err = tarn_err_set(TARN_UNSUPPORTED,
+					      "one of the sizes that its indices count from differs by sample");
+		else if (tarn_dyn_is_per_sample(d, x))
+			x = tarn_dyn_against(d, x, index);
 		size = size ? tarn_dyn_op_attr(d, "Concat", TARN_I32, "axis", 0, size, x, NULL) : x;
 	}
 	tarn_value *below = tarn_dyn_op(d, "Less", TARN_BOOL, index, tarn_dyn_scalar(d, TARN_I32, 0), NULL);
@@ -61,6 +66,8 @@ tarn_err tarn_dyn_scatter(tarn_dyn *d, tarn_node *n, uint32_t axes, bool *done)
 	if (row < 1 || row >= INT32_MAX || depth < 1 || depth > data.rank)
 		return TARN_OK;
 	tarn_value *i = tarn_dyn_cast(d, index, TARN_I32);
+	TRY(tarn_dyn_done(d));
+	i->shape = at;
 	i = counted_from_front(d, i, &data, axis, (int)depth);
 	TRY(tarn_dyn_done(d));
 	i->shape = at;

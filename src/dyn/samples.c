@@ -45,6 +45,18 @@ static bool puts_elsewhere(const tarn_dyn *d, const tarn_node *n, int at)
 	       (place->rank < 1 || at < place->dim[place->rank - 1] || place->dim[place->rank - 1] < 0);
 }
 
+/* Inputs beside the data that say something for each sample: places, values put there, lengths. Their padding is repaired, and
+ * that is no business of other samples. */
+static bool tells_of_samples(const tarn_dyn *d, const tarn_node *n, int i, int at)
+{
+	const char *op = n->op->name;
+	if (!strcmp(op, "ScatterElements"))
+		return i > 0 && tarn_dyn_batch(d, n->in[0]) == at && !puts_elsewhere(d, n, at);
+	if (!strcmp(op, "LSTM") || !strcmp(op, "GRU") || !strcmp(op, "RNN"))
+		return i == 4;
+	return i == 1 && !strncmp(op, "Gather", 6);
+}
+
 /* Does the node read elements of others along this axis of an input, though it needs nothing of the padding behind them? */
 static bool reaches(const tarn_dyn *d, const tarn_node *n, int i, int at)
 {
@@ -69,16 +81,17 @@ static bool reaches(const tarn_dyn *d, const tarn_node *n, int i, int at)
 	return slides(n) && at >= 2;
 }
 
-/* Operators that broadcast: does the axis of samples meet another one? */
+/* Operators that broadcast or join: does the axis of samples meet another one? */
 static bool meets_another(const tarn_dyn *d, const tarn_node *n, int i, int at)
 {
-	static const char *const all[] = {"Expand", "Gemm", "MatMul", "FusedMatMul", "MatMulInteger", "QLinearMatMul"};
-	bool broadcasts = n->op->flags & TARN_OP_ELEMENTWISE;
+	static const char *const all[] = {"Expand",        "Gemm",          "MatMul", "FusedMatMul",
+					  "MatMulInteger", "QLinearMatMul", "Concat"};
+	bool lines_up = n->op->flags & TARN_OP_ELEMENTWISE;
 	for (size_t k = 0; k < sizeof all / sizeof *all; k++)
-		broadcasts |= !strcmp(n->op->name, all[k]);
+		lines_up |= !strcmp(n->op->name, all[k]);
 	if (!strcmp(n->op->name, "Gemm") && i < 2)
 		return false;
-	return broadcasts && n->in[i]->shape.rank - at != n->out[0]->shape.rank - tarn_dyn_batch(d, n->out[0]);
+	return lines_up && n->in[i]->shape.rank - at != n->out[0]->shape.rank - tarn_dyn_batch(d, n->out[0]);
 }
 
 tarn_err tarn_dyn_check_samples(tarn_dyn *d, const tarn_node *n)
@@ -89,7 +102,7 @@ tarn_err tarn_dyn_check_samples(tarn_dyn *d, const tarn_node *n)
 		int at = n->in[i] ? tarn_dyn_batch(d, n->in[i]) : -1;
 		if (at < 0)
 			continue;
-		bool kept = true, index = i == 1 && !strncmp(n->op->name, "Gather", 6);
+		bool kept = true, index = tells_of_samples(d, n, i, at);
 		for (int k = 0; k < n->n_out; k++)
 			kept &= !n->out[k] || tarn_dyn_batch(d, n->out[k]) >= 0;
 		bool needs = !index && tarn_dyn_need(&d->m->syms, n, i, at).need != TARN_PAD_ANY;

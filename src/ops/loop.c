@@ -144,7 +144,7 @@ done:
 const tarn_op_def tarn_op_loop = {
 	.name = "Loop",
 	.onnx_since = 1,
-	.min_in = 2,
+	.min_in = 0, /* trip count and condition may both be left out */
 	.max_in = -1,
 	.min_out = 1,
 	.max_out = -1,

@@ -164,6 +164,35 @@ static void ends_and_joins(void **state)
 	equal(0);
 }
 
+/* Places, values and lengths that come from the samples themselves. */
+static void told_by_samples(void **state)
+{
+	(void)state;
+	tarn_value *where = node(g, "ArgMax", x, NULL, NULL), *mean = node(g, "ReduceMean", x, NULL, NULL), *v;
+	set_int(where, "axis", 1);
+	set_ints(g, mean, "axes", 1, 1);
+	v = node(g, "ScatterElements", x, where, mean);
+	set_int(v, "axis", 1);
+	output(g, v);
+	v = node(g, "ReduceMax", node(g, "ArgMax", x, NULL, NULL), NULL, NULL);
+	set_int(v->def->in[0], "axis", 1);
+	set_ints(g, v, "axes", 2, 1, 2);
+	set_int(v, "keepdims", 0);
+	v = node(g, "Add", node(g, "Cast", v, NULL, NULL), node(g, "Cast", ints(g, 1, 1), NULL, NULL), NULL);
+	set_int(v->def->in[0], "to", TARN_I32);
+	set_int(v->def->in[1], "to", TARN_I32);
+	tarn_value *steps = perm(x, 1, 0, 2);
+	tarn_node *n;
+	assert_ok(tarn_node_new(g, tarn_op_find(NULL, "GRU"), NULL, 5, 2, -1, &n));
+	n->in[0] = steps;
+	n->in[1] = weights(g, dims(3, 2, 15, 8));
+	n->in[2] = weights(g, dims(3, 2, 15, 5));
+	n->in[4] = v; /* as many steps as the latest maximum says */
+	set_int(n->out[0], "direction", 2);
+	output(g, perm(n->out[1], 1, 0, 2));
+	equal(1e-6);
+}
+
 static void refused(const char *node_name, const char *why)
 {
 	tarn_model *b = tarn_model_ref(model);
@@ -195,6 +224,16 @@ static void writing_to_one_sample_is_refused(void **state)
 	refused(v->def->name, "mixes samples");
 }
 
+/* Samples of one operand beside steps of another, which happen to be as many. */
+static void samples_joined_with_steps_are_refused(void **state)
+{
+	(void)state;
+	tarn_value *v = node(g, "Concat", x, perm(x, 1, 0, 2), NULL);
+	set_int(v, "axis", 1);
+	output(g, v);
+	refused(v->def->name, "mixes samples");
+}
+
 static void one_number_for_all_is_refused(void **state)
 {
 	(void)state;
@@ -221,10 +260,16 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		T(attention_and_means),           T(convolutions_and_norms),
-		T(backward_recurrences),          T(ends_and_joins),
-		T(mixing_samples_is_refused),     T(writing_to_one_sample_is_refused),
-		T(one_number_for_all_is_refused), T(batch_must_be_bounded_together),
+		T(attention_and_means),
+		T(convolutions_and_norms),
+		T(backward_recurrences),
+		T(ends_and_joins),
+		T(told_by_samples),
+		T(mixing_samples_is_refused),
+		T(writing_to_one_sample_is_refused),
+		T(samples_joined_with_steps_are_refused),
+		T(one_number_for_all_is_refused),
+		T(batch_must_be_bounded_together),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

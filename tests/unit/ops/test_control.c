@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* If, Loop, Scan with captures, built by hand: values against plain recurrences, shapes with free dimensions. */
+#include "ir/verify.h"
 #include "probe.h"
 
 static tarn_value *node(tarn_graph *g, const char *op, tarn_value *a, tarn_value *b)
@@ -126,6 +127,26 @@ static void test_loop(void **state)
 	probe_close(&p);
 }
 
+/* Either of trip count and condition may be left out. */
+static void test_loop_without_count_or_condition(void **state)
+{
+	(void)state;
+	for (int k = 0; k < 2; k++) {
+		probe p = counting(k ? 2 : 100, 1);
+		const tarn_tensor *in[4];
+		tarn_tensor out[2] = {{0}};
+		for (int i = 0; i < 4; i++)
+			in[i] = i == k ? NULL : &p.in[i];
+		p.n->in[k] = NULL;
+		assert_ok(tarn_graph_verify(p.m->main));
+		assert_ok(tarn_node_eval(p.n, in, out));
+		assert_true(tarn_tensor_f64(&out[0], 0) == (k ? 7 : 10)); /* 4, 7, and 10, which is not below 10 */
+		tarn_tensor_fini(&out[0]);
+		tarn_tensor_fini(&out[1]);
+		probe_close(&p);
+	}
+}
+
 /* A state that grows each step has a free dimension, not that of its start. */
 static void test_loop_growing(void **state)
 {
@@ -203,8 +224,10 @@ static void test_scan(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_if),           cmocka_unit_test(test_if_known),  cmocka_unit_test(test_loop),
-		cmocka_unit_test(test_loop_growing), cmocka_unit_test(test_loop_left), cmocka_unit_test(test_scan),
+		cmocka_unit_test(test_if),        cmocka_unit_test(test_if_known),
+		cmocka_unit_test(test_loop),      cmocka_unit_test(test_loop_growing),
+		cmocka_unit_test(test_loop_left), cmocka_unit_test(test_loop_without_count_or_condition),
+		cmocka_unit_test(test_scan),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
