@@ -34,8 +34,8 @@ int tarn_err_exit_code(tarn_err code);
 /* "out of memory" with the size asked for. */
 TARN_MUST tarn_err tarn_err_nomem(unsigned long long bytes);
 
-/* The four macros of the idiom: pass an error on; jump to the cleanup, with the error in the function's own `err`; the same with
- * a condition and a sentence. */
+/* The four macros of the idiom: pass an error on; jump to the cleanup, with the error in the function's own `err`; the same
+ * with a condition and a sentence. */
 /* clang-format off */
 #define TRY(expr) do { tarn_err try_ = (expr); if (try_ != TARN_OK) return try_; } while (0)
 #define TRY_GOTO(label, expr) do { err = (expr); if (err != TARN_OK) goto label; } while (0)

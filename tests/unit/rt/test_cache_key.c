@@ -57,8 +57,8 @@ static void build(const char *change)
 		((float *)w->konst->data)[107] += 0.5f;
 	tarn_value *y = node(g, "Conv", x, w, NULL);
 	set_ints(g, y, "pads", 4, 1, 1, 1, CHANGED("list") ? 0 : 1);
-	if (CHANGED("strides"))
-		set_ints(g, y, "strides", 2, 2, 2);
+	if (CHANGED("kernel_shape"))
+		set_ints(g, y, "kernel_shape", 2, 2, 2);
 	if (CHANGED("dilations"))
 		set_ints(g, y, "dilations", 2, 2, 2);
 	if (CHANGED("integer"))
@@ -90,9 +90,9 @@ static void build(const char *change)
 static void what_the_model_is(void **state)
 {
 	(void)state;
-	static const char *const changes[] = {NULL,      "least",   "most",      "size",  "name",   "weights",
-					      "list",    "integer", "operator",  "float", "absent", "body",
-					      "outputs", "strides", "dilations", "square"};
+	static const char *const changes[] = {NULL,      "least",        "most",      "size",  "name",   "weights",
+					      "list",    "integer",      "operator",  "float", "absent", "body",
+					      "outputs", "kernel_shape", "dilations", "square"};
 	enum { N = sizeof changes / sizeof *changes };
 	char key[N][KEY], again[KEY];
 	for (int i = 0; i < N; i++) {
