@@ -182,8 +182,9 @@ static tarn_err write_node(const quant_plan *p, tarn_graph *g, tarn_node *n, siz
 			n->in[k] = dq[n->in[k]->id];
 	if (!p->int8[n->index] || !w->scale)
 		return TARN_OK;
-	TRY(insert_weights(g, n, w, fine));
-	return x.type != TARN_DTYPE_NONE ? insert_bias(g, n, x.scale, w) : TARN_OK;
+	if (x.type != TARN_DTYPE_NONE) /* before the weights, by which a bias behind a product is told */
+		TRY(insert_bias(g, n, x.scale, w));
+	return insert_weights(g, n, w, fine);
 }
 
 tarn_err tarn_quant_write(const quant_plan *p, tarn_model **out)

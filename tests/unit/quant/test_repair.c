@@ -173,6 +173,119 @@ static void biases_take_the_mean_error(void **state)
 	}
 }
 
+/* What rounding adds on average: by hand for a convolution in two groups, whose channels see different means. */
+static void shifts_by_hand(void **state)
+{
+	(void)state;
+	tarn_model *m = network(false);
+	tarn_quant_options o = options();
+	quant_plan p;
+	plan_of(&p, m, &o);
+	const tarn_node *n = p.m->main->node.at[0];
+	const quant_weight *w = &p.weight[0];
+	const float *x = n->in[1]->konst->data;
+	const double *mean = p.stat[n->in[0]->id].mean;
+	assert_non_null(mean);
+	double most = 0;
+	for (int o8 = 0; o8 < 8; o8++) {
+		double want = 0;
+		for (int i = 0; i < 27; i++)
+			want += ((double)w->code[o8 * 27 + i] * (double)w->scale[o8] - (double)x[o8 * 27 + i]) *
+				mean[o8 / 4 * 3 + i / 9];
+		assert_true(fabs(w->shift[o8] - want) < 1e-9);
+		most = fmax(most, fabs(want));
+	}
+	assert_true(most > 1e-4);
+	tarn_quant_plan_fini(&p);
+	tarn_model_unref(m);
+}
+
+/* A product without a bias of its own: the constant that is added behind it loses the shift, which stays float. */
+static tarn_err row_sample(void *ctx, size_t i, tarn_tensor *in)
+{
+	(void)ctx;
+	seed = (uint32_t)(13 * i + 5);
+	in[0] = filled(dims(3, 1, 4, 24));
+	for (int k = 0; k < 4 * 24; k++)
+		((float *)in[0].data)[k] = ((float *)in[0].data)[k] * 0.2f + 1;
+	return TARN_OK;
+}
+
+static void constants_behind_products_lose_the_shift(void **state)
+{
+	(void)state;
+	tarn_model *m;
+	assert_ok(tarn_model_new(&m));
+	tarn_graph *g = m->main;
+	seed = 8;
+	tarn_value *y = node(g, "MatMul", input(g, dims(3, 1, 4, 24)), weights(g, dims(2, 24, 10)), NULL);
+	output(g, node(g, "Add", y, weights(g, dims(1, 10)), NULL));
+	assert_ok(tarn_graph_infer(g));
+	tarn_quant_options o = {.sample = row_sample, .n_sample = 8, .device = &cpu, .preset = TARN_QUANT_PERFORMANCE};
+	quant_plan p;
+	plan_of(&p, m, &o);
+	for (int c = 0; c < 10; c++)
+		p.weight[0].shift[c] = 0.25 * (c + 1);
+	tarn_model *q;
+	assert_ok(tarn_quant_write(&p, &q));
+	const tarn_node *add = q->main->node.at[q->main->node.len - 1];
+	assert_string_equal(add->op->name, "Add");
+	const tarn_tensor *was = m->main->node.at[1]->in[1]->konst, *now = add->in[1]->konst;
+	for (int c = 0; c < 10; c++)
+		assert_true(fabs(tarn_tensor_f64(was, c) - 0.25 * (c + 1) - tarn_tensor_f64(now, c)) < 1e-6);
+	tarn_model_unref(q);
+	tarn_quant_plan_fini(&p);
+	tarn_model_unref(m);
+}
+
+/* An output channel of zeros keeps a scale that can be divided by. */
+static void a_dead_channel(void **state)
+{
+	(void)state;
+	tarn_model *m = network(true);
+	float *x = (float *)(uintptr_t)m->main->node.at[0]->in[1]->konst->data;
+	memset(x + 2 * 27, 0, 27 * sizeof *x);
+	tarn_quant_options o = options();
+	quant_plan p;
+	plan_of(&p, m, &o);
+	assert_true(p.weight[0].scale[2] > 0 && isfinite(1 / p.weight[0].scale[2]));
+	for (int i = 0; i < 27; i++)
+		assert_int_equal(p.weight[0].code[2 * 27 + i], 0);
+	assert_true(output_db(&p, &o) > 25);
+	tarn_quant_plan_fini(&p);
+	tarn_model_unref(m);
+}
+
+/* Long tails: the range that entropy picks lies inside the whole one, and diverges less from the values. */
+static tarn_err tailed_sample(void *ctx, size_t i, tarn_tensor *in)
+{
+	TRY(sample(ctx, i, in));
+	for (int k = 0; k < 6 * 63; k++)
+		((float *)in[0].data)[k] = powf(((float *)in[0].data)[k], 9);
+	return TARN_OK;
+}
+
+static void entropy_takes_the_least_divergence(void **state)
+{
+	(void)state;
+	double kl[2];
+	float scale[2];
+	for (int k = 0; k < 2; k++) {
+		tarn_model *m = network(true);
+		tarn_quant_options o = options();
+		quant_plan p;
+		o.sample = tailed_sample;
+		o.estimator = k ? TARN_QUANT_ENTROPY : TARN_QUANT_MIN_MAX;
+		plan_of(&p, m, &o);
+		size_t x = p.m->main->node.at[0]->in[0]->id;
+		kl[k] = tarn_quant_hist_divergence(&p.stat[x].hist, &p.grid[x]);
+		scale[k] = p.grid[x].scale;
+		tarn_quant_plan_fini(&p);
+		tarn_model_unref(m);
+	}
+	assert_true(kl[1] < kl[0] && scale[1] < scale[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -181,6 +294,10 @@ int main(void)
 		cmocka_unit_test(columns_are_what_weights_meet),
 		cmocka_unit_test(rounding_by_outputs_beats_rounding_to_nearest),
 		cmocka_unit_test(biases_take_the_mean_error),
+		cmocka_unit_test(shifts_by_hand),
+		cmocka_unit_test(constants_behind_products_lose_the_shift),
+		cmocka_unit_test(a_dead_channel),
+		cmocka_unit_test(entropy_takes_the_least_divergence),
 	};
 	return cmocka_run_group_tests(tests, NULL, close_device);
 }

@@ -190,6 +190,35 @@ static void each_width(void **state)
 	}
 }
 
+/* Weights as [n][k], a scale for each group of each row: magnitudes that differ by a thousand from group to group and row to
+ * row meet their own scale only. */
+static void groups_of_turned_weights(void **state)
+{
+	(void)state;
+	enum { ROWS_N = 24, K = 96, GROUP = 32 };
+	tarn_tensor w = filled(dims(2, ROWS_N, K));
+	tarn_value *v;
+	for (int i = 0; i < ROWS_N * K; i++)
+		((float *)w.data)[i] *= powf(10, (float)((i / K * 7 + i % K / GROUP * 5) % 4));
+	assert_ok(tarn_value_const(g, NULL, &w, &v));
+	tarn_tensor_fini(&w);
+	tarn_value *y = node(g, "Gemm", input(g, dims(2, 3, K)), v, NULL);
+	set_int(y, "transB", 1);
+	output(g, y);
+	tarn_model *q;
+	assert_true(compress(8, GROUP, 0, &q) < 0.02);
+	const tarn_node *d = q->main->node.at[0];
+	assert_string_equal(d->op->name, "DequantizeLinear");
+	const tarn_tensor *scale = d->in[1]->konst;
+	assert_true(scale->rank == 2 && scale->dim[0] == ROWS_N && scale->dim[1] == K / GROUP);
+	for (int i = 0; i < ROWS_N * (K / GROUP); i++) {
+		double most = pow(10, (i / 3 * 7 + i % 3 * 5) % 4);
+		assert_true(fabs(tarn_tensor_f64(scale, i)) > most / 127 / 3 &&
+			    fabs(tarn_tensor_f64(scale, i)) < most / 127 * 1.5);
+	}
+	tarn_model_unref(q);
+}
+
 static void tied_weights_stay_one(void **state)
 {
 	(void)state;
@@ -225,6 +254,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(weights_on_a_grid_are_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(important_rows_come_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_width, setup, teardown),
+		cmocka_unit_test_setup_teardown(groups_of_turned_weights, setup, teardown),
 		cmocka_unit_test_setup_teardown(tied_weights_stay_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(convolutions_are_refused, setup, teardown),
 	};
