@@ -111,7 +111,8 @@ static taps taps_of(const rule *r, double grid, int64_t size)
 	taps t = {0};
 	if (r->mode == 1)
 		x = rint(x);
-	if (x < lo || x > hi) {
+	/* A cubic is not held at the border: only the elements that it weighs are (as PyTorch and ONNX Runtime do). */
+	if ((x < lo || x > hi) && !(r->mode == 2 && r->padding == BORDER)) {
 		double was = x;
 		if (r->padding == BORDER)
 			x = fmin(fmax(x, 0), n - 1);
@@ -245,7 +246,7 @@ static void pad_sample(tarn_pad *p)
 {
 	const tarn_node *n = p->node;
 	int64_t mode = tarn_attr_i(n, MODE), border = tarn_attr_i(n, PADDING);
-	bool nearest = mode == 1, reflection = border == REFLECTION, cubic = mode == 2 && border == BORDER;
+	bool nearest = mode == 1, reflection = border == REFLECTION;
 	p->need = TARN_PAD_ANY;
 	if (p->input || p->axis < 2) {
 		if (p->input && p->axis == n->in[1]->shape.rank - 1)
@@ -253,10 +254,9 @@ static void pad_sample(tarn_pad *p)
 		p->why = "how many coordinates a point has cannot vary";
 		return;
 	}
-	p->need = nearest || reflection || cubic ? TARN_PAD_UNSAFE : TARN_PAD_PLACE;
+	p->need = nearest || reflection ? TARN_PAD_UNSAFE : TARN_PAD_PLACE;
 	p->why = nearest      ? "which element is nearest may hang on the last bit of a coordinate; sample with mode linear"
 		 : reflection ? "it reflects at the border of the padding; sample with padding_mode border or zeros"
-		 : cubic      ? "runtimes differ in how they weigh elements at the border; sample with mode linear"
 			      : "its coordinates are fractions of the size";
 }
 
