@@ -4,7 +4,10 @@
 #include "base/mem.h"
 #include "quant/qat/score.h"
 
-enum { ENOUGH = 1000 };  /* samples, real ones and mixtures */
+enum {
+	ENOUGH = 1000, /* samples, real ones and mixtures */
+	LEAST = 100    /* real ones: mixtures of fewer say little that is new */
+};
 #define MOST_BYTES 1.6e9 /* of the values of all samples once: on large networks mixtures would take too long */
 
 size_t qat_mix_count(const qat_net *net, bool taught, bool few_bits, const tarn_qat_options *o)
@@ -26,7 +29,7 @@ size_t qat_mix_count(const qat_net *net, bool taught, bool few_bits, const tarn_
 		bytes += count;
 	}
 	double room = MOST_BYTES / bytes, most = room < ENOUGH ? room : ENOUGH;
-	return few_bits && most > (double)n ? (size_t)most - n : 0;
+	return few_bits && n >= LEAST && most > (double)n ? (size_t)most - n : 0;
 }
 
 static size_t pick(const qat_mix *x, uint64_t *state)

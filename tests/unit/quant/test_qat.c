@@ -386,7 +386,9 @@ static void mixtures(void **state)
 		tarn_tensor_fini(&b);
 	}
 	assert_true(inside);
-	assert_int_equal(qat_mix_count(&net, true, true, &o), 990);
+	assert_int_equal(qat_mix_count(&net, true, true, &o), 0); /* too few to be mixed unless asked for */
+	d.n_sample = 100;
+	assert_int_equal(qat_mix_count(&net, true, true, &o), 900);
 	assert_int_equal(qat_mix_count(&net, true, false, &o), 0);
 	assert_int_equal(qat_mix_count(&net, false, true, &o), 0);
 	o.mix = 12;
@@ -535,6 +537,20 @@ static void judges_are_as_hard(void **state)
 	assert_true(different > 10); /* of 30: which of the five follows from the seed */
 }
 
+/* An operator without gradient matters behind what is learned, not before it. */
+static void refused_without_gradient(void **state)
+{
+	(void)state;
+	tarn_value *rois = weights(g, dims(2, 1, 4)), *batch = ints(g, 1, 0), *x = input(g, dims(4, 1, 3, 8, 8));
+	output(g, conv(node(g, "RoiAlign", x, rois, batch), 3, 4, 1));
+	assert_ok(tarn_graph_infer(g));
+	assert_ok(tarn_qat_check(model));
+	output(g, node(g, "RoiAlign", g->output.at[0], rois, batch));
+	assert_ok(tarn_graph_infer(g));
+	assert_err(TARN_UNSUPPORTED, tarn_qat_check(model));
+	assert_non_null(strstr(tarn_err_text(), "operator RoiAlign (node '"));
+}
+
 /* A rival nearer to the teacher than training gets (the teacher itself) leaves instead, however much was learned. */
 static void rival_leaves(void **state)
 {
@@ -569,6 +585,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(four_bits, setup, teardown),
 		cmocka_unit_test(samples_are_split),
 		cmocka_unit_test(judges_are_as_hard),
+		cmocka_unit_test_setup_teardown(refused_without_gradient, setup, teardown),
 		cmocka_unit_test_setup_teardown(rival_leaves, setup, teardown),
 		cmocka_unit_test_setup_teardown(never_worse, setup, teardown),
 		cmocka_unit_test_setup_teardown(mixtures, setup, teardown),
