@@ -1,28 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sizes of inputs that follow from others: masks over past and new tokens. */
+#include "devices/fixture.h"
 #include "unit/dyn/padded.h"
 
 #include "dyn/dims.h"
 
 enum { PAST, NEW, ALL, DIMS };
 
-static tarn_model *model;
-static tarn_graph *g;
-
 static int setup(void **state)
 {
 	(void)state;
-	seed = 5;
-	assert_ok(tarn_model_new(&model));
-	g = model->main;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	tarn_model_unref(model);
-	return 0;
+	return fixture_start(5);
 }
 
 static tarn_value *named_input(int rank, int axis, const char *name, int64_t first, int64_t last)
@@ -126,7 +114,7 @@ static void a_name_that_says_it(void **state)
 			assert_true(e >= 0 && e <= 1e-5);
 		}
 		tarn_model_unref(b);
-		(void)teardown(NULL), (void)setup(NULL);
+		(void)fixture_teardown(NULL), (void)setup(NULL);
 	}
 }
 
@@ -146,7 +134,7 @@ static void the_first_reason_is_told(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_mask_over_past_and_new),
 		T(maxima_are_proposed),
