@@ -159,6 +159,8 @@ static tarn_err course_run(course *c, const tarn_model *m, tarn_qat_options *qat
 		return control_trained(m, all, plan, r, q);
 	if (!c->trained.improved)
 		return TARN_OK;
+	if (c->trained.interrupted) /* the best so far is the result, and is looked at to the end */
+		c->all.stop = NULL;
 	TRY(tarn_quant_compare(m, *q, &c->all, r)); /* of what leaves */
 	memset(r->estimated, 0, sizeof r->estimated);
 	return r->twin ? tarn_quant_layer_report(r->twin, *q, &c->all, r) : TARN_OK;

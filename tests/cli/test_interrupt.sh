@@ -62,6 +62,7 @@ while_training()
 printf 'row,class\n' >labels.csv
 for i in $(seq 0 59); do echo "$i,$((i % 2))"; done >>labels.csv
 while_training quantize -m small.onnx --data data.npy --qat -o out/q.onnx
+while_training quantize -m small.onnx --data data.npy --qat --weight-bits 4 --bias off --rounding nearest -o out/q.onnx
 while_training train -m small.onnx --data data.npy --labels labels.csv -o out/q.onnx
 # The checkpoint is whole: another run goes on from it, to an end this time.
 expect_exit 0 "$TARN" train -m small.onnx --data data.npy --labels labels.csv --checkpoint state --resume --epochs 1 -nthreads 1 -o out/q.onnx --json
