@@ -10,7 +10,7 @@
 
 #include "ir/op.h"
 
-enum { MAX_PICTURE_CHANNELS = 4, MIN_PICTURE = 16, RECTANGLES = 300, MAX_WALK = 8 };
+enum { MAX_PICTURE_CHANNELS = 4, MIN_PICTURE = 16, RECTANGLES = 300, MAX_WALK = 4 };
 
 static double uniform(uint64_t *state) /* 0 to 1 */
 {
@@ -60,17 +60,6 @@ static void draw(uint64_t *state, float *x, int64_t channels, int64_t height, in
 	}
 }
 
-static const tarn_node *reader_of(const tarn_graph *g, const tarn_value *v, int *which)
-{
-	for (size_t i = 0; i < g->node.len; i++)
-		for (int k = 0; k < g->node.at[i]->n_in; k++)
-			if (g->node.at[i]->in[k] == v) {
-				*which = k;
-				return g->node.at[i];
-			}
-	return NULL;
-}
-
 static double most_of(const tarn_tensor *t)
 {
 	double most = 0;
@@ -79,28 +68,39 @@ static double most_of(const tarn_tensor *t)
 	return most;
 }
 
-/* Whole numbers below this; where *one, exactly this one. */
-static double range_of(const tarn_graph *g, const tarn_value *v, bool *one)
+typedef struct range {
+	double below; /* whole numbers from 0 on */
+	bool found, exactly;
+} range;
+
+/* By a node that reads v as its k-th input. */
+static range range_by(const tarn_node *n, int k)
 {
-	*one = true;
-	for (int step = 0; step < MAX_WALK; step++) {
-		int k;
-		const tarn_node *n = reader_of(g, v, &k);
-		if (!n)
-			return 1;
-		if (tarn_npu_is(n, "Gather") && k == 1) {
-			int64_t axis = tarn_attr_i(n, tarn_attr_index(n->op, "axis"));
-			const tarn_shape *s = &n->in[0]->shape;
-			*one = false;
-			return (double)s->dim[axis < 0 ? axis + s->rank : axis];
-		}
-		if (n->n_in == 2 && n->n_out && n->out[0]->type == TARN_BOOL && n->in[1 - k]->konst)
-			return tarn_tensor_count(n->in[1 - k]->konst) > 1 ? most_of(n->in[1 - k]->konst) + 1 : 1;
-		if (!(n->op->flags & TARN_OP_VIEW) && !tarn_npu_is(n, "Cast"))
-			return 1;
-		v = n->out[0];
+	if (tarn_npu_is(n, "Gather") && k == 1) {
+		int64_t axis = tarn_attr_i(n, tarn_attr_index(n->op, "axis"));
+		const tarn_shape *s = &n->in[0]->shape;
+		return (range){(double)s->dim[axis < 0 ? axis + s->rank : axis], true, false};
 	}
-	return 1;
+	if (n->n_in == 2 && n->n_out && n->out[0] && n->out[0]->type == TARN_BOOL && n->in[1 - k] && n->in[1 - k]->konst &&
+	    tarn_tensor_count(n->in[1 - k]->konst) > 1)
+		return (range){most_of(n->in[1 - k]->konst) + 1, true, true};
+	return (range){0};
+}
+
+/* By any of the nodes that read v, or what only changes its shape or type. */
+static range range_of(const tarn_graph *g, const tarn_value *v, int steps)
+{
+	range r = {0};
+	for (size_t i = 0; i < g->node.len && !r.found; i++) {
+		const tarn_node *n = g->node.at[i];
+		for (int k = 0; k < n->n_in && !r.found; k++)
+			if (n->in[k] == v)
+				r = range_by(n, k);
+		bool same = n->op->flags & TARN_OP_VIEW || tarn_npu_is(n, "Cast");
+		if (!r.found && same && steps > 0 && n->n_in && n->in[0] == v && n->n_out && n->out[0])
+			r = range_of(g, n->out[0], steps - 1);
+	}
+	return r;
 }
 
 void tarn_npu_canary(const tarn_graph *g, size_t input, int index, tarn_tensor *t)
@@ -115,9 +115,8 @@ void tarn_npu_canary(const tarn_graph *g, size_t input, int index, tarn_tensor *
 		for (int64_t b = index % 2; is_picture(v) && b < s->dim[0]; b += 2)
 			draw(&state, (float *)t->data + b * (n / s->dim[0]), s->dim[1], s->dim[2], s->dim[3]);
 	} else {
-		bool one;
-		double range = range_of(g, v, &one);
+		range r = range_of(g, v, MAX_WALK);
 		for (int64_t i = 0; i < n; i++)
-			tarn_tensor_set_f64(t, i, one ? range : floor(uniform(&state) * range));
+			tarn_tensor_set_f64(t, i, !r.found ? 1 : r.exactly ? r.below : floor(uniform(&state) * r.below));
 	}
 }

@@ -187,12 +187,23 @@ static void compare_plain(const tarn_tensor *want, const tarn_tensor *got, tally
 	add(s, most > 0 ? off / most : 0);
 }
 
-/* Deviations of a sigmoid's input are many, and of those that decide few are alike. */
+/* By what factor the deviation of so few may have come out too low, once in ten times: chi square as Wilson and Hilferty
+ * (1931) approximate it. */
+static double doubt(double n)
+{
+	double r = 2 / (9 * n), root = 1 - r - 1.2816 * sqrt(r);
+	return root > 0.3 ? pow(root, -1.5) : 6;
+}
+
+/* The worst of a sigmoid's many inputs; of logits few decide. */
 static double worst_of(const npu_end *e, const tally *s)
 {
-	double rms = s->count > 0 ? sqrt(s->sum / s->count) : 0;
-	double spread = e->kind == NPU_END_SIGMOID ? sqrt(2 * log(fmax(s->count, 2))) : e->kind == NPU_END_SOFTMAX ? 3 : 1;
-	return s->differ ? 1 : fmin(1, spread * rms);
+	if (s->differ || s->count <= 0)
+		return s->differ;
+	double rms = sqrt(s->sum / s->count);
+	if (e->kind != NPU_END_PLAIN)
+		rms *= doubt(s->count) * (e->kind == NPU_END_SIGMOID ? sqrt(2 * log(fmax(s->count, 2))) : 3);
+	return fmin(1, rms);
 }
 
 static void compare(const npu_trial *t, int output, const tarn_tensor *want, const tarn_tensor *got, tally *s)
