@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fmt/image/decode.h"
 #include "fmt/image/image.h"
 
 typedef struct bytes {
@@ -227,6 +228,11 @@ static void huge_images_are_refused(void **state)
 	assert_non_null(strstr(tarn_err_text(), "60000 x 60000"));
 	assert_null(img.at);
 	assert_err(TARN_BAD_FILE, tarn_image_decode((const uint8_t *)"hello", 5, 3, 0, &img));
+	/* and sizes whose sides would do */
+	assert_err(TARN_BAD_FILE, tarn_image_reserve(&img, 1 << 14, (1 << 12) + 1, 1));
+	assert_err(TARN_BAD_FILE, tarn_image_reserve(&img, 0, 4, 1));
+	assert_err(TARN_BAD_FILE, tarn_image_reserve(&img, 1, IMAGE_MAX_SIDE + 1, 1));
+	assert_null(img.at);
 }
 
 /* The value of one output sample: the triangle-weighted mean of the source along both axes. */
