@@ -33,7 +33,7 @@ static tarn_err infer(tarn_infer *c)
 	return TARN_OK;
 }
 
-/* Scores of one matrix [l][s] to weights. */
+/* Scores of one matrix [l][s] to weights: NaN in a row that is masked everywhere, as Softmax gives it. */
 static void weigh(double *score, int64_t l, int64_t s, bool causal)
 {
 	for (int64_t i = 0; i < l; i++, score += s) {
@@ -44,8 +44,8 @@ static void weigh(double *score, int64_t l, int64_t s, bool causal)
 			max = score[j] > max ? score[j] : max;
 		}
 		for (int64_t j = 0; j < s; j++)
-			sum += score[j] = max == -INFINITY ? 0 : exp(score[j] - max);
-		for (int64_t j = 0; j < s && sum > 0; j++)
+			sum += score[j] = exp(score[j] - max);
+		for (int64_t j = 0; j < s; j++)
 			score[j] /= sum;
 	}
 }
