@@ -460,11 +460,13 @@ static tarn_err gather(trainer *t, const tarn_qat_options *o, size_t mixed, cons
 	return qat_data_init(&t->data, t->o, &t->mix, start, teacher);
 }
 
-/* Mixtures keep few samples from being learned by heart. A model that has every sample kept out right does not suffer from
- * that: the samples themselves refine it better, and mixtures would only lead away from them. */
-static bool all_right(const tarn_qat_score *s)
+/* Mixtures keep few samples from being learned by heart. A model that has nearly every sample kept out right does not suffer
+ * from that: the samples themselves refine it better, and mixtures would only lead away from them. */
+#define NEARLY 0.95
+
+static bool nearly_right(const tarn_qat_score *s)
 {
-	return s->n && s->right >= s->n;
+	return s->n && (double)s->right >= NEARLY * (double)s->n;
 }
 
 static tarn_err train(trainer *t, const tarn_model *teacher, const tarn_model *start, tarn_model **out)
@@ -476,7 +478,7 @@ static tarn_err train(trainer *t, const tarn_model *teacher, const tarn_model *s
 	TRY(gather(t, o, 0, teacher, start));
 	if (!o->fresh)
 		TRY(score_start(t, start));
-	if (mixed && (o->mix > 0 || !all_right(&t->r->before)))
+	if (mixed && (o->mix > 0 || !nearly_right(&t->r->before)))
 		TRY(gather(t, o, mixed, teacher, start));
 	TRY(qat_state_init(&t->state, &t->net, teacher, t->o));
 	if (o->fresh)
