@@ -234,8 +234,9 @@ tarn_value *tarn_dyn_length(tarn_dyn *d, tarn_dim x)
 
 tarn_value *tarn_dyn_divisor(tarn_dyn *d, tarn_dim x)
 {
+	int64_t number; /* at lengths that a model does not run at, too, which a compiler may try */
 	tarn_value *v = tarn_dyn_length(d, x);
-	return tarn_dim_lo(&d->m->syms, x) > 0 ? v : tarn_dyn_op(d, "Max", TARN_I32, v, tarn_dyn_int(d, 1), NULL);
+	return tarn_dim_is_int(x, &number) && number > 0 ? v : tarn_dyn_op(d, "Max", TARN_I32, v, tarn_dyn_int(d, 1), NULL);
 }
 
 tarn_value *tarn_dyn_sample_lengths(tarn_dyn *d, tarn_value *list)
