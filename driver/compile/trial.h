@@ -11,7 +11,8 @@
 typedef struct npu_trial npu_trial;
 
 /* Runs the graph, lowered, as it is with all floats wide; what it writes is what trials are compared with. The graph must stay
- * as it is until the trial is freed. *trial NULL: it is too large to be tried out, or what it writes is not finite. */
+ * as it is until the trial is freed. *trial NULL: it is too large to be tried out, or cannot compute what was made up for it (a
+ * place that lies outside, say). */
 TARN_MUST tarn_err tarn_npu_trial_new(const tarn_arch *arch, const tarn_graph *g, const npu_layers *layers, npu_trial **trial);
 void tarn_npu_trial_free(npu_trial *trial);
 
