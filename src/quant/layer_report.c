@@ -10,7 +10,6 @@
 #include "quant/run.h"
 
 enum { SAMPLES = 4, WATCHED_INPUTS = 2 };
-#define KEPT_BYTES ((size_t)256 << 20)
 
 /* An input of an INT8 layer: the values before its quantizer. */
 typedef struct feed {
@@ -34,8 +33,8 @@ typedef struct reporter {
 	row *row;
 	int n, *of; /* of: by node index of f, its row or -1 */
 	int *which, n_which;
-	tarn_tensor *want; /* by sample x row: what the float model says; type NONE: not kept */
-	size_t kept;
+	quant_slice slice;
+	quant_runner floats; /* runs beside the quantized model: values of one sample are held, not of all */
 } reporter;
 
 /* ---- which layers ---- */
@@ -163,20 +162,6 @@ static tarn_err build(reporter *p, tarn_model *m)
 
 /* ---- running ---- */
 
-static tarn_err keep(void *ctx, size_t i, tarn_request *r)
-{
-	reporter *p = ctx;
-	size_t bytes = 0;
-	for (int k = 0; k < r->n_out; k++)
-		bytes += tarn_tensor_bytes(&r->out[k]);
-	if (i && p->kept + bytes > KEPT_BYTES)
-		return TARN_OK;
-	p->kept += bytes;
-	for (int k = 0; k < r->n_out; k++)
-		TRY(tarn_tensor_copy(&r->out[k], &p->want[i * (size_t)p->n + (size_t)k]));
-	return TARN_OK;
-}
-
 static void add_difference(const tarn_tensor *a, const tarn_tensor *b, double *power, double *noise)
 {
 	int64_t n = tarn_tensor_count(a);
@@ -211,11 +196,11 @@ static void add_codes(feed *f, const tarn_tensor *t)
 static tarn_err see(void *ctx, size_t i, tarn_request *r)
 {
 	reporter *p = ctx;
+	TRY(tarn_quant_runner_run(&p->floats, p->slice.first + i * p->slice.step));
 	for (int k = 0; k < p->n; k++) {
 		row *x = &p->row[k];
-		const tarn_tensor *want = &p->want[i * (size_t)p->n + (size_t)k];
-		if (x->result >= 0 && want->type != TARN_DTYPE_NONE)
-			add_difference(want, &r->out[x->result], &x->power[0], &x->noise[0]);
+		if (x->result >= 0)
+			add_difference(&p->floats.request->out[k], &r->out[x->result], &x->power[0], &x->noise[0]);
 		if (x->alone >= 0)
 			add_difference(&r->out[x->alone], &r->out[x->result], &x->power[1], &x->noise[1]);
 		for (int j = 0; j < WATCHED_INPUTS; j++)
@@ -285,33 +270,35 @@ static tarn_err put(reporter *p, const row *x, tarn_quant_report *r)
 	return TARN_OK;
 }
 
-static tarn_err report(reporter *p, tarn_model *m, tarn_quant_report *r)
+static tarn_err run(reporter *p, const tarn_model *m)
 {
-	quant_slice slice = tarn_quant_slice(p->o, SAMPLES, 0);
-	TRY(build(p, m));
-	p->want = tarn_arena_zalloc(&p->arena, slice.n * (size_t)p->n + 1, sizeof *p->want);
 	int *outs = tarn_arena_zalloc(&p->arena, (size_t)p->n + 1, sizeof *outs);
-	if (!p->want || !outs)
-		return tarn_err_nomem(slice.n * (size_t)p->n * sizeof *p->want);
+	if (!outs)
+		return tarn_err_nomem((size_t)p->n * sizeof *outs);
 	for (int i = 0; i < p->n; i++)
 		outs[i] = (int)p->row[i].f->out[0]->id;
-	tarn_err err = p->n ? tarn_quant_run(p->f, outs, p->n, p->o, slice, "looking at layers", keep, p) : TARN_OK;
-	if (err == TARN_OK && p->n_which)
-		err = tarn_quant_run(m, p->which, p->n_which, p->o, slice, "looking at layers", see, p);
-	for (int i = 0; i < p->n && err == TARN_OK; i++)
-		err = put(p, &p->row[i], r);
-	for (size_t i = 0; i < slice.n * (size_t)p->n; i++)
-		tarn_tensor_fini(&p->want[i]);
-	return err;
+	TRY(tarn_quant_runner_init(&p->floats, p->f, outs, p->n, p->o));
+	return tarn_quant_run(m, p->which, p->n_which, p->o, p->slice, "looking at layers", see, p);
+}
+
+static tarn_err report(reporter *p, tarn_model *m, tarn_quant_report *r)
+{
+	TRY(build(p, m));
+	if (p->n_which)
+		TRY(run(p, m));
+	for (int i = 0; i < p->n; i++)
+		TRY(put(p, &p->row[i], r));
+	return TARN_OK;
 }
 
 tarn_err tarn_quant_layer_report(const tarn_model *f, const tarn_model *q, const tarn_quant_options *o, tarn_quant_report *r)
 {
-	reporter p = {.f = f, .o = o};
+	reporter p = {.f = f, .o = o, .slice = tarn_quant_slice(o, SAMPLES, 0)};
 	tarn_model *m;
 	r->layer.len = 0;
 	TRY(tarn_model_clone(q, &m));
 	tarn_err err = report(&p, m, r);
+	tarn_quant_runner_fini(&p.floats);
 	tarn_model_unref(m);
 	tarn_arena_fini(&p.arena);
 	return err;

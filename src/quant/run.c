@@ -140,15 +140,32 @@ out:
 	return err;
 }
 
-/* The tensors stay in the request until the next call. */
-static tarn_err run_sample(tarn_request *r, const tarn_quant_options *o, size_t i)
+tarn_err tarn_quant_runner_init(quant_runner *x, const tarn_model *m, const int *which, int n, const tarn_quant_options *o)
 {
+	tarn_model *watched = NULL;
+	*x = (quant_runner){.o = o};
+	TRY(watched_copy(m, which, n, &watched));
+	tarn_err err = tarn_program_compile(o->device, watched, NULL, &x->program);
+	tarn_model_unref(watched);
+	return err == TARN_OK ? tarn_request_new(x->program, &x->request) : err;
+}
+
+void tarn_quant_runner_fini(quant_runner *x)
+{
+	tarn_request_free(x->request);
+	tarn_program_unref(x->program);
+	*x = (quant_runner){0};
+}
+
+tarn_err tarn_quant_runner_run(quant_runner *x, size_t i)
+{
+	tarn_request *r = x->request;
 	TRY(tarn_request_begin(r));
 	for (int k = 0; k < r->n_in; k++)
 		tarn_tensor_fini(&r->in[k]);
 	for (int k = 0; k < r->n_out; k++)
 		tarn_tensor_fini(&r->out[k]);
-	tarn_err err = o->sample(o->ctx, i, r->in);
+	tarn_err err = x->o->sample(x->o->ctx, i, r->in);
 	for (int k = 0; err == TARN_OK && k < r->n_in; k++)
 		err = tarn_port_fits(&r->program->in[k], &r->in[k]);
 	if (err != TARN_OK) {
@@ -161,24 +178,18 @@ static tarn_err run_sample(tarn_request *r, const tarn_quant_options *o, size_t 
 tarn_err tarn_quant_run(const tarn_model *m, const int *which, int n, const tarn_quant_options *o, quant_slice slice,
 			const char *what, quant_see *see, void *ctx)
 {
-	tarn_model *watched = NULL;
-	tarn_program *program = NULL;
-	tarn_request *r = NULL;
+	quant_runner x;
 	tarn_err err;
-	TRY(watched_copy(m, which, n, &watched));
-	TRY_GOTO(out, tarn_program_compile(o->device, watched, NULL, &program));
-	TRY_GOTO(out, tarn_request_new(program, &r));
+	TRY_GOTO(out, tarn_quant_runner_init(&x, m, which, n, o));
 	for (size_t i = 0; i < slice.n; i++) {
 		CHECK_GOTO(out, !(o->stop && o->stop(o->ctx)), TARN_CANCELLED, "%s was interrupted", what);
-		TRY_GOTO(out, run_sample(r, o, slice.first + i * slice.step));
-		TRY_GOTO(out, see(ctx, i, r));
+		TRY_GOTO(out, tarn_quant_runner_run(&x, slice.first + i * slice.step));
+		TRY_GOTO(out, see(ctx, i, x.request));
 		if (o->progress)
 			o->progress(o->ctx, what, i + 1, slice.n);
 	}
 out:
-	tarn_request_free(r);
-	tarn_program_unref(program);
-	tarn_model_unref(watched);
+	tarn_quant_runner_fini(&x);
 	return err;
 }
 

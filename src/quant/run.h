@@ -33,6 +33,18 @@ typedef tarn_err quant_see(void *ctx, size_t i, tarn_request *r);
 TARN_MUST tarn_err tarn_quant_run(const tarn_model *m, const int *which, int n, const tarn_quant_options *o, quant_slice slice,
 				  const char *what, quant_see *see, void *ctx);
 
+/* The same one sample at a time: values of the last one run stay in `request` until the next. */
+typedef struct quant_runner {
+	const tarn_quant_options *o;
+	tarn_program *program;
+	tarn_request *request;
+} quant_runner;
+TARN_MUST tarn_err tarn_quant_runner_init(quant_runner *x, const tarn_model *m, const int *which, int n,
+					  const tarn_quant_options *o);
+/* Sample number i of the options. */
+TARN_MUST tarn_err tarn_quant_runner_run(quant_runner *x, size_t i);
+void tarn_quant_runner_fini(quant_runner *x);
+
 /* The values of q called as those values of m. */
 TARN_MUST tarn_err tarn_quant_same_values(const tarn_model *m, const int *which, int n, const tarn_model *q, int *same);
 
