@@ -252,6 +252,7 @@ static void gather(const tarn_qconv_plan *p, const uint8_t *image, const uint8_t
 			else
 				memcpy(to, base + row[ky], run);
 		}
+		memset(window + (size_t)kh * run, 0, depth - (size_t)kh * run); /* meets weights of zero */
 	}
 }
 
