@@ -10,10 +10,12 @@
 #include "quant/run.h"
 
 enum { SAMPLES = 4, WATCHED_INPUTS = 2 };
+/* Bytes of values that are watched at a time, more in a layer that has more. */
+static const double PART_BYTES = 64e6;
 
 /* An input of an INT8 layer: the values before its quantizer. */
 typedef struct feed {
-	int at;             /* output of the watched model, -1 - i for input i of the graph; */
+	int at;             /* of the watched, -1 - i for input i of the graph; */
 	const tarn_node *q; /* the quantizer; NULL: none */
 	uint8_t used[256];
 	int64_t clipped, count;
@@ -21,7 +23,8 @@ typedef struct feed {
 
 typedef struct row {
 	const tarn_node *f, *q;    /* the node in both models; q NULL: gone */
-	int result, alone;         /* outputs of the watched model: as it is there, with floats on the same inputs; -1 none */
+	int watched;               /* the first of its values among the watched */
+	int result, alone;         /* of the watched: as it is there, with floats on the same inputs; -1 none */
 	double power[2], noise[2]; /* total, own */
 	feed in[WATCHED_INPUTS];
 } row;
@@ -31,10 +34,11 @@ typedef struct reporter {
 	const tarn_quant_options *o;
 	tarn_arena arena;
 	row *row;
-	int n, *of; /* of: by node index of f, its row or -1 */
-	int *which, n_which;
+	int n, *of;          /* of: by node index of f, its row or -1 */
+	int *which, n_which; /* the watched values of the quantized model */
+	int first, end;      /* rows of the part that is run */
 	quant_slice slice;
-	quant_runner floats; /* runs beside the quantized model: values of one sample are held, not of all */
+	quant_runner floats; /* runs beside the quantized model: values of one sample are held */
 } reporter;
 
 /* ---- which layers ---- */
@@ -151,6 +155,7 @@ static tarn_err build(reporter *p, tarn_model *m)
 	for (int i = 0; i < p->n; i++) {
 		row *x = &p->row[i];
 		const tarn_value *v = tarn_graph_find(g, x->f->out[0]->name);
+		x->watched = p->n_which;
 		if (v && v->def && tarn_dtype_is_float(v->type))
 			x->result = watch(p, v);
 		if (x->result >= 0 && !strcmp(state_of(x), "int8") && x->q->out[0] == v)
@@ -197,15 +202,17 @@ static tarn_err see(void *ctx, size_t i, tarn_request *r)
 {
 	reporter *p = ctx;
 	TRY(tarn_quant_runner_run(&p->floats, p->slice.first + i * p->slice.step));
-	for (int k = 0; k < p->n; k++) {
+	const int from = p->row[p->first].watched;
+	for (int k = p->first; k < p->end; k++) {
 		row *x = &p->row[k];
-		if (x->result >= 0)
-			add_difference(&p->floats.request->out[k], &r->out[x->result], &x->power[0], &x->noise[0]);
+		const tarn_tensor *result = x->result >= 0 ? &r->out[x->result - from] : NULL;
+		if (result)
+			add_difference(&p->floats.request->out[k - p->first], result, &x->power[0], &x->noise[0]);
 		if (x->alone >= 0)
-			add_difference(&r->out[x->alone], &r->out[x->result], &x->power[1], &x->noise[1]);
+			add_difference(&r->out[x->alone - from], result, &x->power[1], &x->noise[1]);
 		for (int j = 0; j < WATCHED_INPUTS; j++)
 			if (x->in[j].q)
-				add_codes(&x->in[j], x->in[j].at >= 0 ? &r->out[x->in[j].at] : &r->in[-1 - x->in[j].at]);
+				add_codes(&x->in[j], x->in[j].at >= 0 ? &r->out[x->in[j].at - from] : &r->in[-1 - x->in[j].at]);
 	}
 	return TARN_OK;
 }
@@ -270,22 +277,72 @@ static tarn_err put(reporter *p, const row *x, tarn_quant_report *r)
 	return TARN_OK;
 }
 
-static tarn_err run(reporter *p, const tarn_model *m)
+/* About so many are watched for node n, at the sizes of the samples: what goes in, and what comes out three times. */
+static double watched_bytes(const tarn_node *n)
 {
+	double elements = 0;
+	int64_t count;
+	for (int i = 0; i < n->n_in; i++)
+		if (n->in[i] && !n->in[i]->konst && tarn_shape_is_static(&n->in[i]->shape) &&
+		    tarn_shape_count(&n->in[i]->shape, &count) == TARN_OK)
+			elements += (double)count;
+	if (tarn_shape_is_static(&n->out[0]->shape) && tarn_shape_count(&n->out[0]->shape, &count) == TARN_OK)
+		elements += 3 * (double)count;
+	return elements * sizeof(float);
+}
+
+static int watched_end(const reporter *p, int i)
+{
+	return i + 1 < p->n ? p->row[i + 1].watched : p->n_which;
+}
+
+/* The first row behind the part that starts with row `first`. */
+static int part_end(const reporter *p, const tarn_model *sized, int first)
+{
+	double bytes = 0;
+	for (int i = first; sized && i < p->n; i++) {
+		bytes += watched_bytes(sized->main->node.at[p->row[i].f->index]);
+		if (i > first && bytes > PART_BYTES)
+			return i;
+	}
+	return p->n;
+}
+
+/* Rows first to end - 1. */
+static tarn_err run_part(reporter *p, const tarn_model *m, const int *outs)
+{
+	int from = p->row[p->first].watched, n = watched_end(p, p->end - 1) - from;
+	if (!n)
+		return TARN_OK;
+	tarn_err err = tarn_quant_runner_init(&p->floats, p->f, outs + p->first, p->end - p->first, p->o);
+	if (err == TARN_OK)
+		err = tarn_quant_run(m, p->which + from, n, p->o, p->slice, "looking at layers", see, p);
+	tarn_quant_runner_fini(&p->floats);
+	return err;
+}
+
+static tarn_err run_parts(reporter *p, const tarn_model *m)
+{
+	tarn_model *sized = NULL;
+	tarn_err err = TARN_OK;
 	int *outs = tarn_arena_zalloc(&p->arena, (size_t)p->n + 1, sizeof *outs);
 	if (!outs)
 		return tarn_err_nomem((size_t)p->n * sizeof *outs);
 	for (int i = 0; i < p->n; i++)
 		outs[i] = (int)p->row[i].f->out[0]->id;
-	TRY(tarn_quant_runner_init(&p->floats, p->f, outs, p->n, p->o));
-	return tarn_quant_run(m, p->which, p->n_which, p->o, p->slice, "looking at layers", see, p);
+	TRY(tarn_quant_at_sample_size(p->f, p->o, &p->arena, &sized));
+	for (p->first = 0; p->first < p->n && err == TARN_OK; p->first = p->end) {
+		p->end = part_end(p, sized, p->first);
+		err = run_part(p, m, outs);
+	}
+	tarn_model_unref(sized);
+	return err;
 }
 
 static tarn_err report(reporter *p, tarn_model *m, tarn_quant_report *r)
 {
 	TRY(build(p, m));
-	if (p->n_which)
-		TRY(run(p, m));
+	TRY(run_parts(p, m));
 	for (int i = 0; i < p->n; i++)
 		TRY(put(p, &p->row[i], r));
 	return TARN_OK;
@@ -298,7 +355,6 @@ tarn_err tarn_quant_layer_report(const tarn_model *f, const tarn_model *q, const
 	r->layer.len = 0;
 	TRY(tarn_model_clone(q, &m));
 	tarn_err err = report(&p, m, r);
-	tarn_quant_runner_fini(&p.floats);
 	tarn_model_unref(m);
 	tarn_arena_fini(&p.arena);
 	return err;

@@ -7,8 +7,7 @@
 #include "pass/pass.h"
 #include "quant/plan.h"
 
-/* The model at the sizes of the first sample. *sized stays NULL when it cannot be had. */
-static tarn_err at_sample_size(const tarn_model *m, const tarn_quant_options *o, tarn_arena *a, tarn_model **sized)
+tarn_err tarn_quant_at_sample_size(const tarn_model *m, const tarn_quant_options *o, tarn_arena *a, tarn_model **sized)
 {
 	size_t n = m->main->input.len;
 	tarn_tensor *in = tarn_arena_zalloc(a, n + 1, sizeof *in);
@@ -82,7 +81,7 @@ tarn_err tarn_quant_plan_init(quant_plan *p, const tarn_model *m, const tarn_qua
 	if (p->preset == TARN_QUANT_AUTO)
 		p->preset = tarn_quant_is_uneven(p->m->main) || tarn_quant_is_transformer(p->m->main) ? TARN_QUANT_MIXED
 												      : TARN_QUANT_PERFORMANCE;
-	TRY_GOTO(out, at_sample_size(p->m, o, &p->arena, &sized));
+	TRY_GOTO(out, tarn_quant_at_sample_size(p->m, o, &p->arena, &sized));
 	p->sized = sized;
 	TRY_GOTO(out, allocate(p));
 out:

@@ -67,6 +67,10 @@ typedef struct quant_plan {
 } quant_plan;
 
 /* The plan keeps no reference to m. TARN_USAGE when m is quantized already. */
+/* A copy of m at the sizes of the first sample, nodes and values numbered as those of m, itself a copy; room for shapes in a.
+ * *sized stays NULL when it cannot be had. */
+TARN_MUST tarn_err tarn_quant_at_sample_size(const tarn_model *m, const tarn_quant_options *o, tarn_arena *a,
+					     tarn_model **sized);
 TARN_MUST tarn_err tarn_quant_plan_init(quant_plan *p, const tarn_model *m, const tarn_quant_options *o);
 void tarn_quant_plan_fini(quant_plan *p);
 /* Fills the report's counts, reasons and share; again: they are replaced. */
