@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dyn/dyn.h"
+#include "dyn/reach.h"
 #include "pass/pass.h"
 #include "pass/rewrite.h"
 
@@ -471,6 +472,7 @@ tarn_err tarn_model_bound_all(tarn_model **m, const tarn_bound_spec *spec, int n
 	for (int i = 0; i < n; i++)
 		CHECK(spec[i].max >= 1 && spec[i].max <= 1 << 24, TARN_USAGE,
 		      "a bound of %lld for '%s' is out of range; give 1 to 16777216", (long long)spec[i].max, spec[i].name);
+	TRY(tarn_model_reach_check(*m, spec, n));
 	tarn_err err = try_bound(*m, spec, n, false, &sum, &copy);
 	if (err == TARN_UNSUPPORTED && n > 1)
 		err = try_following(*m, spec, n, &sum, &copy);

@@ -58,7 +58,8 @@ typedef struct tarn_bound_cost {
 } tarn_bound_cost;
 
 /* All at once; the model is changed, or on failure left as it was. cost may be NULL. TARN_NOT_FOUND: no such free dimension,
- * listing those there are; TARN_UNSUPPORTED: an operator the padding would corrupt. */
+ * listing those there are; TARN_SHAPE: a maximum at which a table of positions ends; TARN_UNSUPPORTED: an operator the padding
+ * would corrupt. */
 TARN_MUST tarn_err tarn_model_bound_all(tarn_model **m, const tarn_bound_spec *spec, int n, tarn_bound_cost *cost);
 /* Maxima that fit each other: where two sizes in the model have to be the same, the dimension that follows from others gets
  * what they make at their maxima. A proposal; specs of which nothing is known stay as they are. */

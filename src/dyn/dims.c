@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "dyn/bound.h"
 #include "dyn/fix.h"
+#include "dyn/reach.h"
 
 enum { USUAL_LENGTH = 128, USUAL_SIDE = 256, USUAL_BATCH = 8 };
 
@@ -82,7 +83,21 @@ enum { SCALES = sizeof scales / sizeof *scales };
 static int64_t scaled(const tarn_model *m, const tarn_dim_need *d, int scale)
 {
 	bool given = d->batch || tarn_dim_hi(&m->syms, d->sym) < TARN_DIM_MAX;
-	return given ? d->max : scale > 0 ? d->max * scale : d->max / -scale;
+	int64_t size = given ? d->max : scale > 0 ? d->max * scale : d->max / -scale;
+	return d->limit && size > d->limit ? d->limit : size;
+}
+
+/* No table of positions is looked up behind its end. By itself: what hangs on two sizes is seen when they are bounded. */
+static tarn_err limit(tarn_dim_needs *needs, tarn_dim_need *d, const tarn_model *m)
+{
+	tarn_model *copy;
+	int64_t max = 0;
+	TRY(copy_of(needs, m, false, &copy));
+	tarn_err err = tarn_model_reach_limit(copy, &(tarn_bound_spec){.name = d->name, .max = d->max}, 1, 0, &max);
+	tarn_model_unref(copy);
+	if (max && max < d->max)
+		d->max = d->limit = max;
+	return err;
 }
 
 /* All dimensions in one go, the batch too or as 1, and at maxima that fit each other. */
@@ -169,6 +184,9 @@ static tarn_err find(const tarn_model *m, tarn_dim_needs *needs)
 			if (v->shape.dim[k] < 0)
 				TRY(add_dim(needs, m, i, k));
 	}
+	for (size_t i = 0; i < needs->list.len; i++)
+		if (!needs->list.at[i].batch)
+			TRY(limit(needs, &needs->list.at[i], m));
 	for (int k = 0; k < SCALES && needs->list.len > 1 && !all && !lengths; k++) {
 		TRY(try_together(needs, m, false, scales[k], &lengths, &repairs));
 		TRY(try_together(needs, m, true, scales[k], &all, &repairs));

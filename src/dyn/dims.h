@@ -13,6 +13,7 @@ typedef struct tarn_dim_need {
 	const char *where; /* "input_ids[1], attention_mask[1]" */
 	bool batch;        /* the first axis of the first input: samples, one of which always does */
 	int64_t max;       /* the size it was tried with: its bound, or one that is usual for such an axis */
+	int64_t limit;     /* tables of positions have no more; 0: nothing known */
 	int64_t fits;      /* the same, beside the sizes of the others */
 	int repairs;       /* places of the graph that bounding changes */
 	bool together;     /* only with the others; then `repairs` is for all of them */

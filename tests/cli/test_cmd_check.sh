@@ -83,3 +83,40 @@ command=$(expect_exit 0 "$TARN" check -m text.onnx; sed -n 's/.*let the library 
 eval "expect_exit 0 \"\$TARN\" $command --sim 4000 -niter 2"
 expect_exit 0 "$TARN" check -m text.onnx
 expect_stdout_contains "tarn tune -m text.onnx -d NPU --bound length=128 --lengths lengths.txt"
+
+# A table of 6 positions: what is proposed does not leave it, and a larger maximum is refused by name.
+layer() { printf '<layer id="%s" name="%s" type="%s" version="%s">%s' "$@"; }
+ports()
+{
+	printf '<input>'
+	for port in $(seq 0 "$(($1 - 1))"); do printf '<port id="%s"/>' "$port"; done
+	printf '</input>%s</layer>' "$2"
+}
+edge() { printf '<edge from-layer="%s" from-port="%s" to-layer="%s" to-port="%s"/>' "$@"; }
+out() { printf '<output><port id="%s" precision="%s"/></output>' "$1" "${2:-I64}"; }
+{
+	printf '<net name="positions" version="11"><layers>'
+	layer 0 x Parameter opset1 "<data shape=\"?\" element_type=\"f32\"/>$(out 0 FP32)</layer>"
+	layer 1 size ShapeOf opset3 '<data output_type="i64"/>'; ports 1 "$(out 1)"
+	layer 2 zero Const opset1 "<data element_type=\"i64\" shape=\"\" offset=\"0\" size=\"8\"/>$(out 0)</layer>"
+	layer 3 end Gather opset8 '<data batch_dims="0"/>'; ports 3 "$(out 3)"
+	layer 4 one Const opset1 "<data element_type=\"i64\" shape=\"\" offset=\"8\" size=\"8\"/>$(out 0)</layer>"
+	layer 5 at Range opset4 '<data output_type="i64"/>'; ports 3 "$(out 3)"
+	layer 6 table Const opset1 "<data element_type=\"f32\" shape=\"6\" offset=\"16\" size=\"24\"/>$(out 0 FP32)</layer>"
+	layer 7 rows Gather opset8 '<data batch_dims="0"/>'; ports 3 "$(out 3 FP32)"
+	layer 8 y Add opset1 '<data auto_broadcast="numpy"/>'; ports 2 "$(out 2 FP32)"
+	layer 9 r Result opset1 ''; ports 1 ''
+	printf '</layers><edges>'
+	edge 0 0 1 0; edge 1 1 3 0; edge 2 0 3 1; edge 2 0 3 2; edge 2 0 5 0; edge 3 3 5 1; edge 4 0 5 2
+	edge 6 0 7 0; edge 5 3 7 1; edge 2 0 7 2; edge 7 3 8 0; edge 0 0 8 1; edge 8 2 9 0
+	printf '</edges></net>'
+} >positions.xml
+{ head -c 8 /dev/zero; printf '\1'; head -c 31 /dev/zero; } >positions.bin
+expect_exit 0 "$TARN" check -m positions.xml --json
+expect_json free_dimensions[0].tried 6
+json helps[1] | grep -qF -- "--bound 'x[0]=6'" || fail "no bound that works: $(json helps[1])"
+expect_exit 0 "$TARN" check -m positions.xml
+command=$(sed -n 's/.*let the library pad.*: tarn //p' stdout)
+eval "expect_exit 0 \"\$TARN\" $command --sim 4000 -niter 1"
+expect_exit 3 "$TARN" convert -m positions.xml --bound 'x[0]=7' -o none.onnx
+expect_stderr_contains "node 'rows' looks up row 6 of a table of 6; the largest 'x[0]' that works is 6"

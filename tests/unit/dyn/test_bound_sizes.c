@@ -283,7 +283,9 @@ static void needs_are_tried_at_sizes_that_fit(void **state)
 	assert_ok(tarn_graph_infer(g));
 	assert_ok(tarn_dim_needs_find(model, &needs));
 	assert_int_equal(needs.list.len, 2);
-	assert_non_null(needs.list.at[0].why); /* 512 positions of a table of 40: no one size fits both */
+	assert_int_equal(needs.list.at[0].max, 40); /* a table of 40, and a window of 400 */
+	assert_int_equal(needs.list.at[1].max, 512);
+	assert_true(needs.list.at[0].together && needs.list.at[1].together);
 	tarn_dim_needs_fini(&needs);
 	g->output.len = 2;
 	tarn_graph_sweep(g);
