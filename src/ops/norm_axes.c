@@ -80,7 +80,9 @@ static tarn_err run(tarn_eval *e, unsigned mask, int kind, double eps)
 	bool centred = kind <= MEAN_ONLY;
 	double size = n ? (double)(count / n) : 1;
 	for (int64_t i = 0; i < count && centred; i++)
-		s[group[i]] += v[i] / size;
+		s[group[i]] += v[i];
+	for (int64_t k = 0; k < n; k++) /* once, so that the mean of equal numbers is that number */
+		s[k] /= size;
 	for (int64_t i = 0; i < count; i++) {
 		v[i] -= s[group[i]];
 		q[group[i]] += kind == L1 ? fabs(v[i]) : v[i] * v[i];

@@ -69,6 +69,11 @@ static void test_norms(void **state)
 	probe_word(&p, "eps_mode", "outside_sqrt");
 	probe_float(&p, "eps", 1);
 	probe_gives(&p, 1e-12, REAL_LIST(-0.5, 0.5, -10.0 / 11, 10.0 / 11));
+	p = probe_open(NULL, "MVN", 2, 1); /* equal numbers are their mean, to the last bit */
+	probe_in(&p, 0, TARN_F64, DIMS(6), REALS(1, 1, 1, 1, 1, 1));
+	probe_in(&p, 1, TARN_I64, DIMS(1), REALS(0));
+	probe_int(&p, "normalize_variance", 0);
+	probe_gives(&p, 0, REAL_LIST(0, 0, 0, 0, 0, 0));
 	p = probe_open(NULL, "NormalizeL2", 2, 1);
 	probe_in(&p, 0, TARN_F64, DIMS(1, 2), REALS(3, 4));
 	probe_in(&p, 1, TARN_I64, DIMS(1), REALS(1));
