@@ -31,12 +31,16 @@ static tarn_value *op1(tarn_dyn *d, const char *op, tarn_value *a)
 	return d->err == TARN_OK ? tarn_dyn_op(d, op, a->type, a, NULL, NULL) : NULL;
 }
 
-/* (x - mean) and, with `variance`, divided by the deviation. */
+/* (x - mean) and, with `variance`, divided by the deviation. Numbers that are almost equal are divided by next to nothing when
+ * epsilon is tiny: then what rounding has left of the mean is taken away, too. */
 static tarn_value *standard(tarn_dyn *d, tarn_value *x, const int64_t *axes, int count, bool variance, double eps, bool outside)
 {
+	const double tiny = 1e-4; /* as a deviation */
 	tarn_value *c = op2(d, "Sub", x, with_axes(d, "ReduceMean", x, axes, count));
 	if (!variance || d->err != TARN_OK)
 		return c;
+	if (eps < (outside ? tiny : tiny * tiny))
+		c = op2(d, "Sub", c, with_axes(d, "ReduceMean", c, axes, count));
 	tarn_value *v = with_axes(d, "ReduceMean", op2(d, "Mul", c, c), axes, count), *e = tarn_dyn_scalar(d, x->type, eps);
 	v = outside ? op2(d, "Add", op1(d, "Sqrt", v), e) : op1(d, "Sqrt", op2(d, "Add", v, e));
 	return op2(d, "Div", c, v);

@@ -56,6 +56,16 @@ static tarn_value *far_weight(tarn_dyn *d, tarn_dtype type, tarn_value *t, tarn_
 	return tarn_dyn_op(d, "Mul", type, v, tarn_dyn_scalar(d, type, a), NULL);
 }
 
+/* int32 [1]: 1 at lengths at which the axis keeps its size. It stays as it is then, infinities too, which weights of 0 would
+ * make NaN. */
+static tarn_value *kept(tarn_dyn *d, const tarn_node *n, tarn_dim in, tarn_dim out)
+{
+	if (!tarn_resize_by_sizes(n))
+		return tarn_dyn_int(d, 0);
+	tarn_value *same = tarn_dyn_op(d, "Equal", TARN_BOOL, tarn_dyn_length(d, in), tarn_dyn_length(d, out), NULL);
+	return tarn_dyn_cast(d, same, TARN_I32);
+}
+
 /* The two elements on either side, those at the ends repeated. */
 static tarn_value *cubic(tarn_dyn *d, tarn_node *n, tarn_value *x, int axis, tarn_dim out, tarn_value *num, tarn_value *den,
 			 tarn_value *last)
@@ -69,18 +79,36 @@ static tarn_value *cubic(tarn_dyn *d, tarn_node *n, tarn_value *x, int axis, tar
 	tarn_value *w[] = {far_weight(d, type, t, rest, a), near_weight(d, type, t, a), near_weight(d, type, rest, a),
 			   far_weight(d, type, rest, t, a)};
 	tarn_shape shape = x->shape;
+	tarn_value *itself = NULL, *same = kept(d, n, x->shape.dim[axis], out);
 	for (int k = 0; k < 4 && d->err == TARN_OK; k++) {
 		tarn_value *at = op2(d, "Max", op2(d, "Add", whole, tarn_dyn_int(d, k - 2)), tarn_dyn_int(d, 0));
 		tarn_value *y = tarn_dyn_take(d, x, axis, op2(d, "Min", at, last), out);
 		shape = y ? y->shape : shape;
+		itself = k == 1 ? y : itself;
 		y = tarn_dyn_op(d, "Mul", type, y, column_of(d, w[k], x, axis, out), NULL);
 		sum = sum ? tarn_dyn_op(d, "Add", type, sum, y, NULL) : y;
 	}
+	if (tarn_resize_by_sizes(n))
+		sum = tarn_dyn_op(d, "Where", type, tarn_dyn_cast(d, same, TARN_BOOL), itself, sum);
 	if (d->err != TARN_OK)
 		return NULL;
 	sum->shape = shape;
 	tarn_dyn_charge(d, sum);
 	return sum;
+}
+
+/* A weighted sum of both. Not one plus a part of the difference, which is NaN between equal infinities. */
+static tarn_value *between_two(tarn_dyn *d, const tarn_value *x, int a, tarn_dim out, tarn_value *y, tarn_value *behind,
+			       tarn_value *rest, tarn_value *den)
+{
+	tarn_dtype type = x->type;
+	tarn_value *w = tarn_dyn_op(d, "Div", type, tarn_dyn_cast(d, rest, type), tarn_dyn_cast(d, den, type), NULL);
+	tarn_value *other = tarn_dyn_op(d, "Sub", type, tarn_dyn_scalar(d, type, 1), w, NULL);
+	if (d->err != TARN_OK)
+		return NULL;
+	y = tarn_dyn_op(d, "Mul", type, y, column_of(d, other, x, a, out), NULL);
+	behind = tarn_dyn_op(d, "Mul", type, behind, column_of(d, w, x, a, out), NULL);
+	return d->err == TARN_OK ? tarn_dyn_op(d, "Add", type, y, behind, NULL) : NULL;
 }
 
 static tarn_value *along(tarn_dyn *d, tarn_node *n, tarn_value *x, int a, tarn_dim out)
@@ -93,16 +121,17 @@ static tarn_value *along(tarn_dyn *d, tarn_node *n, tarn_value *x, int a, tarn_d
 	if (tarn_attr_i(n, TARN_RESIZE_MODE) == TARN_MODE_CUBIC)
 		return cubic(d, n, x, a, out, num, den, last);
 	tarn_value *up = op2(d, "Add", num, den), *next = op2(d, "Div", up, den); /* one element before 0 is the least */
-	tarn_value *rest = op2(d, "Sub", up, op2(d, "Mul", next, den));
+	tarn_value *rest = op2(d, "Sub", up, op2(d, "Mul", next, den)), *same = kept(d, n, in, out);
 	tarn_value *first = op2(d, "Min", op2(d, "Max", op2(d, "Sub", next, tarn_dyn_int(d, 1)), tarn_dyn_int(d, 0)), last);
 	tarn_value *y = tarn_dyn_take(d, x, a, first, out);
 	if (d->err != TARN_OK)
 		return NULL;
-	tarn_value *w = tarn_dyn_op(d, "Div", x->type, tarn_dyn_cast(d, rest, x->type), tarn_dyn_cast(d, den, x->type), NULL);
-	w = column_of(d, w, x, a, out);
+	/* two halves of one element, where the axis is kept */
+	next = op2(d, "Sub", next, same);
+	rest = op2(d, "Add", op2(d, "Mul", rest, tarn_dyn_int(d, 2)), op2(d, "Mul", den, same));
+	den = op2(d, "Mul", den, tarn_dyn_int(d, 2));
 	tarn_value *behind = tarn_dyn_take(d, x, a, op2(d, "Min", next, last), out);
-	tarn_value *step = d->err == TARN_OK ? tarn_dyn_op(d, "Sub", x->type, behind, y, NULL) : NULL;
-	tarn_value *z = tarn_dyn_op(d, "Add", x->type, y, tarn_dyn_op(d, "Mul", x->type, step, w, NULL), NULL);
+	tarn_value *z = between_two(d, x, a, out, y, behind, rest, den);
 	if (d->err != TARN_OK)
 		return NULL;
 	z->shape = y->shape;

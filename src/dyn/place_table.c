@@ -56,9 +56,15 @@ static void fill_row(const tarn_resize_axis *p, const table *t, int64_t row, tar
 	for (int64_t i = 0; i < p->out && i < t->out; i++) {
 		int64_t to = (row * t->out + i) * t->taps;
 		tarn_resize_taps_of(p, i, x);
-		for (int64_t k = 0; k < t->taps; k++) { /* those there are none of: the last one, with no weight */
+		if (p->in == p->out && p->scale == 1)
+			x->n = 1; /* the axis keeps its size: the element itself */
+		for (int64_t k = 0; k < t->taps; k++) {
 			t->at[to + k] = (int32_t)(x->n ? x->at[k < x->n ? k : x->n - 1] : 0);
 			t->w[to + k] = k < x->n ? (float)x->w[k] : 0;
+			/* Where there are fewer, the last one takes the other places, too, each with half of the weight that is
+			 * left: with none an infinity would become NaN. */
+			if (k >= x->n && k)
+				t->w[to + k] = t->w[to + k - 1] /= 2;
 		}
 	}
 }

@@ -346,6 +346,33 @@ static tarn_err stretch_input(tarn_dyn *d, tarn_node *n, int i, int behind, int 
 	return TARN_OK;
 }
 
+/* Integers that nothing is divided by, as the result is empty at that length, may be 0 in the model: they are 1 then. */
+static tarn_err divide_by_used(tarn_dyn *d, tarn_node *n)
+{
+	const tarn_value *y = n->out[0], *by = n->in[1];
+	bool divides = !strcmp(n->op->name, "Div") || !strcmp(n->op->name, "Mod");
+	if (!divides || tarn_dtype_is_float(by->type) || by->konst || all_known(n))
+		return TARN_OK;
+	tarn_shape shape = by->shape.rank ? by->shape : (tarn_shape){.rank = 1, .dim = {1}};
+	int before = y->shape.rank - by->shape.rank;
+	for (int a = 0; a < y->shape.rank; a++) {
+		tarn_dim size = y->shape.dim[a];
+		if (!tarn_dyn_depends(d, size) || (a >= before && by->shape.dim[a - before] == size) ||
+		    !tarn_dyn_may_empty(d, size, 1))
+			continue;
+		tarn_value *length = tarn_dyn_length(d, size);
+		if (tarn_dyn_is_per_sample(d, length))
+			return tarn_dyn_refuse(d, n, a, "samples of no elements divide by nothing");
+		tarn_value *used = tarn_dyn_op(d, "Less", TARN_BOOL, tarn_dyn_int(d, 0), length, NULL);
+		n->in[1] = tarn_dyn_op(d, "Where", by->type, used, n->in[1], tarn_dyn_scalar(d, by->type, 1));
+		TRY(tarn_err_note(tarn_dyn_done(d), "in node '%s' (%s)", n->name, n->op->name));
+		n->in[1] = tarn_dyn_shaped(d, n->in[1], &shape);
+		d->cost.masks++;
+		tarn_dyn_charge(d, n->in[1]);
+	}
+	return tarn_dyn_done(d);
+}
+
 static tarn_err stretch(tarn_dyn *d, tarn_node *n)
 {
 	const tarn_value *y = n->out[0];
@@ -430,6 +457,7 @@ static tarn_err visit(tarn_dyn *d, tarn_node *n)
 	TRY(numbers(d, n));
 	TRY(repair(d, n));
 	TRY(made_of_sizes(d, n));
+	TRY(divide_by_used(d, n));
 	TRY(stretch(d, n));
 	return tarn_dyn_flow(d, n);
 }

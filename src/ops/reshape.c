@@ -94,6 +94,26 @@ static tarn_err infer_reshape_unknown(tarn_infer *c)
 	return TARN_OK;
 }
 
+/* A size that is 0 copies the input's, too, when it is computed. Where an axis before or behind it is kept and 0 as well, there
+ * are as many elements as before, none, and that is what happens: wanted + copied (1 - min(1, wanted)). */
+static tarn_err copied_where_zero(tarn_infer *c, const tarn_shape *in, tarn_shape *out)
+{
+	const tarn_shape wanted = *out;
+	for (int i = 0; i < wanted.rank && i < in->rank; i++) {
+		tarn_dim d = wanted.dim[i], empty;
+		bool kept = false;
+		for (int j = 0; j < wanted.rank && j < in->rank; j++)
+			kept |= j != i && wanted.dim[j] == d && in->dim[j] == d;
+		if (!kept || tarn_dim_is_static(d) || d == in->dim[i] || tarn_dim_lo(c->syms, d) > 0)
+			continue;
+		TRY(tarn_dim_op(c->syms, TARN_SYM_MIN, 1, d, &empty));
+		TRY(tarn_dim_op(c->syms, TARN_SYM_SUB, 1, empty, &empty));
+		TRY(tarn_dim_op(c->syms, TARN_SYM_MUL, in->dim[i], empty, &empty));
+		TRY(tarn_dim_op(c->syms, TARN_SYM_ADD, d, empty, &out->dim[i]));
+	}
+	return TARN_OK;
+}
+
 static tarn_err infer_reshape(tarn_infer *c)
 {
 	tarn_dim want[TARN_MAX_RANK];
@@ -131,6 +151,8 @@ static tarn_err infer_reshape(tarn_infer *c)
 		TRY(rest(c, in, &out, hole, &out.dim[hole]));
 	else if (hole >= 0)
 		TRY(tarn_bounds_fresh(c, TARN_DIM_MAX, &out.dim[hole]));
+	if (in != NULL && hole < 0 && !tarn_attr_i(c->node, 0))
+		TRY(copied_where_zero(c, in, &out));
 	if (in != NULL)
 		TRY(check_count(c, in, &out));
 	tarn_infer_out(c, 0, tarn_infer_type(c, 0), &out);

@@ -133,9 +133,9 @@ static inline double relative_error(const tarn_tensor *a, const tarn_tensor *b)
 	double worst = 0, most = 1e-6;
 	for (int64_t i = 0; i < tarn_tensor_count(a); i++) {
 		double x = tarn_tensor_f64(a, i), y = tarn_tensor_f64(b, i);
-		if (isnan(x) != isnan(y))
+		if (isnan(x) != isnan(y) || ((isinf(x) || isinf(y)) && x != y))
 			return INFINITY;
-		if (isnan(x))
+		if (isnan(x) || isinf(x))
 			continue;
 		worst = fmax(worst, fabs(x - y));
 		most = fmax(most, fabs(y));

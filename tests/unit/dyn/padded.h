@@ -99,7 +99,8 @@ static inline double padded_distance(const tarn_tensor *a, const tarn_tensor *b)
 {
 	double most = 1e-6, unit = 1e-3, e = relative_error(a, b);
 	for (int64_t i = 0; i < tarn_tensor_count(b) && tarn_dtype_is_float(b->type); i++)
-		most = fmax(most, fabs(tarn_tensor_f64(b, i)));
+		if (isfinite(tarn_tensor_f64(b, i)))
+			most = fmax(most, fabs(tarn_tensor_f64(b, i)));
 	return e * fmin(1, tarn_dtype_is_float(b->type) ? most / unit : 1);
 }
 

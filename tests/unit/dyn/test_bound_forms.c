@@ -230,6 +230,58 @@ static void antialiased(void **state)
 	equal(1, 1);
 }
 
+/* Logarithms of 0 beside other numbers; an axis that is resized to the size it has is left alone. */
+static void infinities_are_resized(void **state)
+{
+	(void)state;
+	tarn_value *log = node(g, "Log", node(g, "Relu", x, NULL, NULL), NULL, NULL), *none = node(g, "Sub", x, x, NULL);
+	none = node(g, "Log", none, NULL, NULL);
+	for (int k = 0; k < 6; k++) {
+		tarn_value *y = resized(k & 1 ? none : log, ints(g, 3, 2, 5, 3), k < 4 ? LINEAR : CUBIC, k & 2, 0);
+		set_int(y, "antialias", k == 3);
+		output(g, y);
+	}
+	equal(1, 1);
+}
+
+/* Not at length 1: then the divisor is 0, and there is nothing to divide. */
+static void nothing_is_divided(void **state)
+{
+	(void)state;
+	static const char *const ops[] = {"Div", "Mod"};
+	tarn_value *some = node(g, "Cast", cut(op2("Mul", x, scalar(g, 50)), ints(g, 1, 1), ints(g, 1, MOST)), NULL, NULL);
+	set_int(some, "to", TARN_I64);
+	tarn_value *less = op2("Sub", length(), ints(g, 1, 1)), *one = op2("Squeeze", less, ints(g, 1, 0));
+	for (int i = 0; i < 2; i++) {
+		output(g, op2(ops[i], some, less));
+		output(g, op2(ops[i], some, one));
+	}
+	equal(1, 1);
+}
+
+/* Sizes about to be divided by nearly nothing: the last bits of the mean would be seen. */
+static void almost_equal_numbers_are_normalised(void **state)
+{
+	(void)state;
+	tarn_value *close = op2("Add", op2("Mul", x, scalar(g, 1e-3f)), scalar(g, 1));
+	tarn_value *y = node(g, "MeanVarianceNormalization", close, NULL, NULL);
+	set_ints(g, y, "axes", 1, 1);
+	output(g, y);
+	equal(2, 1);
+}
+
+/* [n-1, 3, n-1], where a 0 copies the size it had: [0, 3, 3] at length 1. */
+static void sizes_of_0_are_copied(void **state)
+{
+	(void)state;
+	tarn_value *less = op2("Sub", length(), ints(g, 1, 1)), *size = joined(less, ints(g, 1, 1), ints(g, 1, 3));
+	size = joined(size, less, NULL);
+	tarn_value *v = op2("Expand", scalar(g, 2), size);
+	output(g, op2("Reshape", v, joined(less, ints(g, 1, 3), less)));
+	equal(1, 1);
+	assert_int_equal(g->output.at[0]->shape.rank, 3);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -243,6 +295,10 @@ int main(void)
 		T(thirds),
 		T(nearest_of_a_varying_size),
 		T(antialiased),
+		T(infinities_are_resized),
+		T(nothing_is_divided),
+		T(almost_equal_numbers_are_normalised),
+		T(sizes_of_0_are_copied),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
