@@ -20,6 +20,9 @@
 #define RUNS_MACS 5e8
 #define MOST_MACS 2e10
 enum { LEAST_CANARIES = 1, MAX_CANARIES = 4 };
+/* Of a model that takes lengths; what happens at some only is seen at few of them. */
+#define TWO_LENGTHS_MACS 2e9
+enum { MAX_LENGTHS = 8 };
 /* Logits so far below the largest of their row count for nothing. */
 #define NEAR 7
 
@@ -32,7 +35,8 @@ typedef struct net {
 
 struct npu_trial {
 	const tarn_graph *g;
-	int canaries, n_out;
+	int made, canaries, n_out; /* allocated; that can be computed */
+	bool lengths;              /* canaries differ in them */
 	npu_end end[NPU_JUDGED];
 	tarn_tensor *in;  /* [canary][input] */
 	tarn_tensor *ref; /* [canary][output] */
@@ -132,7 +136,7 @@ static tarn_err run(const npu_trial *t, const net *n, int canary, tarn_tensor *o
 /* ---- how far off ---- */
 
 typedef struct tally {
-	double sum, count;
+	double sum, count, most;
 	bool differ; /* whole numbers */
 } tally;
 
@@ -142,6 +146,7 @@ static void add(tally *s, double d)
 	if (d - d == 0) {
 		s->sum += d * d;
 		s->count++;
+		s->most = fmax(s->most, fabs(d));
 	}
 }
 
@@ -196,11 +201,14 @@ static double doubt(double n)
 	return root > 0.3 ? pow(root, -1.5) : 6;
 }
 
-/* The worst of a sigmoid's many inputs; of logits few decide. */
-static double worst_of(const npu_end *e, const tally *s)
+/* The worst of a sigmoid's many inputs; of logits few decide. Lengths are no samples of one error: the worst of them counts. */
+static double worst_of(const npu_trial *t, int output, const tally *s)
 {
+	const npu_end *e = &t->end[output];
 	if (s->differ || s->count <= 0)
 		return s->differ;
+	if (e->kind == NPU_END_PLAIN && t->lengths)
+		return fmin(1, s->most);
 	double rms = sqrt(s->sum / s->count);
 	if (e->kind != NPU_END_PLAIN)
 		rms *= doubt(s->count) * (e->kind == NPU_END_SIGMOID ? sqrt(2 * log(fmax(s->count, 2))) : 3);
@@ -243,31 +251,49 @@ static tarn_err outputs_new(const npu_trial *t, tarn_tensor *out)
 	return TARN_OK;
 }
 
+static tarn_err tensors_new(npu_trial *t)
+{
+	size_t inputs = t->g->input.len, outputs = t->g->output.len, made = (size_t)t->made;
+	t->in = tarn_mem_zalloc(made * inputs + 1, sizeof *t->in);
+	t->ref = tarn_mem_zalloc(made * outputs + 1, sizeof *t->ref);
+	if (!t->in || !t->ref)
+		return tarn_err_nomem(made * (inputs + outputs) * sizeof *t->in);
+	for (size_t c = 0; c < made; c++) {
+		for (size_t i = 0; i < inputs; i++)
+			TRY(new_like(t->g->input.at[i], &t->in[c * inputs + i]));
+		TRY(outputs_new(t, &t->ref[c * outputs]));
+	}
+	return TARN_OK;
+}
+
+/* Lengths too short to be computed with make way for the next. */
 static tarn_err prepare(npu_trial *t)
 {
-	size_t inputs = t->g->input.len, outputs = t->g->output.len, canaries = (size_t)t->canaries;
-	t->in = tarn_mem_zalloc(canaries * inputs + 1, sizeof *t->in);
-	t->ref = tarn_mem_zalloc(canaries * outputs + 1, sizeof *t->ref);
-	if (!t->in || !t->ref)
-		return tarn_err_nomem(canaries * (inputs + outputs) * sizeof *t->in);
+	size_t inputs = t->g->input.len, outputs = t->g->output.len;
 	net n = {0};
+	TRY(tensors_new(t));
 	tarn_err err = build(t, true, NULL, &n);
-	for (int c = 0; err == TARN_OK && c < t->canaries; c++) {
-		for (size_t i = 0; err == TARN_OK && i < inputs; i++) {
-			tarn_tensor *in = &t->in[(size_t)c * inputs + i];
-			err = new_like(t->g->input.at[i], in);
-			if (err == TARN_OK)
-				tarn_npu_canary(t->g, i, c, in);
-		}
+	for (int c = 0; err == TARN_OK && c < t->made; c++) {
+		for (size_t i = 0; i < inputs; i++)
+			tarn_npu_canary(t->g, i, c, &t->in[(size_t)t->canaries * inputs + i]);
+		err = run(t, &n, t->canaries, &t->ref[(size_t)t->canaries * outputs]);
+		t->failed = err != TARN_OK && err != TARN_NOMEM;
 		if (err == TARN_OK)
-			err = outputs_new(t, &t->ref[(size_t)c * outputs]);
-		if (err == TARN_OK) {
-			err = run(t, &n, c, &t->ref[(size_t)c * outputs]);
-			t->failed = err != TARN_OK && err != TARN_NOMEM;
+			t->canaries++;
+		if (t->failed && t->canaries && t->lengths) {
+			tarn_err_clear();
+			err = TARN_OK;
 		}
 	}
 	net_fini(&n);
 	return err;
+}
+
+/* At least two lengths, unless the model is large. */
+static int canaries_for(double macs, bool lengths)
+{
+	int least = lengths && macs <= TWO_LENGTHS_MACS ? 2 : LEAST_CANARIES;
+	return (int)fmax(least, fmin(lengths ? MAX_LENGTHS : MAX_CANARIES, RUNS_MACS / fmax(macs, 1)));
 }
 
 tarn_err tarn_npu_trial_new(const tarn_arch *arch, const tarn_graph *g, const npu_layers *layers, npu_trial **trial)
@@ -280,7 +306,8 @@ tarn_err tarn_npu_trial_new(const tarn_arch *arch, const tarn_graph *g, const np
 	if (!t)
 		return tarn_err_nomem(sizeof *t);
 	t->g = g;
-	t->canaries = (int)fmax(LEAST_CANARIES, fmin(MAX_CANARIES, RUNS_MACS / fmax(macs, 1)));
+	t->lengths = tarn_npu_canary_lengths(g);
+	t->made = canaries_for(macs, t->lengths);
 	t->n_out = g->output.len < NPU_JUDGED ? (int)g->output.len : NPU_JUDGED;
 	for (int i = 0; i < t->n_out; i++)
 		t->end[i] = tarn_npu_end_of(g->output.at[i]);
@@ -321,7 +348,7 @@ tarn_err tarn_npu_trial_run(npu_trial *t, const bool *pair, double *worst)
 			compare(t, i, &t->ref[(size_t)c * outputs + (size_t)i], &out[i], &s[i]);
 	}
 	for (int i = 0; i < t->n_out; i++)
-		worst[i] = worst_of(&t->end[i], &s[i]);
+		worst[i] = worst_of(t, i, &s[i]);
 	for (size_t i = 0; i < outputs; i++)
 		tarn_tensor_fini(&out[i]);
 	tarn_mem_free(out);
@@ -515,9 +542,9 @@ void tarn_npu_trial_free(npu_trial *t)
 {
 	if (!t)
 		return;
-	for (size_t i = 0; t->in && i < (size_t)t->canaries * t->g->input.len; i++)
+	for (size_t i = 0; t->in && i < (size_t)t->made * t->g->input.len; i++)
 		tarn_tensor_fini(&t->in[i]);
-	for (size_t i = 0; t->ref && i < (size_t)t->canaries * t->g->output.len; i++)
+	for (size_t i = 0; t->ref && i < (size_t)t->made * t->g->output.len; i++)
 		tarn_tensor_fini(&t->ref[i]);
 	tarn_mem_free(t->in);
 	tarn_mem_free(t->ref);

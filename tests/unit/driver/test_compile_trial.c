@@ -79,6 +79,7 @@ static void parts_say_where_it_comes_from(void **state)
 	assert_ok(tarn_model_new(&m));
 	tarn_graph *g = m->main;
 	tarn_value *p = node(g, "Sin", input(g, dims(2, 8, 64)), NULL, NULL), *q = input(g, dims(2, 8, 64));
+	/* When there are two: a small difference of large numbers. */
 	tarn_value *large = node(g, "Mul", node(g, "Cos", q, NULL, NULL), scalar(g, 30), NULL);
 	tarn_value *y = node(g, "Add", p, large, NULL);
 	output(g, node(g, "Sigmoid", y, NULL, NULL));
@@ -189,12 +190,63 @@ static void made_up_inputs_are_plausible(void **state)
 	tarn_model_unref(m);
 }
 
+/* A length n, of which (max(n, 1) + 64) / 128 - 1 parts are compared with 0 to 3. */
+static tarn_model *frames(bool odd, tarn_value **length)
+{
+	tarn_model *m;
+	tarn_shape one = dims(1, 1);
+	assert_ok(tarn_model_new(&m));
+	tarn_graph *g = m->main;
+	tarn_value *x = input(g, dims(2, 8, 4));
+	assert_ok(tarn_value_input(g, "n", TARN_I64, &one, length));
+	tarn_value *n = node(g, "Add", node(g, "Max", *length, ints(g, 1, 1), NULL), ints(g, 1, 64), NULL);
+	n = node(g, "Sub", node(g, "Div", n, ints(g, 1, 128), NULL), ints(g, 1, 1), NULL);
+	tarn_value *valid = node(g, "Less", ints(g, 4, 0, 1, 2, 3), n, NULL);
+	/* When there are two: a small difference of large numbers. */
+	tarn_value *large = node(g, "Add", x, scalar(g, 3000), NULL);
+	tarn_value *loss = node(g, "Sub", node(g, "Identity", large, NULL, NULL), scalar(g, 3000), NULL);
+	tarn_value *y = node(g, "Where", valid, x, scalar(g, 0));
+	output(g, odd ? node(g, "Where", node(g, "Equal", n, ints(g, 1, 2), NULL), loss, y) : y);
+	return m;
+}
+
+/* The greatest is 703, which gives 4 parts as does all from 576 on; at half of it, 352, there are 2. */
+static void lengths_are_tried_from_the_greatest_down(void **state)
+{
+	(void)state;
+	static const int64_t want[] = {703, 352, 176, 528, 88, 440, 264, 616};
+	tarn_value *n;
+	tarn_tensor t;
+	tarn_model *m = frames(false, &n);
+	assert_ok(tarn_graph_infer(m->main));
+	assert_true(tarn_npu_canary_lengths(m->main));
+	assert_ok(tarn_tensor_new(TARN_I64, 1, (int64_t[]){1}, &t));
+	for (int i = 0; i < 8; i++) {
+		tarn_npu_canary(m->main, 1, i, &t);
+		assert_int_equal(tarn_tensor_i64(&t, 0), want[i]);
+	}
+	tarn_tensor_fini(&t);
+	tarn_model_unref(m);
+}
+
+/* FP16 moves x by 2^-12 of itself; 3000 + x by one, which is a third and more of the largest x. */
+static void what_happens_at_some_lengths_only_counts(void **state)
+{
+	(void)state;
+	tarn_value *n;
+	double e;
+	assert_true(tried(frames(false, &n), false, &e) < 1e-3);
+	assert_true(tried(frames(true, &n), false, &e) > 0.1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(trials_agree_with_the_formula), cmocka_unit_test(trials_see_what_is_not_expected),
 		cmocka_unit_test(parts_say_where_it_comes_from), cmocka_unit_test(what_cannot_be_tried_is_expected),
 		cmocka_unit_test(made_up_inputs_are_plausible),
+		cmocka_unit_test(lengths_are_tried_from_the_greatest_down),
+		cmocka_unit_test(what_happens_at_some_lengths_only_counts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
