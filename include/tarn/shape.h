@@ -19,8 +19,9 @@ extern "C" {
 #define TARN_API __attribute__((visibility("default")))
 
 /* name: the dimension's name in the file ("length"), or "input[axis]"; its size becomes max. Places in the graph that had to be
- * changed are counted in *repairs (may be NULL). NOT_FOUND lists the free dimensions there are; NOT_IMPLEMENTED names a node
- * that padding would corrupt, its axis and the reason: the model is then as before. */
+ * changed are counted in *repairs (may be NULL). NOT_FOUND lists the free dimensions there are; PARAMETER_MISMATCH names a node
+ * that looks up positions in a table with fewer than max, and the largest max that works; NOT_IMPLEMENTED names a node that
+ * padding would corrupt, its axis and the reason. The model is then as before. */
 TARN_API ov_status_e tarn_bound_model(const ov_model_t *model, const char *name, int64_t max, int *repairs);
 
 typedef struct tarn_bound_dim {
