@@ -10,8 +10,7 @@
 #include "quant/run.h"
 
 enum { SAMPLES = 4, WATCHED_INPUTS = 2 };
-/* Bytes of values that are watched at a time, more in a layer that has more. */
-static const double PART_BYTES = 64e6;
+#define WATCHED_BYTES ((size_t)64 << 20)
 
 /* An input of an INT8 layer: the values before its quantizer. */
 typedef struct feed {
@@ -299,10 +298,10 @@ static int watched_end(const reporter *p, int i)
 /* The first row behind the part that starts with row `first`. */
 static int part_end(const reporter *p, const tarn_model *sized, int first)
 {
-	double bytes = 0;
+	double bytes = 0, most = (double)(p->o->watched ? p->o->watched : WATCHED_BYTES);
 	for (int i = first; sized && i < p->n; i++) {
 		bytes += watched_bytes(sized->main->node.at[p->row[i].f->index]);
-		if (i > first && bytes > PART_BYTES)
+		if (i > first && bytes > most)
 			return i;
 	}
 	return p->n;

@@ -113,6 +113,7 @@ typedef struct tarn_quant_options {
 	tarn_device *device;               /* runs the model while it is observed */
 	const tarn_quant_control *control; /* NULL: no limit */
 	bool layers;                       /* report on each layer */
+	size_t watched; /* bytes of values that it watches at a time, more in a layer that has more; 0: 64 MB */
 } tarn_quant_options;
 
 /* A node that stays float, and why. Texts live as long as the report. */

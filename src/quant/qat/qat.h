@@ -33,7 +33,7 @@ typedef struct tarn_qat_options {
 	double label_weight; /* share of the labels in the loss when there is a teacher, too; 0: 0.3 */
 	uint64_t seed;
 	int threads;            /* 0: one per processor */
-	size_t budget;          /* bytes training may hold; 0: half of the machine's memory */
+	size_t budget;          /* bytes the trainer may hold, not the process; 0: half of the machine's memory */
 	const char *checkpoint; /* file written after every epoch; NULL: none */
 	bool resume;            /* goes on from that file when it is there */
 	bool fresh;             /* float constants start at random (by the seed), not at what the model holds */

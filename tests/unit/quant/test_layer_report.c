@@ -11,12 +11,14 @@ static tarn_graph *g;
 static tarn_device cpu;
 static tarn_quant_report report;
 static float spread;
+static size_t watched;
 
 static int setup(void **state)
 {
 	(void)state;
 	seed = 8;
 	spread = 1;
+	watched = 0;
 	cpu = (tarn_device){.api = &tarn_dev_cpu};
 	report = (tarn_quant_report){0};
 	assert_ok(tarn_model_new(&model));
@@ -51,6 +53,7 @@ static void run(tarn_quant_estimator estimator)
 				.n_sample = 4,
 				.device = &cpu,
 				.layers = true,
+				.watched = watched,
 				.estimator = estimator,
 				.fine = TARN_QUANT_OFF};
 	assert_ok(tarn_graph_infer(g));
@@ -81,6 +84,13 @@ static void two_layers(void **state)
 	/* The range of all samples leaves nothing out, and 1728 numbers use most codes. */
 	assert_true(l[0].clipped < 1e-3 && l[0].codes > 200 && l[0].codes <= 256);
 	assert_true(l[0].n_from == 0 && l[1].n_from == 1 && l[1].from[0] == 0 && l[2].n_from == 1 && l[2].from[0] == 1);
+}
+
+/* Layers that are looked at one after the other have the same figures. */
+static void two_layers_apart(void **state)
+{
+	watched = 1;
+	two_layers(state);
 }
 
 /* The mean of the samples' ranges cuts the wide sample off: three quarters of its range, a share known in advance. */
@@ -116,6 +126,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(two_layers, setup, teardown),
+		cmocka_unit_test_setup_teardown(two_layers_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_wide_sample_is_clipped, setup, teardown),
 		cmocka_unit_test_setup_teardown(branches, setup, teardown),
 	};
