@@ -30,8 +30,9 @@ typedef struct tarn_training_options {
 		    with 8 bits, with fewer as many as make a thousand samples (fewer on large networks) */
 	double label_weight; /* share of the labels in the loss beside the teacher; 0: 0.3 */
 	uint64_t seed;
-	int threads;            /* 0: one per processor */
-	size_t memory;          /* bytes training may hold; 0: half of the machine's. Less: more is computed twice */
+	int threads;   /* 0: one per processor */
+	size_t memory; /* bytes the trainer's own buffers may hold; 0: half of the machine's. Less: more is computed twice.
+			  Models, calibration and samples come on top: the process is not bounded */
 	const char *checkpoint; /* file written after every epoch; NULL: none */
 	bool resume;            /* goes on from that file when it is there */
 	bool fresh;             /* tarn_train_model: forget the weights and start at random ones */
