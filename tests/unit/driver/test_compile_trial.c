@@ -242,8 +242,10 @@ static void what_happens_at_some_lengths_only_counts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(trials_agree_with_the_formula), cmocka_unit_test(trials_see_what_is_not_expected),
-		cmocka_unit_test(parts_say_where_it_comes_from), cmocka_unit_test(what_cannot_be_tried_is_expected),
+		cmocka_unit_test(trials_agree_with_the_formula),
+		cmocka_unit_test(trials_see_what_is_not_expected),
+		cmocka_unit_test(parts_say_where_it_comes_from),
+		cmocka_unit_test(what_cannot_be_tried_is_expected),
 		cmocka_unit_test(made_up_inputs_are_plausible),
 		cmocka_unit_test(lengths_are_tried_from_the_greatest_down),
 		cmocka_unit_test(what_happens_at_some_lengths_only_counts),
