@@ -5,27 +5,42 @@
 #include "driver/compile/canary.h"
 #include "driver/compile/noise.h"
 
-static double tried(tarn_model *m, bool wide, double *expected)
-{
+typedef struct subject {
+	tarn_arena a;
 	npu_layers layers;
 	npu_noise noise;
-	npu_trial *t;
-	tarn_arena a = {0};
+	npu_trial *trial;
+} subject;
+
+static void subject_init(tarn_graph *g, subject *s)
+{
+	*s = (subject){0};
+	assert_ok(tarn_graph_infer(g));
+	assert_ok(tarn_npu_lower(g->model));
+	assert_ok(tarn_npu_group(g, &s->a, &s->layers));
+	assert_ok(tarn_npu_noise(g, &s->layers, &s->a, &s->noise));
+	assert_ok(tarn_npu_trial_new(tarn_arch_find(4000), g, &s->layers, &s->trial));
+}
+
+static void subject_fini(subject *s)
+{
+	tarn_npu_trial_free(s->trial);
+	tarn_arena_fini(&s->a);
+}
+
+static double tried(tarn_model *m, bool wide, double *expected)
+{
+	subject s;
 	double worst[NPU_JUDGED];
-	assert_ok(tarn_graph_infer(m->main));
-	assert_ok(tarn_npu_lower(m));
-	assert_ok(tarn_npu_group(m->main, &a, &layers));
-	assert_ok(tarn_npu_noise(m->main, &layers, &a, &noise));
-	assert_ok(tarn_npu_trial_new(tarn_arch_find(4000), m->main, &layers, &t));
-	assert_non_null(t);
-	assert_int_equal(tarn_npu_trial_outputs(t), 1);
-	bool *pair = tarn_arena_zalloc(&a, m->main->value.len + 1, sizeof *pair);
+	subject_init(m->main, &s);
+	assert_non_null(s.trial);
+	assert_int_equal(tarn_npu_trial_outputs(s.trial), 1);
+	bool *pair = tarn_arena_zalloc(&s.a, m->main->value.len + 1, sizeof *pair);
 	for (size_t i = 0; i < m->main->value.len; i++)
 		pair[i] = m->main->value.at[i]->type == TARN_F32;
-	assert_ok(tarn_npu_trial_run(t, wide ? pair : NULL, worst));
-	*expected = noise.worst[0];
-	tarn_npu_trial_free(t);
-	tarn_arena_fini(&a);
+	assert_ok(tarn_npu_trial_run(s.trial, wide ? pair : NULL, worst));
+	*expected = s.noise.worst[0];
+	subject_fini(&s);
 	tarn_model_unref(m);
 	return worst[0];
 }
@@ -72,30 +87,22 @@ static void parts_say_where_it_comes_from(void **state)
 {
 	(void)state;
 	tarn_model *m;
-	npu_layers layers;
-	npu_noise noise;
-	npu_trial *t;
-	tarn_arena a = {0};
+	subject s;
 	assert_ok(tarn_model_new(&m));
 	tarn_graph *g = m->main;
 	tarn_value *p = node(g, "Sin", input(g, dims(2, 8, 64)), NULL, NULL), *q = input(g, dims(2, 8, 64));
-	/* When there are two: a small difference of large numbers. */
 	tarn_value *large = node(g, "Mul", node(g, "Cos", q, NULL, NULL), scalar(g, 30), NULL);
 	tarn_value *y = node(g, "Add", p, large, NULL);
 	output(g, node(g, "Sigmoid", y, NULL, NULL));
-	assert_ok(tarn_graph_infer(g));
-	assert_ok(tarn_npu_group(g, &a, &layers));
-	assert_ok(tarn_npu_noise(g, &layers, &a, &noise));
-	assert_ok(tarn_npu_trial_new(tarn_arch_find(4000), g, &layers, &t));
-	assert_ok(tarn_npu_trial_run(t, NULL, noise.worst));
-	assert_ok(tarn_npu_trial_parts(t, &layers, &noise));
-	double all = 0, dev = noise.worst[0] / noise.spread[0];
+	subject_init(g, &s);
+	assert_ok(tarn_npu_trial_run(s.trial, NULL, s.noise.worst));
+	assert_ok(tarn_npu_trial_parts(s.trial, &s.layers, &s.noise));
+	double all = 0, dev = s.noise.worst[0] / s.noise.spread[0];
 	for (size_t i = 0; i < g->value.len; i++)
-		all += noise.of[0][i];
+		all += s.noise.of[0][i];
 	assert_true(fabs(all - dev * dev) < 1e-6 * all);
-	assert_true(noise.of[0][large->id] > 20 * noise.of[0][p->id]);
-	tarn_npu_trial_free(t);
-	tarn_arena_fini(&a);
+	assert_true(s.noise.of[0][large->id] > 20 * s.noise.of[0][p->id]);
+	subject_fini(&s);
 	tarn_model_unref(m);
 }
 
@@ -104,10 +111,7 @@ static void what_cannot_be_tried_is_expected(void **state)
 {
 	(void)state;
 	tarn_model *m;
-	npu_layers layers;
-	npu_noise noise;
-	npu_trial *t;
-	tarn_arena a = {0};
+	subject s;
 	assert_ok(tarn_model_new(&m));
 	tarn_graph *g = m->main;
 	tarn_shape four = dims(1, 4);
@@ -119,16 +123,12 @@ static void what_cannot_be_tried_is_expected(void **state)
 	tarn_value *offset;
 	assert_ok(tarn_value_const(g, "far", &far, &offset));
 	output(g, node(g, "Gather", weights(g, dims(2, 5, 8)), node(g, "Add", id, offset, NULL), NULL));
-	assert_ok(tarn_graph_infer(g));
-	assert_ok(tarn_npu_lower(m));
-	assert_ok(tarn_npu_group(g, &a, &layers));
-	assert_ok(tarn_npu_noise(g, &layers, &a, &noise));
-	assert_ok(tarn_npu_trial_new(tarn_arch_find(4000), g, &layers, &t));
-	assert_null(t);
+	subject_init(g, &s);
+	assert_null(s.trial);
 	tarn_cc_flags flags = {0};
 	npu_plan plan;
-	assert_ok(tarn_npu_plan_make(tarn_arch_find(4000), g, &flags, &a, &plan));
-	tarn_arena_fini(&a);
+	assert_ok(tarn_npu_plan_make(tarn_arch_find(4000), g, &flags, &s.a, &plan));
+	subject_fini(&s);
 	tarn_model_unref(m);
 }
 
@@ -202,7 +202,6 @@ static tarn_model *frames(bool odd, tarn_value **length)
 	tarn_value *n = node(g, "Add", node(g, "Max", *length, ints(g, 1, 1), NULL), ints(g, 1, 64), NULL);
 	n = node(g, "Sub", node(g, "Div", n, ints(g, 1, 128), NULL), ints(g, 1, 1), NULL);
 	tarn_value *valid = node(g, "Less", ints(g, 4, 0, 1, 2, 3), n, NULL);
-	/* When there are two: a small difference of large numbers. */
 	tarn_value *large = node(g, "Add", x, scalar(g, 3000), NULL);
 	tarn_value *loss = node(g, "Sub", node(g, "Identity", large, NULL, NULL), scalar(g, 3000), NULL);
 	tarn_value *y = node(g, "Where", valid, x, scalar(g, 0));

@@ -82,6 +82,14 @@ static void factors(float *k, int n)
 		k[i] = exp2f(6 * number());
 }
 
+static void factors_and_ones(uint64_t from, float k[16], float one[16])
+{
+	seed = from;
+	factors(k, 16);
+	for (int i = 0; i < 16; i++)
+		one[i] = 1;
+}
+
 static tarn_node *reader_of(tarn_graph *g, const tarn_value *x, const char *op, int nth)
 {
 	for (size_t i = 0; i < g->node.len; i++)
@@ -371,10 +379,7 @@ static void factors_pass_attention(void **state)
 {
 	(void)state;
 	float k[16], one[16];
-	for (int i = 0; i < 16; i++)
-		one[i] = 1;
-	seed = 8;
-	factors(k, 16);
+	factors_and_ones(8, k, one);
 	tarn_model *plain = attending(one), *bad = attending(k), *e = equalized(bad, 0.5);
 	assert_true(sqnr(plain, bad) > 100);
 	assert_true(sqnr(bad, e) > 100);
@@ -488,10 +493,7 @@ static void grids_tell_the_factors(void **state)
 {
 	(void)state;
 	float k[16], one[16];
-	for (int i = 0; i < 16; i++)
-		one[i] = 1;
-	seed = 3;
-	factors(k, 16);
+	factors_and_ones(3, k, one);
 	tarn_model *plain = trained_for_codes(one, true), *bad = trained_for_codes(k, true), *any = trained_for_codes(k, false);
 	assert_false(steps_differ(plain));
 	assert_true(steps_differ(bad));
