@@ -122,6 +122,7 @@ static void what_cannot_be_tried_is_expected(void **state)
 	tarn_tensor_set_f64(&far, 0, 1000);
 	tarn_value *offset;
 	assert_ok(tarn_value_const(g, "far", &far, &offset));
+	tarn_tensor_fini(&far);
 	output(g, node(g, "Gather", weights(g, dims(2, 5, 8)), node(g, "Add", id, offset, NULL), NULL));
 	subject_init(g, &s);
 	assert_null(s.trial);

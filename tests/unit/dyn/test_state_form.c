@@ -54,7 +54,7 @@ static tarn_value *part(tarn_graph *g, taken how, tarn_value *v, int i)
 static tarn_value *stacked(tarn_graph *g, tarn_value *a, tarn_value *b)
 {
 	a = node(g, "Unsqueeze", a, ints(g, 1, 0), NULL);
-	return node(g, "Concat", a, node(g, "Unsqueeze", b, ints(g, 1, 0), NULL), NULL);
+	return with(node(g, "Concat", a, node(g, "Unsqueeze", b, ints(g, 1, 0), NULL), NULL), "axis", 0);
 }
 
 static tarn_value *swapped(tarn_graph *g, tarn_value *v)

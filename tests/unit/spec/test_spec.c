@@ -11,6 +11,13 @@ static int setup(void **state)
 	return fixture_start(3);
 }
 
+static void assert_shape(const tarn_conv_shape *h, const tarn_conv_shape *want)
+{
+	assert_true(h->n == want->n && h->ih == want->ih && h->iw == want->iw && h->oh == want->oh && h->ow == want->ow);
+	assert_true(h->pad_top == want->pad_top && h->pad_left == want->pad_left);
+	assert_true(h->in_stride == 0 && h->out_stride == 0 && h->residual_stride == 0);
+}
+
 static void two_axes(void **state)
 {
 	(void)state;
@@ -29,7 +36,7 @@ static void two_axes(void **state)
 	assert_memory_equal(&s, &spec, sizeof s);
 	/* rows: (20 + 1 - 5) / 2 + 1; columns: (31 + 5 - 5) / 3 + 1 */
 	const tarn_conv_shape shape = {2, 20, 31, 9, 11, 1, 2, 0, 0, 0};
-	assert_memory_equal(&h, &shape, sizeof h);
+	assert_shape(&h, &shape);
 }
 
 /* SAME_LOWER puts the odd element in front. */
@@ -47,7 +54,7 @@ static void one_axis(void **state)
 	const tarn_conv_spec spec = {5, 8, 1, 1, 4, 1, 1, 1, 1};
 	const tarn_conv_shape shape = {1, 1, 10, 1, 10, 0, 2, 0, 0, 0};
 	assert_memory_equal(&s, &spec, sizeof s);
-	assert_memory_equal(&h, &shape, sizeof h);
+	assert_shape(&h, &shape);
 }
 
 /* Weights stand the other way round: [ic][oc / groups]. */
