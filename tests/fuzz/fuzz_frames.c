@@ -3,7 +3,7 @@
  * it is, so that reads come short; the input ends wherever the data does. */
 #include "fuzz.h"
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,7 +36,7 @@ static void read_all(frames *f, float *dst)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const volatile sig_atomic_t go_on = 0;
+	static const atomic_int go_on = 0;
 	static float dst[3 * 8 * 6];
 	char spec[64];
 	int pair[2];

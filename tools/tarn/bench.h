@@ -4,7 +4,7 @@
 #ifndef TARN_TOOL_BENCH_H
 #define TARN_TOOL_BENCH_H
 
-#include <signal.h>
+#include <stdatomic.h>
 
 #include "input.h"
 #include "session.h"
@@ -39,6 +39,7 @@ typedef struct bench {
 	double *device_ms;                                      /* what the device reported; n_device of them */
 	size_t n_device, cap_device;
 	bool device_modelled, interrupted;
+	double peak_rss_mb;  /* of this process when measuring ended */
 	double band;         /* of a modelled device_ms, relative; NAN: not known */
 	double mac, ddr;     /* of the device's peaks: sums while measuring, shares after bench_find_counters; NAN: not known */
 	double int8;         /* share of the model's multiply-accumulates; NAN: not known */
@@ -87,7 +88,7 @@ enum { MAX_REQUESTS = 4096, MAX_WORKERS = 256 };
 int bench_fill(bench *b, long i, long worker, long ticket);
 
 /* Set by an interrupt: nothing more is started. */
-extern volatile sig_atomic_t bench_stop;
+extern atomic_int bench_stop;
 
 /* --live and --stdin: opens the source for each worker; before it, the requests have their tensors. */
 int bench_live_open(bench *b, size_t input);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 #include <pthread.h>
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,7 +18,7 @@
 
 enum { TIMELINE_EVENTS = 1 << 18 };
 
-volatile sig_atomic_t bench_stop;
+atomic_int bench_stop;
 
 static bool push(double **at, size_t *n, size_t *cap, double v)
 {
@@ -275,6 +276,12 @@ static double busy_counter_ms(const bench *b)
 	return b->s.simulated && tarn_get_simulation(b->s.core, &sim) == OK ? sim.busy_ms : NAN;
 }
 
+static double peak_rss_mb(void)
+{
+	struct rusage u;
+	return getrusage(RUSAGE_SELF, &u) ? NAN : (double)u.ru_maxrss / 1024;
+}
+
 /* The loop, and what is counted around it. */
 static int run(bench *b)
 {
@@ -293,6 +300,7 @@ static int run(bench *b)
 	b->delay_all = after.delay_ms - before.delay_ms;
 	b->own_cpu = after.own_ms - before.own_ms - (after.simulator_ms - before.simulator_ms);
 	b->busy_counter = b->duration_ms > 0 ? (busy_counter_ms(b) - busy) / b->duration_ms : NAN;
+	b->peak_rss_mb = peak_rss_mb();
 	b->interrupted = bench_stop;
 	if (!code && !b->n && !bench_stop)
 		code = fail(3, b->s.command, "the input ended before any inference was measured");

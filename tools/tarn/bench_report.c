@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "bench.h"
 #include "say.h"
@@ -39,12 +38,6 @@ static double mean(const double *at, size_t n)
 	for (size_t i = 0; i < n; i++)
 		sum += at[i];
 	return n ? sum / (double)n : NAN;
-}
-
-static double peak_rss_mb(void)
-{
-	struct rusage u;
-	return getrusage(RUSAGE_SELF, &u) ? NAN : (double)u.ru_maxrss / 1024;
 }
 
 static const char *busy_source(const bench *b)
@@ -189,10 +182,10 @@ int bench_report_text(bench *b)
 	if (!wall_clock_counts(b))
 		printf("The device's share is the simulation's own work; -paced measures the host's side\n");
 	if (isnan(bench_busy(b)))
-		printf("Peak memory %.0f MB (measured)\n", peak_rss_mb());
+		printf("Peak memory %.0f MB (measured)\n", b->peak_rss_mb);
 	else
 		printf("Device busy: %.0f %%%s (%s), peak memory %.0f MB (measured)\n", bench_busy(b) * 100,
-		       b->streams > 1 && !b->n_device ? " of its streams' time" : "", busy_source(b), peak_rss_mb());
+		       b->streams > 1 && !b->n_device ? " of its streams' time" : "", busy_source(b), b->peak_rss_mb);
 	bench_print_idle(b);
 	if (b->vs)
 		bench_vs_print(b);
@@ -327,7 +320,7 @@ int bench_json_body(bench *b, json *j)
 	if (b->vs)
 		bench_vs_json(b, j);
 	int code = bench_json_verdict(b, j);
-	json_figure(j, "peak_rss_mb", peak_rss_mb(), "MB", "measured", -1);
+	json_figure(j, "peak_rss_mb", b->peak_rss_mb, "MB", "measured", -1);
 	session_notes(&b->s, j);
 	if (!code)
 		code = b->o->pc || b->o->pcsort ? json_layers(b, j) : 0;

@@ -13,7 +13,7 @@
 #include "control.h"
 #include "training.h"
 
-static volatile sig_atomic_t interrupted;
+static atomic_int interrupted;
 
 static bool stop(void *ctx)
 {

@@ -17,7 +17,7 @@ int cmd_top(const options *o);
 
 enum { MAX_NPUS = 4, MAX_PROCESSES = 8, BAR = 20 };
 
-static volatile sig_atomic_t stopped;
+static atomic_int stopped;
 
 typedef struct top {
 	const char *root;

@@ -3,17 +3,17 @@
 #ifndef TARN_TOOL_FRAMES_H
 #define TARN_TOOL_FRAMES_H
 
-#include <signal.h>
+#include <stdatomic.h>
 
 #include "tarn/pipeline.h"
 
 typedef struct frames frames;
 
 typedef struct frames_source {
-	const char *command;               /* for messages */
-	const char *spec;                  /* FORMAT:WxH */
-	int fd;                            /* of standard input */
-	const volatile sig_atomic_t *stop; /* set by a signal, ends the waiting for input */
+	const char *command;    /* for messages */
+	const char *spec;       /* FORMAT:WxH */
+	int fd;                 /* of standard input */
+	const atomic_int *stop; /* set by a signal, ends the waiting for input */
 } frames_source;
 
 /* Each worker has room for `batch` frames and a preparer of its own for an input of that type and shape. 0, or an exit code

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "interrupt.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -8,7 +9,7 @@
 
 /* Made before they are needed: a signal handler may do little more than write. */
 static char line[128], object[192];
-static volatile sig_atomic_t *watched;
+static atomic_int *watched;   /* free of locks, so that a handler may set it and other threads read it */
 static struct timespec first; /* of watched */
 static volatile pid_t child;
 
@@ -63,7 +64,7 @@ void interrupt_begin(const char *command, bool json)
 	sigaction(SIGTERM, &a, NULL);
 }
 
-void interrupt_watch(volatile sig_atomic_t *flag)
+void interrupt_watch(atomic_int *flag)
 {
 	watched = flag;
 }

@@ -7,14 +7,14 @@
 #ifndef TARN_TOOL_INTERRUPT_H
 #define TARN_TOOL_INTERRUPT_H
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
 /* For main: from now on an interrupt ends the command. */
 void interrupt_begin(const char *command, bool json);
 /* From now on, until interrupt_unwatch, the first interrupt sets *flag (to 1) and no more. */
-void interrupt_watch(volatile sig_atomic_t *flag);
+void interrupt_watch(atomic_int *flag);
 void interrupt_unwatch(void);
 /* Until interrupt_unwatch, interrupts are the child's affair: those of a terminal reach it anyway, others are passed on. */
 void interrupt_pass_to(pid_t child);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tarn tune --learn: traffic by its lengths, as it comes. Each length runs; the library counts, plans and compiles meanwhile.
  */
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@
 #include "tarn/model.h"
 #include "tune.h"
 
-static volatile sig_atomic_t stopped;
+static atomic_int stopped;
 
 enum { MOST_EVENTS = 64 };
 
