@@ -37,9 +37,10 @@ expect_json bounds[0].cut_off 4
 expect_json outputs[0].shape "[5,3]"
 expect_json outputs[0].max 29
 
+# CODE MESSAGE MODEL VALUE [OPTION]
 refused()
 {
-	expect_exit "$1" "$TARN" convert -m "$3" --bound "$4" -o none.onnx
+	expect_exit "$1" "$TARN" convert -m "$3" "${5:---bound}" "$4" -o none.onnx
 	expect_stderr_lines 1
 	expect_stderr_contains "$2"
 	expect_no_file none.onnx
@@ -76,13 +77,7 @@ for how in "n=2" "x[0]=2"; do
 	[ "$got" = "1 3 5 7 9 11" ] || fail "y is '$got'"
 	expect_exit 3 "$TARN" run -m free.onnx --fix "$how" -i long.npy
 done
-unfixed()
-{
-	expect_exit "$1" "$TARN" convert -m "$3" --fix "$4" -o none.onnx
-	expect_stderr_lines 1
-	expect_stderr_contains "$2"
-	expect_no_file none.onnx
-}
+unfixed() { refused "$@" --fix; }
 unfixed 3 "there are x[0] (n)" free.onnx m=5
 unfixed 2 "write NAME=VALUE" free.onnx n
 unfixed 2 "write NAME=VALUE" free.onnx n=five
